@@ -1,0 +1,38 @@
+"""mri-robust: adversarial robustness of MRI classifiers, on ART and torchattacks.
+
+Public names are loaded when they are first used, so that `import mri_robust` stays light and imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "FGSM": "mri_robust.attacks.evasion.fgsm",
+    "PGD": "mri_robust.attacks.evasion.pgd",
+    "as_art_classifier": "mri_robust.adapters.art",
+    "as_torchattack": "mri_robust.adapters.torchattacks",
+    "crosscheck": "mri_robust.evaluation.crosscheck",
+    "epsilon_sweep": "mri_robust.evaluation.sweep",
+    "fit": "mri_robust.training",
+    "load_dataset": "mri_robust.data.dataset",
+    "load_model": "mri_robust.models.checkpoint",
+    "save_model": "mri_robust.models.checkpoint",
+}
+
+__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'mri_robust' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

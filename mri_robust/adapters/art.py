@@ -1,0 +1,130 @@
+"""Adversarial Robustness Toolbox: our models as its classifiers, our attacks' parameters as its attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
+from art.estimators.classification import PyTorchClassifier
+from torch import Tensor, nn
+
+from mri_robust.core.borrowing import device_of, eval_mode
+
+_NORMS = {"linf": np.inf, "l2": 2}
+
+
+def as_art_classifier(
+    model: nn.Module,
+    *,
+    nb_classes: int | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    loss: nn.Module | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    clip_values: tuple[float, float] | None = (0.0, 1.0),
+) -> PyTorchClassifier:
+    """Wrap a model as an ART classifier, for any ART attack, defence or metric.
+
+    Args:
+        model: takes float32 images [N, C, H, W] in [0, 1], gives logits. It stays on the device it is on.
+        nb_classes: number of classes; taken from `model.classes` when None.
+        input_shape: (C, H, W); taken from `model.image_size` and `model.channels` when None.
+        loss: cross entropy when None.
+        optimizer: needed only to train through ART.
+        clip_values: range of a pixel.
+
+    Raises:
+        ValueError: the model does not state its classes or its image size and they are not given.
+    """
+    if nb_classes is None:
+        if not hasattr(model, "classes"):
+            raise ValueError("the model states no .classes: give nb_classes=")
+        nb_classes = len(model.classes)  # type: ignore[arg-type]
+    if input_shape is None:
+        if not hasattr(model, "image_size"):
+            raise ValueError("the model states no .image_size: give input_shape=(channels, height, width)")
+        side = int(model.image_size)  # type: ignore[arg-type]
+        input_shape = (3 if getattr(model, "channels", "rgb") == "rgb" else 1, side, side)
+    return PyTorchClassifier(
+        model=model,
+        loss=loss or nn.CrossEntropyLoss(),
+        optimizer=optimizer,
+        input_shape=input_shape,
+        nb_classes=nb_classes,
+        clip_values=clip_values,
+        device_type="gpu" if device_of(model).type == "cuda" else "cpu",
+    )
+
+
+def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Adversarial images by ART's version of a native attack, on one batch.
+
+    Args:
+        attack: an `FGSM`, or a `PGD` of one run that keeps its last iterate.
+        model: takes pixels in [0, 1], gives logits; left as it was.
+        images: float32 [N, C, H, W] in [0, 1].
+        labels: int64 [N]; targets when the attack is targeted.
+        start: where PGD begins, [N, C, H, W].
+
+    Raises:
+        ValueError: ART has no such attack or option.
+    """
+    makers: dict[str, Callable[..., Any]] = {"FGSM": _fgsm, "PGD": _pgd}
+    if type(attack).__name__ not in makers:
+        raise ValueError(f"engine 'art' has no {type(attack).__name__}")
+    # ART clips and then projects back into the ball, so bounds narrower than [0, 1] are applied at the end instead.
+    at_end = getattr(attack, "clip", "before") == "end" or attack.bounds != (0.0, 1.0)
+    classes = None if hasattr(model, "classes") else _count_classes(model, images)
+    with eval_mode(model):
+        classifier = as_art_classifier(
+            model,
+            nb_classes=classes,
+            input_shape=tuple(images.shape[1:]),
+            clip_values=None if at_end else attack.bounds,
+        )
+        generator = makers[type(attack).__name__](attack, classifier, len(images), start)
+        adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
+    result = torch.from_numpy(adversarial).to(images.device)
+    return result.clamp(*attack.bounds) if at_end else result
+
+
+class InjectedStartPGD(ProjectedGradientDescentPyTorch):
+    """ART's PGD on one batch, begun at a given point instead of a drawn one."""
+
+    def __init__(self, *args: Any, start: Tensor, **kwargs: Any) -> None:
+        super().__init__(*args, num_random_init=0, verbose=False, **kwargs)
+        self._start = start
+
+    def _compute_pytorch(self, x: Tensor, *rest: Any) -> Tensor:
+        if self._i_max_iter == 0:
+            first = self._batch_id * self.batch_size
+            x = self._start[first : first + len(x)].to(x.device)
+        return super()._compute_pytorch(x, *rest)
+
+
+def _fgsm(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> FastGradientMethod:
+    return FastGradientMethod(
+        classifier, norm=_NORMS[attack.norm], eps=attack.eps, targeted=attack.targeted, batch_size=batch
+    )
+
+
+def _pgd(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> InjectedStartPGD:
+    if attack.keep != "last" or attack.restarts != 1 or start is None:
+        raise ValueError("engine 'art' runs PGD from one given start and keeps the last iterate")
+    return InjectedStartPGD(
+        classifier,
+        norm=_NORMS[attack.norm],
+        eps=attack.eps,
+        eps_step=attack.alpha,
+        max_iter=attack.steps,
+        targeted=attack.targeted,
+        batch_size=batch,
+        start=start,
+    )
+
+
+def _count_classes(model: nn.Module, images: Tensor) -> int:
+    with eval_mode(model), torch.no_grad():
+        return int(model(images[:1]).shape[1])

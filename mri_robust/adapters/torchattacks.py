@@ -1,0 +1,130 @@
+"""torchattacks: its attacks on our models, and our attacks' parameters as its attacks."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+import torchattacks
+from torch import Tensor, nn
+
+from mri_robust.core.borrowing import device_of, eval_mode
+
+_WIDE = (-1.0, 2.0)
+"""Pixel range in which no step of an attack that clips only at its end can leave."""
+
+
+def as_torchattack(name: str, model: nn.Module, **parameters: Any) -> torchattacks.Attack:
+    """A torchattacks attack on `model`, with the class count filled in and the model put back after every call.
+
+    torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes.
+
+    Args:
+        name: a class of torchattacks (`PGD`, `APGD`, `Square`, `AutoAttack`, ...).
+        model: takes float32 images [N, C, H, W] in [0, 1], gives logits.
+        parameters: what the attack's constructor takes.
+
+    Raises:
+        ValueError: torchattacks has no such attack, or the attack takes no such parameter.
+    """
+    attack_class = getattr(torchattacks, name, None)
+    if not (inspect.isclass(attack_class) and issubclass(attack_class, torchattacks.Attack)):
+        raise ValueError(f"torchattacks has no attack '{name}'")
+    return _build(attack_class, model, parameters)
+
+
+def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Adversarial images by torchattacks' version of a native attack, on one batch.
+
+    Args:
+        attack: an `FGSM`, or a `PGD` of one run that keeps its last iterate.
+        model: takes pixels in [0, 1], gives logits; left as it was.
+        images: float32 [N, C, H, W] in [0, 1].
+        labels: int64 [N]; targets when the attack is targeted.
+        start: where PGD begins, [N, C, H, W].
+
+    Raises:
+        ValueError: torchattacks has no such attack or option.
+    """
+    name = type(attack).__name__
+    if name == "FGSM" and attack.norm == "linf":
+        library = _build(torchattacks.FGSM, model, {"eps": attack.eps})
+        return _run(library, attack, images, labels).clamp(*attack.bounds)
+    if name != "PGD":
+        raise ValueError(f"engine 'torchattacks' has no {name} in norm {attack.norm}")
+    if attack.keep != "last" or attack.restarts != 1 or start is None:
+        raise ValueError("engine 'torchattacks' runs PGD from one given start and keeps the last iterate")
+    if attack.clip != "end":
+        return _run(_pgd(attack, model, start, width=1.0), attack, images, labels).clamp(*attack.bounds)
+    # torchattacks clips every step to [0, 1]: in stretched pixels that range holds every iterate.
+    low, width = _WIDE[0], _WIDE[1] - _WIDE[0]
+    library = _pgd(attack, _Stretched(model, low, width), (start - low) / width, width)
+    stretched = _run(library, attack, (images - low) / width, labels)
+    return (stretched * width + low).clamp(*attack.bounds)
+
+
+class InjectedStart:
+    """Mixed into a torchattacks attack: its first gradient is taken at a given point instead of the image."""
+
+    start: Tensor | None = None
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Attack a batch, beginning at `start`."""
+        self._pending = self.start
+        return super().forward(images, labels)  # type: ignore[misc]
+
+    def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Logits of `inputs`, which the first call overwrites with the start."""
+        if self._pending is not None:
+            with torch.no_grad():
+                inputs.copy_(self._pending)
+            self._pending = None
+        return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
+
+
+class _Stretched(nn.Module):
+    """A model on pixels mapped to u = (x - low) / width."""
+
+    def __init__(self, model: nn.Module, low: float, width: float) -> None:
+        super().__init__()
+        self.model, self.low, self.width = model, low, width
+
+    def forward(self, stretched: Tensor) -> Tensor:
+        return self.model(stretched * self.width + self.low)
+
+
+def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
+    accepted = inspect.signature(attack_class.__init__).parameters  # type: ignore[misc]
+    unknown = sorted(set(parameters) - set(accepted))
+    if unknown:
+        raise ValueError(f"torchattacks.{attack_class.__name__} takes no {', '.join(unknown)}")
+    if "n_classes" in accepted and hasattr(model, "classes"):
+        parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
+
+    class Borrowing(attack_class):  # type: ignore[misc]
+        def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+            with eval_mode(self.model):
+                return super().__call__(*args, **kwargs)
+
+    Borrowing.__name__ = Borrowing.__qualname__ = attack_class.__name__
+    attack = Borrowing(model, **parameters)
+    attack.set_device(device_of(model))
+    return attack
+
+
+def _pgd(attack: Any, model: nn.Module, start: Tensor, width: float) -> Any:
+    base = torchattacks.PGD if attack.norm == "linf" else torchattacks.PGDL2
+    begun = type(base.__name__, (InjectedStart, base), {"__init__": base.__init__})
+    sizes = {"eps": attack.eps / width, "alpha": attack.alpha / width, "steps": attack.steps, "random_start": False}
+    if base is torchattacks.PGDL2:
+        sizes["eps_for_division"] = 1e-30  # its default of 1e-10 shortens the step where the gradient vanishes
+    library = _build(begun, model, sizes)
+    library.start = start
+    return library
+
+
+def _run(library: Any, attack: Any, images: Tensor, labels: Tensor) -> Tensor:
+    if attack.targeted:
+        library.set_mode_targeted_by_label(quiet=True)
+    return library(images, labels)

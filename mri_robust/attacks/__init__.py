@@ -1,0 +1,1 @@
+"""Attacks: frozen dataclasses of their parameters, called with (model, images, labels)."""

@@ -1,0 +1,69 @@
+"""The machine's share in a result, and what a run says of itself."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from mri_robust.core.device import resolve_device, resolve_precision
+
+PACKAGES = (
+    "mri-robust",
+    "torch",
+    "torchvision",
+    "adversarial-robustness-toolbox",
+    "torchattacks",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a run computes.
+
+    Attributes:
+        device: processor of training and attacks.
+        precision: number format of training, `bf16` or `fp32`; attacks and accuracies are always float32.
+        threads: CPU threads, which decide the rounding of a trained model.
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    @classmethod
+    def choose(cls, device: str, precision: str) -> Machine:
+        """The machine for `--device` and `--precision`.
+
+        Raises:
+            UserError: CUDA was asked for and there is none.
+        """
+        chosen = resolve_device(device)
+        return cls(chosen, resolve_precision(precision, chosen), torch.get_num_threads())
+
+    def deciding(self) -> dict[str, Any]:
+        """What of it decides trained weights."""
+        return {"device": self.device.type, "precision": self.precision, "threads": self.threads}
+
+    def description(self) -> dict[str, Any]:
+        """What a reader wants to know of it."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
+        return {**self.deciding(), "device_name": name, "system": platform.platform(), "python": sys.version.split()[0]}
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide results."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

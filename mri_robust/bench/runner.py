@@ -1,0 +1,165 @@
+"""`bench`: make what is missing, then write tables, certificate and provenance."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mri_robust.bench.environment import Machine, package_versions
+from mri_robust.bench.model_store import ModelStore
+from mri_robust.bench.store import Store
+from mri_robust.bench.tables import csv_text, tidy_table
+from mri_robust.core.digest import plain
+from mri_robust.core.files import write_text
+from mri_robust.data.dataset import Channels, Dataset, load_dataset
+from mri_robust.evaluation.measures import MEASURES
+from mri_robust.study.cell import Cell
+from mri_robust.study.experiment import Experiment
+from mri_robust.study.scale import SCALES
+from mri_robust.study.setting import DataFacts, Setting
+
+FIRST_SEED = 42
+"""The study's seed; further seeds count up from it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: the options of `bench`, checked."""
+
+    experiments: tuple[Experiment, ...]
+    data: str = "phantom"
+    channels: Channels | None = None
+    skip_unreadable: bool = False
+    protocols: tuple[str, ...] = ("sound",)
+    scale: str = "quick"
+    engine: str = "native"
+    weights: str = "none"
+    seeds: int = 1
+
+    def settings(self, dataset: Dataset, protocol: str) -> list[Setting]:
+        """One setting a seed."""
+        facts = DataFacts(
+            name=dataset.name,
+            digest=dataset.digest,
+            channels=dataset.channels,
+            classes=dataset.classes,
+            train_images=len(dataset.train),
+            test_images=len(dataset.test),
+        )
+        return [
+            Setting(protocol, SCALES[self.scale], facts, FIRST_SEED + i, self.engine, self.weights)
+            for i in range(self.seeds)
+        ]
+
+
+Measured = dict[str, list[tuple[Cell, dict[str, Any]]]]
+"""Experiment -> its cells with their results, in table order."""
+OnStep = Callable[[str, int, int], None]
+"""(what is going on, done, total)."""
+
+
+class Bench:
+    """One run of the bench into one folder.
+
+    Args:
+        plan: what to run.
+        out: where to.
+        machine: on what.
+        on_step: called as (what is going on, done, total).
+    """
+
+    def __init__(self, plan: Plan, out: Path, machine: Machine, on_step: OnStep | None = None) -> None:
+        self.plan = plan
+        self.out = out
+        self.machine = machine
+        self.on_step = on_step or (lambda what, done, total: None)
+        self.store = Store(out / "cells")
+        self.models: dict[str, ModelStore] = {}
+        self.computed = 0
+        self.reused = 0
+
+    def run(self) -> Measured:
+        """Measure every cell of the plan; returns cells with results by experiment name, in table order.
+
+        Raises:
+            UserError: the data cannot be read, or a training fails; what was measured before stays stored.
+        """
+        results: Measured = {each.name: [] for each in self.plan.experiments}
+        for protocol in self.plan.protocols:
+            models = self.open_models(protocol)
+            for experiment in self.plan.experiments:
+                for setting in self.plan.settings(models.dataset, protocol):
+                    for declared in experiment.cells(setting):
+                        cell = replace(declared, environment=self.machine.deciding())
+                        results[experiment.name].append((cell, self._measure(cell, models)))
+                self._write_csv(experiment.name, results[experiment.name])
+        return results
+
+    def open_models(self, protocol: str) -> ModelStore:
+        """The models of a protocol's data set, which is loaded on the way; RGB for `paper`, grey for `sound`."""
+        channels: Channels = self.plan.channels or ("rgb" if protocol == "paper" else "grey")
+        if channels not in self.models:
+            self.on_step("load data", 0, 1)
+            dataset = load_dataset(
+                self.plan.data,
+                size=SCALES[self.plan.scale].image_size,
+                channels=channels,
+                skip_unreadable=self.plan.skip_unreadable,
+            )
+            self.models[channels] = ModelStore(self.out / "models", dataset, self.machine, self.on_step)
+        return self.models[channels]
+
+    def _measure(self, cell: Cell, models: ModelStore) -> dict[str, Any]:
+        stored = self.store.get(cell.digest)
+        if stored is not None:
+            self.reused += 1
+            return stored
+        model = models.get(cell.recipe)
+        what = f"{cell.words['experiment']} {cell.measure} {cell.recipe.model}"
+        began = time.perf_counter()
+        result = MEASURES.load(cell.measure)(
+            cell.parameters, model, models.dataset, lambda done, total: self.on_step(what, done, total)
+        )
+        # What is stored is what a later run reads back, so that both write the same tables.
+        result = json.loads(json.dumps(plain(result)))
+        about = {**cell.words, "model_file": models.name(cell.recipe), "seconds": round(time.perf_counter() - began, 2)}
+        self.store.put(cell.digest, result, about)
+        self.computed += 1
+        return result
+
+    def _write_csv(self, name: str, measured: list[tuple[Cell, dict[str, Any]]]) -> None:
+        write_text(self.out / f"{name}.csv", csv_text(tidy_table(measured)))
+
+    def provenance(self, command: str, measured: Measured, seconds: float) -> dict[str, Any]:
+        """What `run.json` says: command, versions, machine, data, seeds, which cells, seconds."""
+        plan = self.plan
+        return {
+            "command": command,
+            "versions": package_versions(),
+            "machine": self.machine.description(),
+            "data": {
+                channels: {
+                    "name": models.dataset.name,
+                    "digest": models.dataset.digest,
+                    "train": len(models.dataset.train),
+                    "test": len(models.dataset.test),
+                    "skipped": models.dataset.skipped,
+                }
+                for channels, models in self.models.items()
+            },
+            "experiments": [experiment.name for experiment in plan.experiments],
+            "protocols": list(plan.protocols),
+            "scale": plan.scale,
+            "cuts": SCALES[plan.scale].cuts(),
+            "engine": plan.engine,
+            "weights": plan.weights,
+            "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
+            "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
+            "computed": self.computed,
+            "reused": self.reused,
+            "seconds": round(seconds, 1),
+        }

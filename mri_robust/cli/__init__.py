@@ -1,0 +1,76 @@
+"""The command line: one file a command; heavy imports happen inside the command that needs them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mri_robust import __version__
+from mri_robust.core.errors import UserError
+from mri_robust.core.registry import did_you_mean
+
+COMMANDS = {
+    "bench": "Regenerate the study's tables and figures, and cross-check the attacks.",
+    "crosscheck": "Certify that our attacks agree with ART's and torchattacks'.",
+    "data": "Look at a data set: counts, statistics, a grid of images.",
+}
+"""Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""
+
+
+class OneLineErrors(click.Group):
+    """Prints what the user did wrong as one line and exits with code 2; commands are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"mri_robust.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with the nearest name offered."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UserError(f"unknown command '{args[0]}'{did_you_mean(args[0], list(COMMANDS))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run; `Error: ...` and exit code 2 for anything the user can act on, 130 for Ctrl-C."""
+        if not standalone_mode:
+            return super().main(args, *rest, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, *rest, standalone_mode=False, **extra)
+        except UserError as error:
+            _stop(str(error), 2)
+        except click.ClickException as error:
+            hint = f" (see '{error.ctx.command_path} --help')" if getattr(error, "ctx", None) else ""  # type: ignore[attr-defined]
+            _stop(" ".join(error.format_message().split()) + hint, 2)
+        except (click.Abort, KeyboardInterrupt):
+            _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(0) from None
+        raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(code)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mri-robust")
+def main() -> None:
+    """Adversarial robustness of MRI classifiers: tables over epsilon, exact cross-checks, adapters for ART."""

@@ -1,0 +1,134 @@
+"""`mri-robust bench`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mri_robust.cli.options import data_option, machine_options
+from mri_robust.core.errors import UserError
+
+if TYPE_CHECKING:
+    from mri_robust.study.experiment import Experiment
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
+@data_option
+@click.option(
+    "--protocol",
+    type=click.Choice(["sound", "paper", "both"]),
+    default="sound",
+    show_default=True,
+    help="Evaluate as the field accepts, as the study did with its faults, or both.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["quick", "standard", "full"]),
+    default="quick",
+    show_default=True,
+    help="64 px in minutes; the whole training set at 112 px; the study's own 224 px, epochs and batch.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["native", "art", "torchattacks"]),
+    default="native",
+    show_default=True,
+    help="Whose code crafts the adversarial images.",
+)
+@click.option(
+    "--weights", default="none", show_default=True, metavar="none|imagenet|FILE", help="First weights of the ResNets."
+)
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
+@machine_options
+@click.option(
+    "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Folder for everything made."
+)
+@click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
+def bench(
+    experiments: tuple[str, ...],
+    data: str,
+    channels: str | None,
+    skip_unreadable: bool,
+    protocol: str,
+    scale: str,
+    engine: str,
+    weights: str,
+    seeds: int,
+    device: str,
+    precision: str,
+    out: Path,
+    list_only: bool,
+) -> None:
+    """Regenerate tables and figures of the study; all of them when no EXPERIMENT is named.
+
+    Writes one CSV an experiment, report.md, figures, models and a cross-check certificate to --out. What was
+    computed before for the same inputs is not computed again.
+    """
+    from mri_robust.study.experiment import EXPERIMENTS, load_experiment
+
+    if list_only:
+        for name in EXPERIMENTS.names():
+            each: Experiment = EXPERIMENTS.load(name)
+            click.echo(f"{each.name:<12} {each.alias:<10} {each.title} ({each.reference})")
+        return
+    named = [load_experiment(name) for name in experiments or EXPERIMENTS.names()]
+    chosen = tuple({each.name: each for each in named}.values())
+    _check_weights(weights)
+    from mri_robust.core.files import writable_folder
+
+    writable_folder(out)
+    from mri_robust.bench.environment import Machine
+    from mri_robust.bench.runner import Bench, Plan
+
+    plan = Plan(
+        experiments=chosen,
+        data=data,
+        channels=channels,  # type: ignore[arg-type]
+        skip_unreadable=skip_unreadable,
+        protocols=("paper", "sound") if protocol == "both" else (protocol,),
+        scale=scale,
+        engine=engine,
+        weights=weights,
+        seeds=seeds,
+    )
+    _run(Bench, plan, out, Machine.choose(device, precision))
+
+
+def _check_weights(weights: str) -> None:
+    if weights not in ("none", "imagenet") and not Path(weights).is_file():
+        raise UserError(f"weights file '{weights}' does not exist: use none, imagenet or the path of a state dict")
+
+
+def _run(bench_class: type, plan: object, out: Path, machine: object) -> None:
+    """Run the bench with progress, certify, write the report, print the tables."""
+    from rich.console import Console
+
+    from mri_robust.bench.certify import certify_bench
+    from mri_robust.cli.progress import StepProgress
+    from mri_robust.core.digest import canonical_json
+    from mri_robust.core.files import write_text
+    from mri_robust.report.markdown import write_report
+    from mri_robust.report.terminal import print_tables
+
+    console = Console(soft_wrap=True)
+    began = time.perf_counter()
+    with StepProgress(console) as progress:
+        run = bench_class(plan, out, machine, progress)
+        measured = run.run()
+        certificate = certify_bench(run)
+    write_text(out / "crosscheck.json", certificate.json())
+    command = shlex.join(["mri-robust", *sys.argv[1:]])
+    provenance = run.provenance(command, measured, time.perf_counter() - began)
+    write_text(out / "run.json", canonical_json(provenance, indent=2) + "\n")
+    write_report(out)
+    print_tables(out, console)
+    console.print(f"\nreport: {out / 'report.md'}   seconds: {time.perf_counter() - began:.0f}", highlight=False)
+    click.echo(certificate.verdict())
+    if not certificate.passed:
+        raise SystemExit(1)

@@ -1,0 +1,165 @@
+"""`mri-robust data`: look at a data set before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from mri_robust.data.dataset import Dataset
+    from mri_robust.data.summary import Summary
+
+
+def _source_options(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that say which data set to load and how; `size` is the default one."""
+    options = (
+        click.option(
+            "--data",
+            "source",
+            default="phantom",
+            show_default=True,
+            metavar="SOURCE",
+            help="A folder or .zip file with Training/<class>/ and Testing/<class>/, or 'phantom', or 'kaggle'.",
+        ),
+        click.option(
+            "--size",
+            type=click.IntRange(8, 1024),
+            default=size,
+            show_default=True,
+            help="Height and width in pixels that images are resized to.",
+        ),
+        click.option(
+            "--channels",
+            type=click.Choice(["grey", "rgb"]),
+            default="grey",
+            show_default=True,
+            help="Load one channel or three.",
+        ),
+        click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+def data() -> None:
+    """Look at a data set: what is in it, what is wrong with it, what it looks like."""
+
+
+@data.command()
+@_source_options(size=224)
+def info(source: str, **options: Any) -> None:
+    """Print class counts, pixel statistics, repeated images and test images leaked from training."""
+    from mri_robust.data.dataset import load_dataset
+    from mri_robust.data.summary import summarise
+
+    dataset = load_dataset(source, **options)
+    _print_summary(dataset, summarise(dataset))
+
+
+@data.command()
+@_source_options(size=128)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    default="preview.png",
+    show_default=True,
+    help="The PNG file to write.",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(1, 512),
+    default=32,
+    show_default=True,
+    help="How many images, shared evenly among the classes.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "test"]),
+    default="train",
+    show_default=True,
+    help="Which split to draw from.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which images are drawn."
+)
+def preview(source: str, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
+    """Draw a sheet of sample images, one strip a class, to a PNG file."""
+    from mri_robust.core.errors import UserError
+    from mri_robust.core.files import writable_folder, written_aside
+    from mri_robust.data.dataset import load_dataset
+    from mri_robust.data.layout import shown
+    from mri_robust.data.preview import sample, sheet
+
+    if out.suffix.lower() != ".png":
+        raise click.BadParameter(f"'{shown(out)}' does not end in .png", param_hint="--out")
+    writable_folder(out.parent)
+    dataset = load_dataset(source, **options)
+    drawn = dataset.train if split == "train" else dataset.test
+    facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
+    page = sheet(sample(dataset, drawn, images, seed), title=dataset.name, subtitle="  ·  ".join(facts))
+    try:
+        with written_aside(out) as aside:
+            page.save(aside, format="PNG", optimize=True)
+    except OSError as error:
+        raise UserError(f"cannot write '{shown(out)}': {error.strerror or error}; choose another --out") from error
+    click.echo(f"wrote {shown(out)}")
+
+
+def _print_summary(dataset: Dataset, summary: Summary) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from mri_robust.data.layout import shown
+
+    counts = Table(
+        title=Text(shown(dataset.name)), title_justify="left", box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False
+    )
+    columns = (summary.train, summary.test, [sum(pair) for pair in zip(summary.train, summary.test, strict=True)])
+    counts.add_column("class", footer="all", overflow="fold", min_width=5)
+    for header, column in zip(("train", "test", "both"), columns, strict=True):
+        counts.add_column(header, footer=str(sum(column)), justify="right", no_wrap=True)
+    for name, *row in zip(dataset.classes, *columns, strict=True):
+        counts.add_row(Text(shown(name)), *map(str, row))
+
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    facts.add_column(style="dim", overflow="fold")
+    facts.add_column(overflow="fold")
+    for name, fact in _facts(dataset, summary):
+        facts.add_row(name, Text(fact))
+
+    console = Console(highlight=False)
+    console.print(counts)
+    console.print(facts)
+
+
+def _facts(dataset: Dataset, summary: Summary) -> list[tuple[str, str]]:
+    tested = len(dataset.test)
+    sizes = [f"{size} ({count})" for size, count in summary.original_sizes.items()]
+    more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
+    facts = [
+        ("loaded as", f"{dataset.size} x {dataset.size} pixels, {dataset.channels}"),
+        ("mean", f"{_numbers(summary.mean)} over training pixels in [0, 1]"),
+        ("std", _numbers(summary.std)),
+        ("digest", dataset.digest),
+        ("skipped", ", ".join(f"{count} {reason}" for reason, count in sorted(dataset.skipped.items())) or "none"),
+        ("repeated", f"{summary.repeated['train']} in train, {summary.repeated['test']} in test"),
+        ("leaked", f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train"),
+    ]
+    if sizes:
+        facts.insert(0, ("files", ", ".join(sizes[:4]) + more))
+    return facts
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)

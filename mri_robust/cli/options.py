@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+def data_option(command: Command) -> Command:
+    """`--data`, `--channels` and `--skip-unreadable`."""
+    for option in (
+        click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."),
+        click.option(
+            "--channels",
+            type=click.Choice(["grey", "rgb"]),
+            help="Read images as grey or RGB.  [default: grey; rgb under --protocol paper]",
+        ),
+        click.option(
+            "--data",
+            default="phantom",
+            show_default=True,
+            metavar="SOURCE",
+            help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def machine_options(command: Command) -> Command:
+    """`--device` and `--precision`."""
+    for option in (
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            default="auto",
+            show_default=True,
+            help="Number format of training; attacks are always measured in fp32.",
+        ),
+        click.option(
+            "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Processor."
+        ),
+    ):
+        command = option(command)
+    return command

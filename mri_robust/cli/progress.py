@@ -1,0 +1,65 @@
+"""Progress on the terminal: images per second and time left, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class Rate(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        """The column's text."""
+        return Text(f"{task.speed:,.0f} img/s" if task.speed else "", style="cyan")
+
+
+class StepProgress:
+    """Shows one line a piece of work; call it as (what, done, total)."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=24),
+            Rate(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._what = ""
+        self._task = self._bar.add_task("", total=1, visible=False)
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._finish()
+        self._bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Take in that `done` of `total` images of `what` are done."""
+        if what != self._what:
+            self._finish()
+            self._what, self._began = what, time.perf_counter()
+            self._bar.reset(self._task, description=what, total=total, visible=True)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _finish(self) -> None:
+        if self._what:
+            seconds = time.perf_counter() - self._began
+            self._console.print(f"[green]done[/] {self._what:<34} [dim]{seconds:6.1f} s[/]", highlight=False)
+            self._what = ""

@@ -1,0 +1,1 @@
+"""Registry, seeding, input contract and other parts that know nothing of MRI."""

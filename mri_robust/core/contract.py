@@ -1,0 +1,94 @@
+"""What every attack and measurement accepts: checked once, at the door."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def check_number(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:
+    """Check that a parameter is a finite number in [low, high], or (low, high] with `open_low`.
+
+    Raises:
+        TypeError: `value` is not a number.
+        ValueError: it is not finite or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    below = value <= low if open_low else value < low
+    if not math.isfinite(value) or below or value > high:
+        bracket = "(" if open_low else "["
+        raise ValueError(f"{name} must be in {bracket}{low:g}, {high:g}], got {value!r}")
+
+
+def check_count(name: str, value: int, low: int = 1) -> None:
+    """Check that a parameter is a whole number of at least `low`.
+
+    Raises:
+        TypeError: `value` is not an int.
+        ValueError: it is under `low`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Check that a parameter is one of `choices`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_images(images: Tensor) -> None:
+    """Check images: a float32 tensor [N, C, H, W], N at least 1, finite pixels in [0, 1].
+
+    Raises:
+        TypeError: not a tensor, or not float32.
+        ValueError: wrong number of dimensions, no images, or a pixel outside [0, 1].
+    """
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a torch.Tensor, got {type(images).__name__}")
+    if images.dtype != torch.float32:
+        raise TypeError(f"images must be float32 in [0, 1], got {images.dtype}")
+    if images.ndim != 4:
+        raise ValueError(f"images must have shape [N, C, H, W], got {list(images.shape)}")
+    if not images.numel():
+        raise ValueError(f"images are empty: shape {list(images.shape)}")
+    low, high = (float(bound) for bound in torch.aminmax(images.detach()))
+    if not (low >= 0.0 and high <= 1.0):
+        raise ValueError(f"images must lie in [0, 1], got values from {low:g} to {high:g}")
+
+
+def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
+    """Check labels: an int64 tensor [N] for N images, each in 0..classes-1.
+
+    Raises:
+        TypeError: not a tensor, or not int64.
+        ValueError: wrong shape, or a label out of range.
+    """
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels must be a torch.Tensor, got {type(labels).__name__}")
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels must be int64 class indices, got {labels.dtype}")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"labels must have shape [{len(images)}], one an image, got {list(labels.shape)}")
+    low, high = (int(bound) for bound in torch.aminmax(labels))
+    if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {wrong}")
+
+
+def class_count(model: nn.Module, images: Tensor) -> int:
+    """Number of classes of `model`: what it states in `.classes`, else the width of one image's logits."""
+    classes = getattr(model, "classes", None)
+    if classes is not None:
+        return len(classes)
+    with torch.no_grad():
+        return int(model(images[:1]).shape[1])

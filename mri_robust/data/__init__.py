@@ -1,0 +1,1 @@
+"""Datasets of MRI slices: where they come from, how they are kept, and what is wrong with them."""

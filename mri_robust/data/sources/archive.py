@@ -1,0 +1,119 @@
+"""A `.zip` file of images in `Training/<class>/`, `Testing/<class>/` layout; nothing is ever unpacked to disk."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from mri_robust.core.errors import UserError
+from mri_robust.data.cache import checksum
+from mri_robust.data.dataset import Channels, Dataset
+from mri_robust.data.layout import shown
+from mri_robust.data.pixels import MAX_BYTES, Unreadable
+from mri_robust.data.reading import read_dataset
+
+
+class ArchiveSource:
+    """Takes the path of any file, so that one which is no zip is told apart from one that does not exist."""
+
+    def accepts(self, text: str) -> bool:
+        """Whether `text` is the path of something that is not a folder."""
+        if text in ("", "phantom", "kaggle"):
+            return False
+        try:
+            path = Path(text)
+            return path.exists() and not path.is_dir()
+        except (OSError, ValueError):
+            return False
+
+    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+        """Load the archive at path `text`; see `mri_robust.data.dataset.load_dataset`."""
+        with ArchiveFiles(Path(text)) as files:
+            return read_dataset(files, size=size, channels=channels, skip_unreadable=skip_unreadable)
+
+
+class ArchiveFiles:
+    """The members of a zip file, as `mri_robust.data.reading.Files`; a context manager that closes it.
+
+    Raises:
+        UserError: it is no zip file, is cut short or encrypted, or has a member that points out of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._zip = _opened(path)
+        try:
+            self._members = _members(self._zip, shown(path))
+        except UserError:
+            self._zip.close()
+            raise
+        self.listing = tuple(self._members)
+        self.skipped: dict[str, int] = {}
+
+    def __enter__(self) -> ArchiveFiles:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._zip.close()
+
+    def read(self, name: str) -> bytes:
+        """The bytes of member `name`, never more than its declared size; raises `Unreadable`."""
+        member = self._members[name]
+        if member.file_size > MAX_BYTES:
+            raise Unreadable("too large")
+        try:
+            return self._zip.read(member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+            raise Unreadable("damaged in the archive") from error
+        except (NotImplementedError, RuntimeError) as error:
+            raise Unreadable("packed by an unknown method") from error
+
+    def key(self, names: list[str]) -> str:
+        """Digest of the archive itself, which is quicker than that of its members."""
+        try:
+            return checksum(self.path)
+        except OSError as error:
+            raise UserError(f"cannot read '{shown(self.path)}': {error.strerror or error}") from error
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    where = shown(path)
+    neither = f"'{where}' is neither a folder nor a .zip file: give one of these"
+    try:
+        # To open a pipe or a device could wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(neither)
+        return zipfile.ZipFile(path)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot read '{where}': {error.strerror or error}; check its permissions") from error
+    except Exception as error:
+        # On a damaged directory zipfile raises more than BadZipFile: struct.error, UnicodeDecodeError, ...
+        if path.suffix.casefold() != ".zip":
+            raise UserError(neither) from error
+        raise UserError(f"'{where}' is not a whole .zip file: it may be cut short, download or copy it anew") from error
+
+
+def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+    """Slash-separated name -> member, after a look at what makes an archive unsafe to use."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        # Some Windows programs separate by backslashes, against the format's rule.
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        name = "/".join(path.parts) + "/" * member.filename.endswith(("/", "\\"))
+        if ".." in path.parts or path.is_absolute() or PureWindowsPath(name).drive:
+            raise UserError(f"'{where}' is unsafe: its member '{shown(path)}' points out of it; do not use this file")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise UserError(f"'{where}' is unsafe: its member '{shown(name)}' is a link; pack the file itself")
+        if member.flag_bits & 1:
+            raise UserError(f"'{where}' is encrypted: unzip it with its password and give the folder")
+        if name in members and not name.endswith("/"):
+            raise UserError(f"'{where}' holds '{shown(name)}' twice: pack it anew")
+        members[name] = member
+    return members
+
+
+SOURCE = ArchiveSource()

@@ -1,0 +1,5 @@
+"""One file a defence; each defines `DEFENCE`, a frozen dataclass of its parameters."""
+
+from mri_robust.core.registry import Registry
+
+DEFENCES = Registry("mri_robust.defences", attribute="DEFENCE", kind="defence")

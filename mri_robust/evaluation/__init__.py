@@ -1,0 +1,1 @@
+"""Measure models under attack, and check the attacks against other libraries."""

@@ -1,0 +1,172 @@
+"""Certify that three libraries craft the same adversarial images from the same start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.gradient import fooled
+from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.core.seeding import make_generator
+from mri_robust.evaluation.agreement import Agreement
+from mri_robust.evaluation.certificate import Certificate
+from mri_robust.evaluation.engines import ENGINES, Engine, load_engine
+from mri_robust.evaluation.mutants import MUTANTS, mutate
+from mri_robust.evaluation.under_attack import BATCH
+
+EPS = 1 / 64
+"""About 4/255; a power of two, like the step, so that sums of pixels round alike everywhere."""
+ALPHA = 1 / 256
+STEPS = 10
+L2_EPS, L2_ALPHA = 1.0, 0.25
+SELF_TEST_IMAGES = 16
+
+OnStep = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One attack to compare.
+
+    Attributes:
+        name: its row in the certificate.
+        attack: the native attack.
+        bound: greatest pixel difference that passes; 0 asks for equal bits.
+        equal_success: every image must be fooled by both engines or by neither.
+        engines: the engines that have exactly this attack.
+    """
+
+    name: str
+    attack: FGSM | PGD
+    bound: float
+    equal_success: bool = True
+    engines: tuple[str, ...] = field(default=ENGINES)
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the attack aims at the next class."""
+        return self.attack.targeted
+
+
+def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
+    """The attacks of the certificate; PGD runs `steps` steps.
+
+    L2 PGD is compared in each library's own order of projecting and clipping: torchattacks projects then clips, ART
+    clips then projects. ART also rounds its L2 step otherwise, which many steps amplify: that pair has a bound of its
+    own, and one step is compared tightly.
+    """
+    pgd = partial(PGD, EPS, alpha=ALPHA, steps=steps)
+    l2 = partial(PGD, L2_EPS, alpha=L2_ALPHA, norm="l2")
+    return (
+        Check("fgsm", FGSM(EPS), 0.0),
+        Check("fgsm targeted", FGSM(EPS, targeted=True), 0.0),
+        Check("pgd", pgd(random_start=False), 1e-6),
+        Check("pgd injected start", pgd(), 1e-6),
+        Check("pgd injected start targeted", pgd(targeted=True), 1e-6),
+        Check("pgd-l2 one step", l2(steps=1, random_start=False, clip="before"), 1e-6, False, ("native", "art")),
+        Check("pgd-l2 project, clip", l2(steps=steps), 1e-6, True, ("native", "torchattacks")),
+        Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
+    )
+
+
+def crosscheck(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    engines: Mapping[str, Engine] | None = None,
+    on_step: OnStep | None = None,
+) -> Certificate:
+    """Run every attack by every engine on the same images from the same start, and compare image by image.
+
+    Everything that rounds is pinned: labels given, eval mode, float32, batches of 64, BatchNorm unfolded, step count
+    and last iterate. Then broken copies of the native attack are compared on a few images: they must not pass.
+
+    Args:
+        model: takes float32 images in [0, 1], gives logits; left as it was.
+        images: float32 [N, C, H, W] in [0, 1].
+        labels: int64 [N].
+        steps: PGD steps.
+        seed: of the injected starts.
+        engines: name -> engine, to compare others than `native`, `art`, `torchattacks`.
+        on_step: called as (what is going on, images done, images in all).
+
+    Raises:
+        TypeError, ValueError: images or labels are not as said.
+    """
+    check_images(images)
+    classes = class_count(model, images)
+    check_labels(labels, images, classes)
+    crafters = dict(engines) if engines else {name: load_engine(name) for name in ENGINES}
+    comparison = _Comparison(model, images, labels, classes, seed, on_step or (lambda what, done, total: None))
+    checks = standard_checks(steps)
+    few = comparison.first(SELF_TEST_IMAGES)
+    with eval_mode(model):
+        agreements = [agreement for check in checks for agreement in comparison.compare(check, crafters)]
+        caught = {} if engines else {name: few.catches(name, checks, crafters["art"]) for name in MUTANTS}
+    return Certificate(tuple(agreements), caught, len(labels), str(device_of(model)))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    classes: int
+    seed: int
+    on_step: OnStep
+
+    def first(self, count: int) -> _Comparison:
+        return _Comparison(
+            self.model, self.images[:count], self.labels[:count], self.classes, self.seed, lambda what, done, total: None
+        )
+
+    def compare(self, check: Check, crafters: Mapping[str, Engine]) -> list[Agreement]:
+        """One agreement a pair of engines that have the attack."""
+        names = [name for name in crafters if name in check.engines]
+        totals = {
+            pair: Agreement(check.name, *pair, bound=check.bound, equal_success=check.equal_success)
+            for pair in combinations(names, 2)
+        }
+        device = device_of(self.model)
+        for number, begin in enumerate(range(0, len(self.labels), BATCH)):
+            images = self.images[begin : begin + BATCH].to(device)
+            labels = self.labels[begin : begin + BATCH].to(device)
+            if check.targeted:
+                labels = (labels + 1) % self.classes
+            starts = check.attack.draw_start(images, make_generator(self.seed, "crosscheck", number))
+            start = None if starts is None else starts[0]
+            crafted = {name: crafters[name](check.attack, self.model, images, labels, start) for name in names}
+            judged = {name: self._judge(result, labels, check.targeted) for name, result in crafted.items()}
+            for (one, other), total in totals.items():
+                totals[one, other] = total.add(crafted[one], crafted[other], judged[one], judged[other])
+            self.on_step(f"cross-check {check.name}", begin + len(labels), len(self.labels))
+        return list(totals.values())
+
+    def catches(self, mutation: str, checks: tuple[Check, ...], reference: Engine) -> bool:
+        """Whether every check that the mutation touches fails, with the broken copy in place of the native attack."""
+
+        def broken(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+            return mutate(attack, mutation)(model, images, labels, start=start)
+
+        touched = [check for check in checks if mutate(check.attack, mutation) is not check.attack]
+        # One step has nothing to leave out, and stays in the ball by itself.
+        telling = [check for check in touched if check.engines == ENGINES]
+        pairs = [self.compare(check, {"native": broken, "art": reference})[0] for check in telling]
+        return not any(pair.passed for pair in pairs)
+
+    def _judge(self, adversarial: Tensor, labels: Tensor, targeted: bool) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            logits = self.model(adversarial)
+        return logits.argmax(1), fooled(logits, labels, targeted)

@@ -1,0 +1,5 @@
+"""One file a kind of measurement; each defines `MEASURE`, a function (parameters, model, dataset, on_step) -> result."""
+
+from mri_robust.core.registry import Registry
+
+MEASURES = Registry("mri_robust.evaluation.measures", attribute="MEASURE", kind="measure")

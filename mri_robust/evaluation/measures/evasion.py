@@ -1,0 +1,88 @@
+"""Accuracy of a trained model under a list of evasion attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mri_robust.attacks.registry import EVASION
+from mri_robust.core.seeding import make_generator
+from mri_robust.core.spec import Spec
+from mri_robust.data.audit import leaked_test_images
+from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation.rates import rates
+from mri_robust.evaluation.under_attack import Trial, predictions_under_attack
+
+
+def measure_evasion(
+    parameters: Mapping[str, Any],
+    model: nn.Module,
+    dataset: Dataset,
+    on_step: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Attack the test images and count.
+
+    Args:
+        parameters: `shots` (attack, worst_case, then), `engine`, `images` (how many of the shuffled test images),
+            `each_member`, `leak_free` (also count without the test images that stand in training), `seed`.
+        model: on its device, left as it was.
+        dataset: the data, at the model's size.
+        on_step: called with images done and images in all.
+
+    Returns:
+        `rows`: for each shot a list of rates (see `rates`).
+    """
+    chosen = choose_images(len(dataset.test), parameters["images"], parameters["seed"])
+    images = torch.from_numpy(np.ascontiguousarray(dataset.test.images[chosen]))
+    labels = dataset.test.labels[chosen]
+    predicted = predictions_under_attack(
+        model,
+        images,
+        torch.from_numpy(labels),
+        [_trial(shot) for shot in parameters["shots"]],
+        engine=parameters["engine"],
+        seed=parameters["seed"],
+        each_member=parameters["each_member"],
+        on_step=on_step,
+    ).numpy()
+    subsets = {"all": np.ones(len(chosen), dtype=bool)}
+    if parameters["leak_free"]:
+        subsets["leak-free"] = ~leaked_test_images(dataset)[chosen]
+    return {"rows": [_rates_by_subset(labels, row, dataset.classes, subsets) for row in predicted]}
+
+
+def _rates_by_subset(
+    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], subsets: dict[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, kept in subsets.items():
+        if kept.any():
+            rows += rates(labels[kept], predicted[kept], classes, name)
+    return rows
+
+
+def choose_images(available: int, wanted: int, seed: int) -> np.ndarray:
+    """Indices of the first `wanted` test images in an order shuffled by `seed`; all, in order, when none are left out."""
+    if wanted >= available:
+        return np.arange(available)
+    return np.sort(torch.randperm(available, generator=make_generator(seed, "test order"))[:wanted].numpy())
+
+
+def _trial(shot: Mapping[str, Any]) -> Trial:
+    spec: Spec | None = shot["attack"]
+    then = tuple(partial(_library_attack, follow) for follow in shot["then"])
+    return Trial(spec.build(EVASION) if spec else None, shot["worst_case"], then)
+
+
+def _library_attack(spec: Spec, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    from mri_robust.adapters.torchattacks import as_torchattack
+
+    return as_torchattack(spec.name, model, **spec.parameters)(images, labels)
+
+
+MEASURE = measure_evasion

@@ -1,0 +1,64 @@
+"""Broken copies of the native attacks: a cross-check that passes one of them is worth nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+
+
+class WrongSignFGSM(FGSM):
+    """Steps down the loss instead of up."""
+
+    def direction(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The right direction, turned round."""
+        return -super().direction(model, images, labels)
+
+
+class WrongSignPGD(PGD):
+    """Steps down the loss instead of up."""
+
+    def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
+        return super()._advance(images, iterate, -direction)
+
+
+class OneStepFewerPGD(PGD):
+    """Stops a step early."""
+
+    def _run(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
+        return PGD._run(replace(_as_pgd(self), steps=max(1, self.steps - 1)), model, images, labels, start)
+
+
+class NoProjectionPGD(PGD):
+    """Leaves the ball."""
+
+    def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
+        step = -self.alpha if self.targeted else self.alpha
+        return (iterate + step * direction).clamp(*self.bounds)
+
+
+MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {
+    "wrong sign": {"FGSM": WrongSignFGSM, "PGD": WrongSignPGD},
+    "one step fewer": {"PGD": OneStepFewerPGD},
+    "no projection": {"PGD": NoProjectionPGD},
+}
+"""Mutation -> native attack -> its broken copy."""
+
+
+def mutate(attack: Any, mutation: str) -> Any:
+    """The broken copy of an attack with the same parameters; the attack itself where the mutation has none."""
+    broken = MUTANTS[mutation].get(type(attack).__name__)
+    return broken(**_fields(attack)) if broken else attack
+
+
+def _as_pgd(attack: PGD) -> PGD:
+    return PGD(**_fields(attack))
+
+
+def _fields(attack: Any) -> dict[str, Any]:
+    return {name: getattr(attack, name) for name in attack.__dataclass_fields__ if name != "_"}

@@ -1,0 +1,1 @@
+"""Classifiers that take pixels in [0, 1], and their checkpoints."""

@@ -1,0 +1,21 @@
+"""ResNet-18 of torchvision with a new last layer (He et al. 2015, arXiv 1512.03385)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mri_robust.models.pretrained import torchvision_resnet
+
+
+def resnet18(classes: int, image_size: int, weights: str = "none") -> nn.Module:
+    """torchvision's ResNet-18, its `fc` replaced by one of `classes` outputs; any image size.
+
+    `weights`: `none`, `imagenet` (torchvision's IMAGENET1K_V1) or the path of a state dict.
+
+    Raises:
+        UserError: the weights cannot be had or do not fit.
+    """
+    return torchvision_resnet("resnet18", classes, weights)
+
+
+ARCHITECTURE = resnet18

@@ -1,0 +1,105 @@
+"""The wrapper that every model of this package is: pixels in, logits out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mri_robust.core.registry import Registry
+from mri_robust.data.normalisation import MEAN, STD
+
+ARCHITECTURES = Registry(
+    "mri_robust.models.architectures", attribute="ARCHITECTURE", kind="model", group="mri_robust.models"
+)
+
+
+class Classifier(nn.Module):
+    """A network with its normalisation inside.
+
+    Takes float32 images [N, C, S, S] in [0, 1], S = `image_size`. C is 3, or 1: a grey image is shown to the network
+    as three equal channels, so an attacker of a grey image has one value a pixel and cannot colour it.
+    Gives logits [N, len(classes)].
+
+    Attributes:
+        network: the module that takes normalised images [N, 3, S, S].
+        architecture: its name in the registry.
+        classes: class names, in the order of the logits.
+        image_size: height and width in pixels.
+        channels: `grey` or `rgb`, what the model was made for.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        architecture: str,
+        classes: tuple[str, ...],
+        image_size: int,
+        channels: str = "grey",
+        mean: float = MEAN,
+        std: float = STD,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.architecture = architecture
+        self.classes = tuple(classes)
+        self.image_size = image_size
+        self.channels = channels
+        self.register_buffer("mean", torch.tensor(float(mean)))
+        self.register_buffer("std", torch.tensor(float(std)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images [N, 1 or 3, S, S] in [0, 1].
+
+        Raises:
+            ValueError: the images are of another size.
+        """
+        if images.shape[-2:] != (self.image_size, self.image_size):
+            given = "x".join(str(side) for side in images.shape[-2:])
+            raise ValueError(f"the model takes {self.image_size}x{self.image_size} images, got {given}")
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        return self.network((images - self.mean) / self.std)
+
+    def description(self) -> dict[str, object]:
+        """What it takes to build this module again, as plain data."""
+        return {
+            "architecture": self.architecture,
+            "classes": list(self.classes),
+            "image_size": self.image_size,
+            "channels": self.channels,
+            "mean": round(float(self.mean), 8),
+            "std": round(float(self.std), 8),
+        }
+
+
+def build_model(
+    architecture: str,
+    *,
+    classes: tuple[str, ...],
+    image_size: int,
+    channels: str = "grey",
+    weights: str = "none",
+    mean: float = MEAN,
+    std: float = STD,
+) -> Classifier:
+    """A new classifier; random weights are drawn from the global generator unless `weights` says otherwise.
+
+    Args:
+        architecture: a name of the registry (`cnn`, `resnet18`, `resnet50`).
+        classes: class names.
+        image_size: height and width in pixels.
+        channels: `grey` or `rgb`.
+        weights: `none`, `imagenet`, or the path of a state dict.
+        mean, std: normalisation; 0 and 1 for a model that sees raw pixels.
+
+    Raises:
+        UserError: unknown architecture, or weights that cannot be had.
+    """
+    network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
+    return Classifier(
+        network, architecture=architecture, classes=classes, image_size=image_size, channels=channels, mean=mean, std=std
+    )

@@ -1,0 +1,1 @@
+"""Reads what a bench wrote and shows it; needs no torch."""

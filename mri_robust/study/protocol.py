@@ -1,0 +1,27 @@
+"""The two protocols, and the faults of the study's own evaluation that separate them."""
+
+from __future__ import annotations
+
+from mri_robust.data.normalisation import MEAN, STD
+
+PROTOCOLS = ("sound", "paper")
+
+NORMALISED_BOUNDS = (MEAN, MEAN + STD)
+"""Pixels that are left when images are clamped to [0, 1] after normalisation: fault `clamp-normalised`."""
+
+FAULTS = {
+    "epsilon-normalised": "epsilon and alpha count in normalised units: .01 is .01 * .1813 in pixels, or .46/255",
+    "clamp-normalised": "adversarial images are clamped to [0, 1] after normalisation, which clips every pixel to "
+    "[.1855, .3668]; the clamp alone costs accuracy, whatever epsilon says",
+    "partial-test-set": "the defended models were measured on the first 32 shuffled batches of 8 (256 images)",
+    "train-mode-attack": "during adversarial training the examples are made in train mode, so BatchNorm moves",
+    "own-image-per-member": "each member of the ensemble is fed its own adversarial image; nobody attacks the ensemble",
+    "pgd-epsilon-05": "ResNet_PGD and Ensemble in Table 4 ran at epsilon .05, printed as .01",
+    "rgb-images": "106 notumor images have colour (banners, tints), which gives the class away; they stay RGB",
+}
+"""Fault name -> what went wrong, one line."""
+
+
+def normalised_to_pixels(size: float) -> float:
+    """A size counted in normalised units, in pixels of [0, 1]: fault `epsilon-normalised`."""
+    return size * STD

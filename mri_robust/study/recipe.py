@@ -1,0 +1,54 @@
+"""How a model is made: everything that decides its weights, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mri_robust.core.spec import Spec
+from mri_robust.data.normalisation import MEAN, STD
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the data and the machine that decides a trained model.
+
+    Attributes:
+        model: its id, `<architecture>_<what was done>`.
+        architecture: a registered architecture, or `ensemble`.
+        image_size, channels: what it takes.
+        seed: decides first weights, order, augmentation and adversary.
+        epochs, batch_size, learning_rate, weight_decay: of Adam.
+        anneal: cosine from the learning rate to zero over the epochs.
+        train_images: most training images, drawn with the seed; None for all.
+        augmentation: a defence that changes images, or None.
+        adversary: a defence that adds adversarial examples, or None.
+        start: the model whose weights training starts from, or None.
+        weights: first weights of a ResNet (`none`, `imagenet`, a file); empty where the study has none either.
+        mean, std: normalisation inside the model.
+        members, shares: of an ensemble.
+    """
+
+    model: str
+    architecture: str
+    image_size: int
+    channels: str
+    seed: int
+    epochs: int = 0
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    anneal: bool = False
+    train_images: int | None = None
+    augmentation: Spec | None = None
+    adversary: Spec | None = None
+    start: Recipe | None = None
+    weights: str = ""
+    mean: float = MEAN
+    std: float = STD
+    members: tuple[Recipe, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the study's model started from the same weights: ResNets started from ImageNet's."""
+        return self.weights in ("", "imagenet")

@@ -1,0 +1,133 @@
+"""How much of the study a run repeats: everything that `quick` and `standard` cut, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a run cuts against the study.
+
+    Attributes:
+        name: `quick`, `standard` or `full`.
+        image_size: pixels; the study's own is 224.
+        batch_size: images a training step; the study's own is 8.
+        rate: factor on the study's learning rates, for larger batches and fewer steps.
+        anneal: let the learning rate fall to zero along a cosine, which short trainings need.
+        train_images: most training images used; None for all.
+        epochs: study epochs -> epochs here; for ResNets, `resnet_epochs`.
+        whole_augmentation: section 5.1's augmentation in full; else flips and rotation alone.
+        training_steps: most PGD steps while training; the reach (steps * alpha) is kept.
+        attack_share, attack_least: share of the test images that PGD attacks, and the least number.
+        steps, restarts: most steps and restarts of the strong PGD under the sound protocol.
+        strong: also run APGD and Square on what PGD leaves, and train the models that start from scratch.
+    """
+
+    name: str
+    image_size: int
+    batch_size: int
+    rate: float
+    anneal: bool
+    train_images: int | None
+    epochs: dict[int, int]
+    resnet_epochs: dict[int, int]
+    whole_augmentation: bool
+    training_steps: int
+    attack_share: float
+    attack_least: int
+    steps: int
+    restarts: int
+    strong: bool
+
+    def attack_images(self, test_images: int) -> int:
+        """How many of the test images PGD attacks."""
+        return min(test_images, max(self.attack_least, round(self.attack_share * test_images)))
+
+    def cuts(self) -> list[str]:
+        """What this scale cuts, a line each; nothing for `full`."""
+        if self.name == "full":
+            return []
+        lines = [
+            f"images of {self.image_size} pixels (study: 224)",
+            f"batches of {self.batch_size} at {self.rate:g} times the learning rate (study: 8)",
+        ]
+        if self.train_images:
+            lines.append(f"at most {self.train_images} training images")
+        for models, epochs in (("CNNs", self.epochs), ("ResNets", self.resnet_epochs)):
+            if epochs:
+                lines.append(f"{models}: " + ", ".join(f"{here} epochs for {study}" for study, here in epochs.items()))
+        if self.anneal:
+            lines.append("learning rate annealed to zero along a cosine (study: constant)")
+        if self.attack_share < 1:
+            share, least = f"{self.attack_share:.0%}", self.attack_least
+            lines.append(f"PGD on {share} of the test images, at least {least}; FGSM on all")
+        lines += self._attack_cuts()
+        return lines
+
+    def _attack_cuts(self) -> list[str]:
+        lines = []
+        if not self.whole_augmentation:
+            lines.append("flips and rotation in place of section 5.1's augmentation")
+        if self.training_steps < 7:
+            lines.append(f"{self.training_steps} PGD steps while training (7), of the same total length")
+        if (self.steps, self.restarts) != (40, 5):
+            lines.append(f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)")
+        if not self.strong:
+            lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
+        return lines
+
+
+SCALES = {
+    "quick": Scale(
+        name="quick",
+        image_size=56,
+        batch_size=32,
+        rate=5.0,
+        anneal=True,
+        train_images=3000,
+        epochs={10: 8, 5: 3},
+        resnet_epochs={5: 2},
+        whole_augmentation=False,
+        training_steps=3,
+        attack_share=0.2,
+        attack_least=128,
+        steps=7,
+        restarts=1,
+        strong=False,
+    ),
+    "standard": Scale(
+        name="standard",
+        image_size=112,
+        batch_size=16,
+        rate=2.0,
+        anneal=False,
+        train_images=None,
+        epochs={},
+        resnet_epochs={},
+        whole_augmentation=True,
+        training_steps=7,
+        attack_share=1.0,
+        attack_least=256,
+        steps=40,
+        restarts=2,
+        strong=True,
+    ),
+    "full": Scale(
+        name="full",
+        image_size=224,
+        batch_size=8,
+        rate=1.0,
+        anneal=False,
+        train_images=None,
+        epochs={},
+        resnet_epochs={},
+        whole_augmentation=True,
+        training_steps=7,
+        attack_share=1.0,
+        attack_least=256,
+        steps=40,
+        restarts=5,
+        strong=True,
+    ),
+}

@@ -1,0 +1,168 @@
+"""The one training loop: loss, optimiser, scheduler, augmentation and adversary come in as objects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mri_robust.core.borrowing import device_of
+from mri_robust.core.contract import check_choice, check_count
+from mri_robust.core.device import resolve_precision
+from mri_robust.core.errors import UserError
+from mri_robust.core.seeding import make_generator
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+"""(images [N, C, H, W] in [0, 1], generator) -> images of the same shape."""
+Adversary = Callable[[nn.Module, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""(model, images, labels, generator) -> the images and labels to train on instead."""
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How long, in what portions and in what number format to train.
+
+    Attributes:
+        epochs: passes over the images.
+        batch_size: images a step, before an adversary adds its own.
+        seed: decides the order of the images, the augmentation and the adversary's draws.
+        precision: `fp32`, `bf16` (autocast), or `auto` for bf16 where the processor computes in it.
+        on_step: called after each step with the images done and the images in all.
+        on_epoch: called after each epoch with the model; what it returns joins the epoch's record.
+    """
+
+    epochs: int = 10
+    batch_size: int = 8
+    seed: int = 0
+    precision: str = "auto"
+    on_step: Callable[[int, int], None] | None = None
+    on_epoch: Callable[[nn.Module], Record] | None = None
+
+    def __post_init__(self) -> None:
+        check_count("epochs", self.epochs)
+        check_count("batch_size", self.batch_size)
+        check_choice("precision", self.precision, ("auto", "fp32", "bf16"))
+
+
+def fit(
+    model: nn.Module,
+    images: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    *,
+    optimizer: torch.optim.Optimizer,
+    settings: FitSettings | None = None,
+    loss: nn.Module | None = None,
+    scheduler: Any = None,
+    augment: Augment | None = None,
+    adversary: Adversary | None = None,
+) -> list[Record]:
+    """Train `model` in place, on the device it is on; it is left in eval mode.
+
+    A step takes a batch, augments it, lets the adversary replace it, then descends the loss. The same arguments give
+    the same weights on the same number of threads.
+
+    Args:
+        model: takes float32 images in [0, 1], gives logits.
+        images: uint8 [N, C, H, W], or float32 in [0, 1].
+        labels: integers [N].
+        optimizer: over the model's parameters.
+        settings: epochs, batch size, seed, precision and callbacks; `FitSettings()` when None.
+        loss: of (logits, labels); cross entropy when None.
+        scheduler: stepped after each epoch; one that wants a figure gets the epoch's mean loss.
+        augment: changes a batch of images, on the CPU.
+        adversary: replaces a batch by what to train on, on the model's device.
+
+    Returns:
+        One record an epoch: `epoch`, `loss`, `accuracy` (on what was trained on), `seconds`, and what `on_epoch` gave.
+
+    Raises:
+        UserError: the loss is not finite; the message names the epoch and the step.
+        ValueError: images and labels differ in number, or there are none.
+    """
+    settings = settings or FitSettings()
+    if len(images) != len(labels) or not len(labels):
+        raise ValueError(f"need one label an image and at least one, got {len(images)} images, {len(labels)} labels")
+    loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, augment, adversary)
+    pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    targets = torch.as_tensor(np.array(labels)).long()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    history: list[Record] = []
+    for epoch in range(1, settings.epochs + 1):
+        record = loop.epoch(epoch, pixels, targets)
+        if settings.on_epoch:
+            record |= settings.on_epoch(model)
+        if scheduler is not None:
+            _step_scheduler(scheduler, record["loss"])
+        history.append(record)
+    model.eval()
+    return history
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1]; float32 images as they are."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+@dataclass
+class _Loop:
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: nn.Module
+    settings: FitSettings
+    augment: Augment | None
+    adversary: Adversary | None
+
+    def epoch(self, number: int, images: Tensor, labels: Tensor) -> Record:
+        began = time.perf_counter()
+        generator = make_generator(self.settings.seed, "fit", number)
+        order = torch.randperm(len(labels), generator=generator)
+        total_loss, correct, seen, done = 0.0, 0, 0, 0
+        for step, batch in enumerate(order.split(self.settings.batch_size), start=1):
+            value, hits, trained = self._step(images[batch], labels[batch], generator)
+            if not np.isfinite(value):
+                raise UserError(
+                    f"training stopped: the loss is {value} in epoch {number}, step {step}; lower the learning rate, "
+                    "or try --precision fp32"
+                )
+            total_loss, correct, seen, done = total_loss + value * trained, correct + hits, seen + trained, done + len(batch)
+            if self.settings.on_step:
+                self.settings.on_step((number - 1) * len(labels) + done, self.settings.epochs * len(labels))
+        seconds = time.perf_counter() - began
+        return {"epoch": number, "loss": total_loss / seen, "accuracy": correct / seen, "seconds": round(seconds, 2)}
+
+    def _step(self, pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[float, int, int]:
+        device = device_of(self.model)
+        images = to_unit_range(pixels)
+        if self.augment is not None:
+            images = self.augment(images, generator)
+        images = images.to(device, memory_format=torch.channels_last)
+        labels = labels.to(device)
+        self.model.train()
+        with _autocast(device, self.settings.precision):
+            if self.adversary is not None:
+                images, labels = self.adversary(self.model, images, labels, generator)
+            logits = self.model(images)
+        loss = self.loss(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item(), int((logits.argmax(1) == labels).sum()), len(labels)
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    half = resolve_precision(precision, device) == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def _step_scheduler(scheduler: Any, loss: float) -> None:
+    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        scheduler.step(loss)
+    else:
+        scheduler.step()

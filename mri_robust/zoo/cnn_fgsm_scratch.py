@@ -1,0 +1,12 @@
+"""CNN_FGSM from random weights: the study says that adversarial training needs a clean start."""
+
+from __future__ import annotations
+
+from mri_robust.study.adversarial import adversarially_trained
+from mri_robust.study.recipe import Recipe
+from mri_robust.study.setting import Setting
+
+
+def recipe(setting: Setting) -> Recipe:
+    """Adversarial training with FGSM, started from scratch."""
+    return adversarially_trained("cnn_fgsm_scratch", "fgsm", setting, architecture="cnn", start=None)
