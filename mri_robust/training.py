@@ -92,7 +92,7 @@ def fit(
     loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, augment, adversary)
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     targets = torch.as_tensor(np.array(labels)).long()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     history: list[Record] = []
     for epoch in range(1, settings.epochs + 1):
         record = loop.epoch(epoch, pixels, targets)
@@ -131,7 +131,12 @@ class _Loop:
                     f"training stopped: the loss is {value} in epoch {number}, step {step}; lower the learning rate, "
                     "or try --precision fp32"
                 )
-            total_loss, correct, seen, done = total_loss + value * trained, correct + hits, seen + trained, done + len(batch)
+            total_loss, correct, seen, done = (
+                total_loss + value * trained,
+                correct + hits,
+                seen + trained,
+                done + len(batch),
+            )
             if self.settings.on_step:
                 self.settings.on_step((number - 1) * len(labels) + done, self.settings.epochs * len(labels))
         seconds = time.perf_counter() - began

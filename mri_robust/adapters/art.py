@@ -81,7 +81,7 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         classifier = as_art_classifier(
             model,
             nb_classes=classes,
-            input_shape=tuple(images.shape[1:]),
+            input_shape=(images.shape[1], images.shape[2], images.shape[3]),
             clip_values=None if at_end else attack.bounds,
         )
         generator = makers[type(attack).__name__](attack, classifier, len(images), start)

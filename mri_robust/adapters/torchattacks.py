@@ -102,7 +102,7 @@ def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> 
     if "n_classes" in accepted and hasattr(model, "classes"):
         parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
 
-    class Borrowing(attack_class):  # type: ignore[misc]
+    class Borrowing(attack_class):
         def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
             with eval_mode(self.model):
                 return super().__call__(*args, **kwargs)

@@ -31,7 +31,9 @@ def project(delta: Tensor, eps: float, norm: Norm) -> Tensor:
     return delta * (eps / torch.where(length == 0, torch.ones_like(length), length)).clamp(max=1.0)
 
 
-def random_perturbation(shape: torch.Size | tuple[int, ...], eps: float, norm: Norm, generator: torch.Generator) -> Tensor:
+def random_perturbation(
+    shape: torch.Size | tuple[int, ...], eps: float, norm: Norm, generator: torch.Generator
+) -> Tensor:
     """A perturbation drawn uniformly from the ball of radius eps, for each of N images; float32 on the CPU.
 
     L2: a normal vector scaled to length eps * u**(1/d), u uniform in [0, 1], d the number of pixels.

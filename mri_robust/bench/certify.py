@@ -27,7 +27,7 @@ BENCH_IMAGES = 32
 
 def certify_bench(bench: Bench, images: int | None = BENCH_IMAGES) -> Certificate:
     """Cross-check the attacks on a bench's CNN_clean."""
-    protocol = bench.plan.protocols[-1]
+    protocol = bench.plan.protocols[0]
     models = bench.open_models(protocol)
     recipe = cnn_clean.recipe(bench.plan.settings(models.dataset, protocol)[0])
     return _certify(models.get(recipe), models.dataset, images, models.name(recipe), bench.on_step)
@@ -57,7 +57,7 @@ def certify_file(
     dataset = load_dataset(
         source["data"],
         size=model.image_size,
-        channels=source["channels"] or model.channels,
+        channels=source["channels"] or model.channels,  # type: ignore[arg-type]
         skip_unreadable=source["skip_unreadable"],
     )
     check_classes(model, dataset.classes, str(path))

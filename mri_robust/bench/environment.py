@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from mri_robust.core.device import resolve_device, resolve_precision
+from mri_robust.core.versions import installed_version
 
 PACKAGES = (
     "mri-robust",
@@ -60,10 +60,4 @@ class Machine:
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide results."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return {name: installed_version(name) for name in PACKAGES}

@@ -10,9 +10,11 @@ import pandas as pd
 from mri_robust.study.cell import Cell
 
 COLUMNS = (
-    "experiment,protocol,dataset,scale,seed,model,weights,attack,engine,epsilon,alpha,steps,condition,subset,class,"
-    "metric,value,ci_low,ci_high,n,paper"
-).split(",")
+    *("experiment", "protocol", "dataset", "scale", "seed", "model", "weights", "attack", "engine"),
+    *("epsilon", "alpha", "steps", "condition", "subset", "class", "metric"),
+    *("value", "ci_low", "ci_high", "n", "paper"),
+)
+"""What decides a number, where it was counted, and the number beside the study's."""
 
 
 def tidy_table(measured: Iterable[tuple[Cell, dict[str, Any]]]) -> pd.DataFrame:
@@ -28,7 +30,7 @@ def tidy_table(measured: Iterable[tuple[Cell, dict[str, Any]]]) -> pd.DataFrame:
                 if (row["metric"], row["subset"], row["class"]) != ("accuracy", "all", ""):
                     row["paper"] = None
                 rows.append(row)
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"steps": "Int64", "seed": "Int64", "n": "Int64"})
 
 

@@ -10,29 +10,34 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mri_robust.cli.options import data_option, machine_options
+from mri_robust.cli.options import data_options, machine_options
 from mri_robust.core.errors import UserError
+from mri_robust.core.versions import import_torchvision
+from mri_robust.study.experiment import EXPERIMENTS, Experiment, load_experiment
+from mri_robust.study.protocol import PROTOCOLS
+from mri_robust.study.scale import SCALES
 
 if TYPE_CHECKING:
-    from mri_robust.study.experiment import Experiment
+    from mri_robust.bench.environment import Machine
+    from mri_robust.bench.runner import Plan
 
 
 @click.command()
 @click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
-@data_option
+@data_options
 @click.option(
     "--protocol",
-    type=click.Choice(["sound", "paper", "both"]),
+    type=click.Choice([*PROTOCOLS, "both"]),
     default="sound",
     show_default=True,
     help="Evaluate as the field accepts, as the study did with its faults, or both.",
 )
 @click.option(
     "--scale",
-    type=click.Choice(["quick", "standard", "full"]),
+    type=click.Choice(list(SCALES)),
     default="quick",
     show_default=True,
-    help="64 px in minutes; the whole training set at 112 px; the study's own 224 px, epochs and batch.",
+    help="56 px in minutes; the whole training set at 112 px; the study's own 224 px, epochs and batch.",
 )
 @click.option(
     "--engine",
@@ -70,34 +75,29 @@ def bench(
     Writes one CSV an experiment, report.md, figures, models and a cross-check certificate to --out. What was
     computed before for the same inputs is not computed again.
     """
-    from mri_robust.study.experiment import EXPERIMENTS, load_experiment
-
     if list_only:
         for name in EXPERIMENTS.names():
             each: Experiment = EXPERIMENTS.load(name)
             click.echo(f"{each.name:<12} {each.alias:<10} {each.title} ({each.reference})")
         return
     named = [load_experiment(name) for name in experiments or EXPERIMENTS.names()]
-    chosen = tuple({each.name: each for each in named}.values())
     _check_weights(weights)
-    from mri_robust.core.files import writable_folder
-
-    writable_folder(out)
+    import_torchvision()
     from mri_robust.bench.environment import Machine
-    from mri_robust.bench.runner import Bench, Plan
+    from mri_robust.bench.runner import Plan
 
     plan = Plan(
-        experiments=chosen,
+        experiments=tuple({each.name: each for each in named}.values()),
         data=data,
         channels=channels,  # type: ignore[arg-type]
         skip_unreadable=skip_unreadable,
-        protocols=("paper", "sound") if protocol == "both" else (protocol,),
+        protocols=PROTOCOLS if protocol == "both" else (protocol,),
         scale=scale,
         engine=engine,
         weights=weights,
         seeds=seeds,
     )
-    _run(Bench, plan, out, Machine.choose(device, precision))
+    _run(plan, out, Machine.choose(device, precision))
 
 
 def _check_weights(weights: str) -> None:
@@ -105,21 +105,27 @@ def _check_weights(weights: str) -> None:
         raise UserError(f"weights file '{weights}' does not exist: use none, imagenet or the path of a state dict")
 
 
-def _run(bench_class: type, plan: object, out: Path, machine: object) -> None:
+def _run(plan: Plan, out: Path, machine: Machine) -> None:
     """Run the bench with progress, certify, write the report, print the tables."""
     from rich.console import Console
 
     from mri_robust.bench.certify import certify_bench
+    from mri_robust.bench.runner import Bench
     from mri_robust.cli.progress import StepProgress
     from mri_robust.core.digest import canonical_json
-    from mri_robust.core.files import write_text
+    from mri_robust.core.files import writable_folder, write_text
+    from mri_robust.core.memory import keep_freed_memory
     from mri_robust.report.markdown import write_report
     from mri_robust.report.terminal import print_tables
 
+    keep_freed_memory()
     console = Console(soft_wrap=True)
     began = time.perf_counter()
     with StepProgress(console) as progress:
-        run = bench_class(plan, out, machine, progress)
+        run = Bench(plan, out, machine, progress)
+        for protocol in plan.protocols:
+            run.open_models(protocol)  # data that cannot be read leaves no folder behind
+        writable_folder(out)
         measured = run.run()
         certificate = certify_bench(run)
     write_text(out / "crosscheck.json", certificate.json())

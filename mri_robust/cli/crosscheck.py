@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mri_robust.cli.options import data_option, machine_options
+from mri_robust.cli.options import data_options, machine_options
+from mri_robust.core.versions import import_torchvision
 
 
 @click.command()
@@ -17,7 +18,7 @@ from mri_robust.cli.options import data_option, machine_options
     metavar="FILE",
     help="A checkpoint to attack.  [default: the quick CNN_clean of the data, trained once]",
 )
-@data_option
+@data_options
 @click.option("--images", type=click.IntRange(min=1), help="Test images to compare.  [default: all]")
 @machine_options
 @click.option(
@@ -42,15 +43,18 @@ def crosscheck(
     Runs the three engines from the same injected start and compares pixels, predictions and success image by image;
     exit code 1 when a stated bound is broken.
     """
+    import_torchvision()
     from rich.console import Console
 
     from mri_robust.bench.certify import certify_file, certify_quick
     from mri_robust.bench.environment import Machine
     from mri_robust.cli.progress import StepProgress
-    from mri_robust.core.files import write_text, writable_folder
+    from mri_robust.core.files import writable_folder, write_text
+    from mri_robust.core.memory import keep_freed_memory
     from mri_robust.report.terminal import print_certificate
 
     writable_folder(out.parent)
+    keep_freed_memory()
     machine = Machine.choose(device, precision)
     source = {"data": data, "channels": channels, "skip_unreadable": skip_unreadable}
     console = Console(soft_wrap=True)
@@ -60,7 +64,7 @@ def crosscheck(
         else:
             certificate = certify_file(model_path, source, images, machine, progress)
     write_text(out, certificate.json())
-    print_certificate(certificate.table().to_dict("records"), console)
+    print_certificate(certificate.rows(), console)
     console.print(f"certificate: {out}", highlight=False)
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

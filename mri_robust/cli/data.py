@@ -8,45 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mri_robust.cli.options import Command, data_options
+
 if TYPE_CHECKING:
     from mri_robust.data.dataset import Dataset
     from mri_robust.data.summary import Summary
 
 
-def _source_options(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _source_options(size: int) -> Callable[[Command], Command]:
     """The options that say which data set to load and how; `size` is the default one."""
-    options = (
-        click.option(
-            "--data",
-            "source",
-            default="phantom",
-            show_default=True,
-            metavar="SOURCE",
-            help="A folder or .zip file with Training/<class>/ and Testing/<class>/, or 'phantom', or 'kaggle'.",
-        ),
-        click.option(
-            "--size",
-            type=click.IntRange(8, 1024),
-            default=size,
-            show_default=True,
-            help="Height and width in pixels that images are resized to.",
-        ),
-        click.option(
-            "--channels",
-            type=click.Choice(["grey", "rgb"]),
-            default="grey",
-            show_default=True,
-            help="Load one channel or three.",
-        ),
-        click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."),
+    pixels = click.option(
+        "--size",
+        type=click.IntRange(8, 1024),
+        default=size,
+        show_default=True,
+        help="Height and width in pixels that images are resized to.",
     )
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return lambda command: data_options(pixels(command))
 
 
 @click.group()
@@ -56,12 +34,12 @@ def data() -> None:
 
 @data.command()
 @_source_options(size=224)
-def info(source: str, **options: Any) -> None:
+def info(data: str, channels: str | None, **options: Any) -> None:
     """Print class counts, pixel statistics, repeated images and test images leaked from training."""
     from mri_robust.data.dataset import load_dataset
     from mri_robust.data.summary import summarise
 
-    dataset = load_dataset(source, **options)
+    dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
     _print_summary(dataset, summarise(dataset))
 
 
@@ -91,7 +69,7 @@ def info(source: str, **options: Any) -> None:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which images are drawn."
 )
-def preview(source: str, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
+def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip a class, to a PNG file."""
     from mri_robust.core.errors import UserError
     from mri_robust.core.files import writable_folder, written_aside
@@ -102,7 +80,7 @@ def preview(source: str, out: Path, images: int, split: str, seed: int, **option
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{shown(out)}' does not end in .png", param_hint="--out")
     writable_folder(out.parent)
-    dataset = load_dataset(source, **options)
+    dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
     drawn = dataset.train if split == "train" else dataset.test
     facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
     page = sheet(sample(dataset, drawn, images, seed), title=dataset.name, subtitle="  ·  ".join(facts))

@@ -10,8 +10,8 @@ import click
 Command = Callable[..., Any]
 
 
-def data_option(command: Command) -> Command:
-    """`--data`, `--channels` and `--skip-unreadable`."""
+def data_options(command: Command) -> Command:
+    """`--data`, `--channels` (None when not given) and `--skip-unreadable`."""
     for option in (
         click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."),
         click.option(

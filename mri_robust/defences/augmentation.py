@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from mri_robust.core.contract import check_number
+from mri_robust.core.versions import import_torchvision
+
+import_torchvision()
+
+from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
 Change = tuple[Callable[..., Tensor], tuple[Any, ...], dict[str, Any]]
 """A torchvision function, its arguments after the image, and its keyword arguments."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
 from mri_robust.core.digest import canonical_json
+from mri_robust.core.versions import installed_version
 from mri_robust.evaluation.agreement import Agreement
 
 LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")
@@ -37,9 +37,13 @@ class Certificate:
         """Whether every bound holds and every mutant was caught."""
         return all(agreement.passed for agreement in self.agreements) and all(self.mutants.values())
 
-    def table(self) -> pd.DataFrame:
+    def rows(self) -> list[dict[str, Any]]:
         """One row an attack and pair of engines."""
-        return pd.DataFrame([agreement.row() for agreement in self.agreements])
+        return [agreement.row() for agreement in self.agreements]
+
+    def table(self) -> pd.DataFrame:
+        """The rows as a table."""
+        return pd.DataFrame(self.rows())
 
     def verdict(self) -> str:
         """One line: what agrees, on how many images, and whether the check bites."""
@@ -62,8 +66,8 @@ class Certificate:
             "images": self.images,
             "device": self.device,
             "about": self.about or {},
-            "versions": {name: version(name) for name in LIBRARIES},
-            "comparisons": [agreement.row() for agreement in self.agreements],
+            "versions": {name: installed_version(name) for name in LIBRARIES},
+            "comparisons": self.rows(),
             "mutants_caught": self.mutants,
         }
         return canonical_json(content, indent=2) + "\n"

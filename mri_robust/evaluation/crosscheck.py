@@ -129,7 +129,12 @@ class _Comparison:
 
     def first(self, count: int) -> _Comparison:
         return _Comparison(
-            self.model, self.images[:count], self.labels[:count], self.classes, self.seed, lambda what, done, total: None
+            self.model,
+            self.images[:count],
+            self.labels[:count],
+            self.classes,
+            self.seed,
+            lambda what, done, total: None,
         )
 
     def compare(self, check: Check, crafters: Mapping[str, Engine]) -> list[Agreement]:

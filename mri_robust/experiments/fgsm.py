@@ -9,7 +9,16 @@ from mri_robust.study.experiment import Experiment
 from mri_robust.study.protocol import NORMALISED_BOUNDS, normalised_to_pixels
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.setting import Setting
-from mri_robust.zoo import cnn_clean, cnn_fgsm, cnn_fgsm_scratch, cnn_pgd, cnn_pgd_scratch, cnn_raw, ensemble, resnet_pgd
+from mri_robust.zoo import (
+    cnn_clean,
+    cnn_fgsm,
+    cnn_fgsm_scratch,
+    cnn_pgd,
+    cnn_pgd_scratch,
+    cnn_raw,
+    ensemble,
+    resnet_pgd,
+)
 
 NAME = "fgsm"
 EPSILONS = (0.1, 0.01, 0.005, 0.002, 0.001)

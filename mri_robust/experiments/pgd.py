@@ -11,7 +11,16 @@ from mri_robust.study.experiment import Experiment
 from mri_robust.study.protocol import NORMALISED_BOUNDS, normalised_to_pixels
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.setting import Setting
-from mri_robust.zoo import cnn_clean, cnn_fgsm, cnn_fgsm_scratch, cnn_pgd, cnn_pgd_scratch, cnn_raw, ensemble, resnet_pgd
+from mri_robust.zoo import (
+    cnn_clean,
+    cnn_fgsm,
+    cnn_fgsm_scratch,
+    cnn_pgd,
+    cnn_pgd_scratch,
+    cnn_raw,
+    ensemble,
+    resnet_pgd,
+)
 
 NAME = "pgd"
 ROWS = ((0.3, 2 / 255, 20), (0.01, 0.001, 5), (0.01, 0.0005, 5), (0.01, 0.0001, 5))

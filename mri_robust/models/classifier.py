@@ -101,5 +101,11 @@ def build_model(
     """
     network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
     return Classifier(
-        network, architecture=architecture, classes=classes, image_size=image_size, channels=channels, mean=mean, std=std
+        network,
+        architecture=architecture,
+        classes=classes,
+        image_size=image_size,
+        channels=channels,
+        mean=mean,
+        std=std,
     )

@@ -7,17 +7,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
+from mri_robust.core.versions import import_torchvision
 from mri_robust.models.weights_file import read_state_dict
-
-try:
-    from torchvision import models as torchvision_models
-except (RuntimeError, ImportError) as error:  # torch and torchvision builds that clash fail at import
-    from importlib.metadata import version
-
-    raise UserError(
-        f"torchvision {version('torchvision')} does not work with torch {version('torch')} ({error}): "
-        "install matching builds with: pip install --upgrade torch torchvision"
-    ) from error
 
 
 def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
@@ -27,24 +18,22 @@ def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
     `fc` is dropped where its shape differs.
 
     Raises:
-        UserError: the weights cannot be downloaded or read, or do not fit the network.
+        UserError: the weights cannot be downloaded or read, or do not fit the network; torchvision does not load.
     """
-    pretrained = _imagenet_weights(name) if weights == "imagenet" else None
+    models = import_torchvision().models
+    pretrained = models.get_model_weights(name)["IMAGENET1K_V1"] if weights == "imagenet" else None
     try:
-        network = torchvision_models.get_model(name, weights=pretrained)
+        network: nn.Module = models.get_model(name, weights=pretrained)
     except OSError as error:
         raise UserError(
             f"ImageNet weights of {name} cannot be downloaded ({error}): use --weights none, "
             "or --weights FILE with a state dict that you have"
         ) from error
-    network.fc = nn.Linear(network.fc.in_features, classes)
+    last = network.get_submodule("fc")
+    network.add_module("fc", nn.Linear(int(last.in_features), classes))  # type: ignore[arg-type]
     if weights not in ("none", "imagenet"):
         _load_fitting(network, read_state_dict(Path(weights)), weights)
     return network
-
-
-def _imagenet_weights(name: str) -> object:
-    return torchvision_models.get_model_weights(name)["IMAGENET1K_V1"]
 
 
 def _load_fitting(network: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -70,7 +70,7 @@ def arrange(table: pd.DataFrame, experiment: Experiment, *, metric: str = "accur
     present = list(dict.fromkeys(rows["model"]))
     models = [model for model in experiment.columns if model in present]
     models += [model for model in present if model not in models]
-    keys = [_row_key(record) for record in rows.to_dict("records")]
+    keys = [_row_key(*record) for record in zip(rows["attack"], rows["epsilon"], rows["condition"], strict=True)]
     grouped = rows.assign(row_key=keys).groupby("row_key", sort=False)
     lines = [_line(str(key), group, experiment, metric) for key, group in grouped]
     return Grid(experiment.headers, tuple(models), tuple(lines))
@@ -87,9 +87,8 @@ def printed_row(condition: str) -> str:
     return found[0] if found else ""
 
 
-def _row_key(record: dict[str, object]) -> str:
-    printed = printed_row(str(record["condition"]))
-    return printed or f"{record['attack']}|{record['epsilon']}|{record['condition']}"
+def _row_key(attack: str, epsilon: float, condition: str) -> str:
+    return printed_row(condition) or f"{attack}|{epsilon}|{condition}"
 
 
 def _line(key: str, group: pd.DataFrame, experiment: Experiment, metric: str) -> Line:

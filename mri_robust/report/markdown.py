@@ -46,9 +46,9 @@ def _summary(results: Results) -> str:
     data = next(iter(run["data"].values()))
     lines = [
         "# Adversarial robustness report",
-        f"Data `{_escape(data['name'])}` ({data['train']} training, {data['test']} test images), scale `{run['scale']}`, "
-        f"protocols {', '.join(run['protocols'])}, engine `{run['engine']}`, seeds {', '.join(map(str, run['seeds']))}, "
-        f"ResNet weights `{_escape(run['weights'])}`.",
+        f"Data `{_escape(data['name'])}` ({data['train']} training, {data['test']} test images), "
+        f"scale `{run['scale']}`, protocols {', '.join(run['protocols'])}, engine `{run['engine']}`, "
+        f"seeds {', '.join(map(str, run['seeds']))}, ResNet weights `{_escape(run['weights'])}`.",
         f"**{results.certificate['verdict']}**",
     ]
     if run["cuts"]:
@@ -66,7 +66,11 @@ def _experiment(results: Results, experiment: Experiment, figures: list[Path]) -
         parts.append(f"### Protocol `{protocol}`\n\nAccuracy: measured · the study's.")
         parts.append(_markdown(arrange(rows, experiment)))
         parts += _other_tables(rows, experiment)
-        parts += [f"![{path.stem}]({path.as_posix()})" for path in figures if path.stem.startswith(f"{experiment.name}-{protocol}")]
+        parts += [
+            f"![{path.stem}]({path.as_posix()})"
+            for path in figures
+            if path.stem.startswith(f"{experiment.name}-{protocol}")
+        ]
     parts.append(
         "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
         if not all(entry.comparable for entry in _entries(table, experiment))
@@ -111,8 +115,8 @@ def _certificate(certificate: dict[str, Any]) -> str:
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     table = [
-        f"| {row['attack']} | {row['engine']}, {row['other']} | {row['bit_identical']:.1%} | {row['max_difference']:.1e} "
-        f"| {row['equal_predictions']:.1%} | {row['success_differs']} | {row['bound']:g} |"
+        f"| {row['attack']} | {row['engine']}, {row['other']} | {row['bit_identical']:.1%} "
+        f"| {row['max_difference']:.1e} | {row['equal_predictions']:.1%} | {row['success_differs']} | {row['bound']:g} |"
         for row in certificate["comparisons"]
     ]
     return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:] + table)

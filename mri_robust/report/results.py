@@ -58,5 +58,7 @@ def open_results(folder: Path) -> Results:
             for name in run["experiments"]
         }
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"'{folder}' holds no finished bench run ({error}): run mri-robust bench --out {folder}") from error
+        raise UserError(
+            f"'{folder}' holds no finished bench run ({error}): run mri-robust bench --out {folder}"
+        ) from error
     return Results(folder, run, certificate, tables)

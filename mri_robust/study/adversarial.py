@@ -14,7 +14,9 @@ SOUND_REACH = SOUND_STEPS / 4
 """Total length of the training PGD's steps, in epsilons: 7 steps of eps/4."""
 
 
-def adversarially_trained(model: str, attack: str, setting: Setting, *, architecture: str, start: Recipe | None) -> Recipe:
+def adversarially_trained(
+    model: str, attack: str, setting: Setting, *, architecture: str, start: Recipe | None
+) -> Recipe:
     """Five epochs on clean and adversarial images together, from the clean model.
 
     Paper: epsilon from {.1, .05, .01} and alpha .001 in normalised units, 5 steps, the normalised clamp, crafted in

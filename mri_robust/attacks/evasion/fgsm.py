@@ -69,7 +69,7 @@ class FGSM:
     def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
         """Nothing: FGSM begins at the image."""
 
-    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, starts: None) -> Tensor:
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor | None) -> Tensor:
         """The attack without checks and in whatever mode the model is in."""
         return self.apply(images, self.direction(model, images, labels))
 

@@ -105,9 +105,13 @@ class PGD:
         starts = images + torch.stack(runs).to(images.device)
         return starts if self.clip == "end" else starts.clamp(*self.bounds)
 
-    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor) -> Tensor:
-        """All runs from `starts` [restarts, N, C, H, W], without checks and in whatever mode the model is in."""
-        if self.restarts == 1:
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor | None) -> Tensor:
+        """All runs from `starts` [restarts, N, C, H, W], unchecked and in whatever mode the model is in.
+
+        Without starts one run begins at the images.
+        """
+        starts = images.unsqueeze(0) if starts is None else starts
+        if len(starts) == 1:
             return self._run(model, images, labels, starts[0])
 
         def run(some: Tensor, their_labels: Tensor, start: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One file a kind of measurement; each defines `MEASURE`, a function (parameters, model, dataset, on_step) -> result."""
+"""One file a kind of measurement; each defines `MEASURE`: (parameters, model, dataset, on_step) -> result."""
 
 from mri_robust.core.registry import Registry
 

@@ -67,7 +67,7 @@ def _rates_by_subset(
 
 
 def choose_images(available: int, wanted: int, seed: int) -> np.ndarray:
-    """Indices of the first `wanted` test images in an order shuffled by `seed`; all, in order, when none are left out."""
+    """Sorted indices of the first `wanted` test images in an order shuffled by `seed`; all when none are left out."""
     if wanted >= available:
         return np.arange(available)
     return np.sort(torch.randperm(available, generator=make_generator(seed, "test order"))[:wanted].numpy())

@@ -1,0 +1,32 @@
+"""Versions that must fit together, and those that a result should name."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from mri_robust.core.errors import UserError
+
+
+def import_torchvision() -> ModuleType:
+    """torchvision, whose compiled part fails at import beside a torch that it was not built for.
+
+    Raises:
+        UserError: the two builds clash, or torchvision is missing.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except (RuntimeError, ImportError, OSError) as error:
+        raise UserError(
+            f"torchvision {installed_version('torchvision')} does not work with torch {installed_version('torch')} "
+            f"({error}): install builds that match with: pip install --upgrade torch torchvision"
+        ) from error
+
+
+def installed_version(name: str) -> str:
+    """The version of an installed package, or `not installed`."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,92 @@
+"""Each bad input is one clear line, exit code 2, and nothing half-written."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from mri_robust import save_model
+from mri_robust.cli import main
+from mri_robust.models.classifier import build_model
+
+TINY = "phantom:train=8,test=8"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(*arguments):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    lines = result.output.strip().splitlines()
+    assert len(lines) == 1, result.output
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bench", "fgms"], "unknown experiment 'fgms'; did you mean 'fgsm'?"),
+        (["bench", "--seeds", "0"], "0 is not in the range"),
+        (["bench", "--scale", "huge"], "'huge' is not one of"),
+        (["bench", "--data", "nowhere"], "data 'nowhere' does not exist"),
+        (["bench", "--data", "phantom:train=two"], "train"),
+        (["bench", "--weights", "gone.pth"], "weights file 'gone.pth' does not exist"),
+        (["bench", "--nonsense"], "No such option"),
+        (["crosscheck", "--images", "-3"], "-3 is not in the range"),
+        (["crosscheck", "--model", "gone.safetensors"], "'gone.safetensors' does not exist"),
+        (["data", "preview", "--images", "0"], "0 is not in the range"),
+        (["benhc"], "unknown command 'benhc'; did you mean 'bench'?"),
+    ],
+)
+def test_wrong_words_on_the_command_line(arguments, message, tmp_path):
+    assert message in refused(*arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+@pytest.mark.parametrize("command", ["bench", "crosscheck"])
+def test_cuda_without_cuda(command, tmp_path):
+    assert "--device cpu" in refused(command, "--device", "cuda")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write to folder" in refused("bench", "--data", TINY, "--out", tmp_path / "file" / "results")
+
+
+def test_a_damaged_checkpoint(tmp_path):
+    (tmp_path / "m.safetensors").write_text("<html>not found</html>")
+    assert "is an HTML page" in refused("crosscheck", "--model", "m.safetensors", "--data", TINY)
+    assert not (tmp_path / "crosscheck.json").exists()
+
+
+def test_a_model_of_other_classes_than_the_data(tmp_path):
+    save_model(build_model("cnn", classes=("no", "yes"), image_size=16), tmp_path / "two.safetensors")
+    message = refused("crosscheck", "--model", "two.safetensors", "--data", TINY)
+    assert "has 2 classes (no, yes) and the data 4" in message
+
+
+def test_a_bare_state_dict_as_a_model(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "bare.pth")
+    assert "holds weights but not what they are" in refused("crosscheck", "--model", "bare.pth", "--data", TINY)
+
+
+def test_builds_of_torch_and_torchvision_that_clash(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert "pip install --upgrade torch torchvision" in refused("bench", "--data", TINY)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mri_robust.bench.runner.Bench.run", interrupt)
+    result = CliRunner().invoke(main, ["bench", "--data", TINY])
+    assert result.exit_code == 130
+    assert "run the same command to go on" in result.output

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from mri_robust import save_model
+from mri_robust.cli import main
+from mri_robust.models.classifier import build_model
+
+CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(build_model("cnn", classes=CLASSES, image_size=24), path)
+    return path
+
+
+def crosscheck(tmp_path, *arguments):
+    out = tmp_path / "certificate.json"
+    result = CliRunner().invoke(main, ["crosscheck", "--out", str(out), *map(str, arguments)])
+    return result, out
+
+
+def test_the_certificate_of_a_checkpoint_is_read_at_its_image_size(checkpoint, tmp_path):
+    result, out = crosscheck(tmp_path, "--model", checkpoint, "--data", "phantom:train=8,test=16", "--images", 8)
+    assert result.exit_code == 0, result.output
+    content = json.loads(out.read_text())
+    assert result.output.strip().splitlines()[-1] == content["verdict"]
+    assert content["passed"] is True
+    assert content["images"] == 8
+    assert content["about"]["model"] == "model.safetensors"
+    assert content["mutants_caught"] == {"no projection": True, "one step fewer": True, "wrong sign": True}
+    fgsm = [row for row in content["comparisons"] if row["attack"] == "fgsm"]
+    assert [(row["engine"], row["other"]) for row in fgsm] == [
+        ("native", "art"),
+        ("native", "torchattacks"),
+        ("art", "torchattacks"),
+    ]
+    assert {row["bit_identical"] for row in fgsm} == {1.0}
+
+
+def test_a_broken_bound_is_exit_code_1(checkpoint, tmp_path, monkeypatch):
+    from mri_robust.evaluation import engines
+    from mri_robust.evaluation.mutants import mutate
+
+    def broken(attack, model, images, labels, start):
+        return mutate(attack, "wrong sign")(model, images, labels, start=start)
+
+    monkeypatch.setattr(engines, "run_native", broken)
+    result, out = crosscheck(tmp_path, "--model", checkpoint, "--data", "phantom:train=8,test=8")
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1].startswith("cross-check FAILED: fgsm (native against art)")
+    assert json.loads(out.read_text())["passed"] is False
+
+
+def test_without_a_model_the_quick_cnn_clean_is_trained_once_and_kept(tmp_path):
+    arguments = ("--data", "phantom:train=16,test=8")
+    first, _ = crosscheck(tmp_path, *arguments)
+    second, _ = crosscheck(tmp_path, *arguments)
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "train cnn_clean" in first.output
+    assert "train cnn_clean" not in second.output

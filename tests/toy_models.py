@@ -1,0 +1,134 @@
+"""Small models whose answers are known, and a record of all that a borrowed model must keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DYADIC = 256
+"""Pixels are multiples of 1/256, so that sums with dyadic steps are exact."""
+
+
+class Linear(nn.Module):
+    """logits = W x + b on flattened pixels; `weight` is [K, D]."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight.float()), nn.Parameter(bias.float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weight.T + self.bias
+
+
+class SmallNet(nn.Module):
+    """Two convolutions with BatchNorm, and a linear layer: four classes, grey 8x8 images."""
+
+    classes = ("glioma", "meningioma", "notumor", "pituitary")
+    image_size = 8
+    channels = "grey"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(),
+        )  # fmt: skip
+        self.dropout = nn.Dropout(0.3)
+        self.head = nn.Linear(12 * 16, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(images - 0.5).flatten(1)))
+
+
+class Nameless(nn.Module):
+    """Another model, without what it states about its classes and its images."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(images)
+
+
+class Bomb(Nameless):
+    """Raises on forward call number `fuse`, counted from 1."""
+
+    classes = SmallNet.classes
+    image_size = SmallNet.image_size
+    channels = SmallNet.channels
+
+    def __init__(self, inner: nn.Module, fuse: int) -> None:
+        super().__init__(inner)
+        self.left = fuse
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.left -= 1
+        if self.left == 0:
+            raise RuntimeError("boom")
+        return super().forward(images)
+
+
+def small_net(seed: int = 0) -> SmallNet:
+    """A `SmallNet` in eval mode with weights and BatchNorm statistics of its own; the global generator is not moved."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = SmallNet()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.2)
+                module.running_var.uniform_(0.02, 0.2)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.3)
+    return net.eval()
+
+
+def dyadic_images(count: int, seed: int = 1, side: int = 8) -> Tensor:
+    """Grey images of pixels k/256, k in 0..256, with both ends among them."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, DYADIC + 1, (count, 1, side, side), generator=generator) / DYADIC
+
+
+def dyadic_start(images: Tensor, eps: float, seed: int = 2) -> Tensor:
+    """A start in the L-inf ball and in [0, 1], of pixels k/256."""
+    steps = round(eps * DYADIC)
+    generator = torch.Generator().manual_seed(seed)
+    return (images + torch.randint(-steps, steps + 1, images.shape, generator=generator) / DYADIC).clamp(0, 1)
+
+
+def own_labels(model: nn.Module, images: Tensor) -> Tensor:
+    """What the model says of the clean images, so that its clean accuracy is 1."""
+    with torch.no_grad():
+        return model(images).argmax(1)
+
+
+def unsettle(model: nn.Module) -> nn.Module:
+    """Train mode with a frozen BatchNorm, one frozen parameter, and gradients on some parameters but not on others."""
+    model.train()
+    frozen = next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d))
+    frozen.eval()
+    parameters = list(model.parameters())
+    parameters[0].requires_grad_(False)
+    for parameter in parameters[1::2]:
+        parameter.grad = torch.full_like(parameter, 0.125)
+    return model
+
+
+def state_of(model: nn.Module) -> dict[str, Any]:
+    """All that an attack must give back: modes, flags, gradients, parameters, buffers."""
+    state: dict[str, Any] = {f"mode {name}": module.training for name, module in model.named_modules()}
+    for name, parameter in model.named_parameters():
+        state[f"flag {name}"] = parameter.requires_grad
+        state[f"grad {name}"] = None if parameter.grad is None else parameter.grad.clone()
+    return state | {f"value {name}": value.clone() for name, value in model.state_dict().items()}
+
+
+def assert_unchanged(model: nn.Module, before: dict[str, Any]) -> None:
+    after = state_of(model)
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        now = after[name]
+        same = torch.equal(value, now) if isinstance(value, Tensor) and isinstance(now, Tensor) else value is now
+        assert same, f"{name} changed"
