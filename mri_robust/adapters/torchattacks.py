@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torchattacks
+from torchattacks.attack import Attack
 from torch import Tensor, nn
 
 from mri_robust.core.borrowing import device_of, eval_mode
@@ -15,7 +16,7 @@ _WIDE = (-1.0, 2.0)
 """Pixel range in which no step of an attack that clips only at its end can leave."""
 
 
-def as_torchattack(name: str, model: nn.Module, **parameters: Any) -> torchattacks.Attack:
+def as_torchattack(name: str, model: nn.Module, **parameters: Any) -> Attack:
     """A torchattacks attack on `model`, with the class count filled in and the model put back after every call.
 
     torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes.
@@ -29,7 +30,7 @@ def as_torchattack(name: str, model: nn.Module, **parameters: Any) -> torchattac
         ValueError: torchattacks has no such attack, or the attack takes no such parameter.
     """
     attack_class = getattr(torchattacks, name, None)
-    if not (inspect.isclass(attack_class) and issubclass(attack_class, torchattacks.Attack)):
+    if not (inspect.isclass(attack_class) and issubclass(attack_class, Attack)):
         raise ValueError(f"torchattacks has no attack '{name}'")
     return _build(attack_class, model, parameters)
 

@@ -72,7 +72,8 @@ def arrange(table: pd.DataFrame, experiment: Experiment, *, metric: str = "accur
     models += [model for model in present if model not in models]
     keys = [_row_key(*record) for record in zip(rows["attack"], rows["epsilon"], rows["condition"], strict=True)]
     grouped = rows.assign(row_key=keys).groupby("row_key", sort=False)
-    lines = [_line(str(key), group, experiment, metric) for key, group in grouped]
+    studied = experiment.paper if (metric, subset) == ("accuracy", "all") else {}
+    lines = [_line(str(key), group, experiment.headers, studied) for key, group in grouped]
     return Grid(experiment.headers, tuple(models), tuple(lines))
 
 
@@ -91,18 +92,18 @@ def _row_key(attack: str, epsilon: float, condition: str) -> str:
     return printed_row(condition) or f"{attack}|{epsilon}|{condition}"
 
 
-def _line(key: str, group: pd.DataFrame, experiment: Experiment, metric: str) -> Line:
+def _line(key: str, group: pd.DataFrame, headers: tuple[str, ...], studied: dict[tuple[str, str], float]) -> Line:
     first = group.iloc[0]
     entries = {
-        str(model): _entry(rows, experiment.paper.get((key, str(model))) if metric == "accuracy" else None)
+        str(model): _entry(rows, studied.get((key, str(model))))
         for model, rows in group.groupby("model", sort=False)
     }
     epsilon = float(first["epsilon"])
-    return Line(_heads(key, first, experiment), epsilon, "worst-case" in str(first["condition"]), entries)
+    return Line(_heads(key, first, headers), epsilon, "worst-case" in str(first["condition"]), entries)
 
 
-def _heads(key: str, first: pd.Series, experiment: Experiment) -> tuple[str, ...]:
-    blanks = ("",) * (len(experiment.headers) - 1)
+def _heads(key: str, first: pd.Series, headers: tuple[str, ...]) -> tuple[str, ...]:
+    blanks = ("",) * (len(headers) - 1)
     if first["attack"] == "none":
         return ("clean", *blanks)
     if printed_row(str(first["condition"])):

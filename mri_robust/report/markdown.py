@@ -63,7 +63,10 @@ def _experiment(results: Results, experiment: Experiment, figures: list[Path]) -
     parts = [f"## {experiment.title} ({experiment.reference})"]
     for protocol in results.protocols(experiment.name):
         rows = table[table["protocol"] == protocol]
-        parts.append(f"### Protocol `{protocol}`\n\nAccuracy: measured · the study's.")
+        parts.append(
+            f"### Protocol `{protocol}`\n\nAccuracy: measured · the study's. Rows without /255 are named as the study "
+            "prints them, in units of .1813 of the pixel range: 0.1 is 4.62/255."
+        )
         parts.append(_markdown(arrange(rows, experiment)))
         parts += _other_tables(rows, experiment)
         parts += [
@@ -116,7 +119,8 @@ def _certificate(certificate: dict[str, Any]) -> str:
     ]
     table = [
         f"| {row['attack']} | {row['engine']}, {row['other']} | {row['bit_identical']:.1%} "
-        f"| {row['max_difference']:.1e} | {row['equal_predictions']:.1%} | {row['success_differs']} | {row['bound']:g} |"
+        f"| {row['max_difference']:.1e} | {row['equal_predictions']:.1%} | {row['success_differs']} "
+        f"| {row['bound']:g} |"
         for row in certificate["comparisons"]
     ]
     return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:] + table)

@@ -1,0 +1,198 @@
+"""The training loop on problems whose answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_models import Linear, small_net
+from torch import Tensor, nn
+
+from mri_robust.core.errors import UserError
+from mri_robust.training import FitSettings, fit
+
+COUNT, SIDE = 48, 8
+
+
+def stripes(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 images with one of four quarters bright: the label."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 90, (COUNT, 1, SIDE, SIDE), dtype=np.uint8)
+    labels = np.arange(COUNT) % 4
+    for image, label in zip(images, labels, strict=True):
+        top, left = 4 * (label // 2), 4 * (label % 2)
+        image[0, top : top + 4, left : left + 4] += 120
+    return images, labels
+
+
+IMAGES, LABELS = stripes()
+
+
+def settings(**changes: Any) -> FitSettings:
+    return FitSettings(**{"epochs": 2, "batch_size": 20, "precision": "fp32"} | changes)
+
+
+def train(model: nn.Module | None = None, lr: float = 0.01, **options: Any) -> tuple[nn.Module, list[dict]]:
+    model = model or small_net()
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0  # dropout draws from the global generator
+    options.setdefault("settings", settings())
+    options.setdefault("optimizer", torch.optim.Adam(model.parameters(), lr))
+    images, labels = options.pop("images", IMAGES), options.pop("labels", LABELS)
+    return model, fit(model, images, labels, **options)
+
+
+def test_a_separable_problem_is_learned() -> None:
+    model, history = train(settings=settings(epochs=8))
+    assert [record["epoch"] for record in history] == list(range(1, 9))
+    assert history[-1]["loss"] < history[0]["loss"] / 4
+    assert history[-1]["accuracy"] > 0.95
+    assert not any(module.training for module in model.modules())
+    fresh, labels = stripes(seed=1)
+    with torch.no_grad():
+        found = model(torch.from_numpy(fresh).float() / 255).argmax(1)
+    assert (found.numpy() == labels).mean() > 0.95
+
+
+def test_one_step_is_gradient_descent_by_hand() -> None:
+    """loss = CE(Wx + b): dW = mean((p - y) x), db = mean(p - y)."""
+    model = Linear(torch.zeros(4, 64), torch.zeros(4))
+    x = torch.from_numpy(IMAGES).double().flatten(1) / 255
+    error = torch.full((COUNT, 4), 0.25).double() - nn.functional.one_hot(torch.from_numpy(LABELS), 4)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.5)
+    history = fit(model, IMAGES, LABELS, optimizer=sgd, settings=settings(epochs=1, batch_size=COUNT))
+    torch.testing.assert_close(model.weight.detach().double(), -0.5 * error.T @ x / COUNT, rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.bias.detach().double(), -0.5 * error.mean(0), rtol=0, atol=1e-6)
+    assert history[0]["loss"] == pytest.approx(np.log(4), abs=1e-6)
+
+
+def test_the_epoch_loss_is_the_mean_over_images_not_over_batches() -> None:
+    """Without a learning rate the loss of every image is fixed; 48 images in batches of 20, 20 and 8."""
+    weight = torch.randn(4, 64, generator=torch.Generator().manual_seed(0))
+    model = Linear(weight, torch.zeros(4))
+    logits = (torch.from_numpy(IMAGES).flatten(1) / 255) @ weight.T
+    sgd = torch.optim.SGD(model.parameters(), lr=0.0)
+    (record,) = fit(model, IMAGES, LABELS, optimizer=sgd, settings=settings(epochs=1))
+    target = torch.from_numpy(LABELS)
+    assert record["loss"] == pytest.approx(nn.functional.cross_entropy(logits, target).item(), rel=1e-5)
+    assert record["accuracy"] == pytest.approx((logits.argmax(1) == target).float().mean().item())
+
+
+def weights(model: nn.Module) -> Tensor:
+    return torch.cat([value.flatten().double() for value in model.state_dict().values()])
+
+
+def test_the_seed_decides_the_weights_and_the_global_generator_is_not_moved() -> None:
+    before = torch.get_rng_state()
+    one, again, other = (weights(train(settings=settings(seed=seed))[0]) for seed in (3, 3, 4))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bytes_and_floats_tensors_and_arrays_are_the_same_images() -> None:
+    pixels = torch.from_numpy(IMAGES)
+    forms = [IMAGES, pixels, pixels.float() / 255, IMAGES.astype(np.float32) / np.float32(255)]
+    trained = [weights(train(images=form, labels=torch.from_numpy(LABELS))[0]) for form in forms]
+    assert all(torch.equal(trained[0], each) for each in trained[1:])
+
+
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step() -> None:
+    class Breaks(nn.CrossEntropyLoss):
+        calls = 0
+
+        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(logits, labels) * (torch.nan if self.calls == 5 else 1)
+
+    with pytest.raises(UserError, match="nan in epoch 2, step 2"):
+        train(loss=Breaks())
+
+
+def test_an_infinite_loss_stops_too() -> None:
+    with pytest.raises(UserError, match="inf in epoch 1, step 1"):
+        train(loss=lambda logits, labels: logits.sum() * 0 + torch.inf)
+
+
+def test_schedulers_step_once_an_epoch() -> None:
+    model = small_net()
+    sgd = torch.optim.SGD(model.parameters(), lr=1.0)
+    train(model, optimizer=sgd, loss=lambda logits, labels: 0 * logits.sum(), scheduler=torch.optim.lr_scheduler.StepLR(sgd, 1, 0.5))
+    assert sgd.param_groups[0]["lr"] == 0.25
+
+
+def test_a_plateau_scheduler_gets_the_loss() -> None:
+    model = small_net()
+    sgd = torch.optim.SGD(model.parameters(), lr=1.0)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.1, patience=1)
+    flat = {"optimizer": sgd, "loss": lambda logits, labels: 0 * logits.sum() + 1, "scheduler": plateau}
+    train(model, settings=settings(epochs=3), **flat)
+    assert sgd.param_groups[0]["lr"] == pytest.approx(0.1)
+
+
+def test_callbacks_are_told_of_every_step_and_epoch() -> None:
+    steps: list[tuple[int, int]] = []
+    models: list[nn.Module] = []
+
+    def on_epoch(model: nn.Module) -> dict[str, Any]:
+        models.append(model)
+        return {"watched": len(models)}
+
+    model, history = train(settings=settings(on_step=lambda *step: steps.append(step), on_epoch=on_epoch))
+    assert steps == [(20, 96), (40, 96), (48, 96), (68, 96), (88, 96), (96, 96)]
+    assert models == [model, model]
+    assert [record["watched"] for record in history] == [1, 2]
+
+
+def test_augmentation_and_adversary_come_in_as_objects() -> None:
+    seen: dict[str, list[Any]] = {"augment": [], "adversary": [], "loss": []}
+
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        seen["augment"].append(images.clone())
+        return images * 0.5
+
+    def adversary(
+        model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        assert model.training
+        seen["adversary"].append(images.clone())
+        return torch.cat([images, 1 - images]), torch.cat([labels, labels])
+
+    class Counting(nn.CrossEntropyLoss):
+        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+            seen["loss"].append(len(logits))
+            return super().forward(logits, labels)
+
+    train(augment=augment, adversary=adversary, loss=Counting())
+    assert seen["loss"] == [40, 40, 16] * 2
+    for given, handed_on in zip(seen["augment"], seen["adversary"], strict=True):
+        assert torch.equal(handed_on, given * 0.5)
+    once = torch.cat(seen["augment"][:3]).flatten(1)
+    assert 0 <= once.min() <= once.max() <= 1
+    assert {tuple(image.tolist()) for image in once} == {
+        tuple(image.tolist()) for image in torch.from_numpy(IMAGES).flatten(1).float() / 255
+    }  # every image once an epoch
+    assert not torch.equal(once, torch.cat(seen["augment"][3:]).flatten(1))  # in another order each epoch
+
+
+@pytest.mark.parametrize(("images", "labels"), [(IMAGES, LABELS[:-1]), (IMAGES[:3], LABELS), (IMAGES[:0], LABELS[:0])])
+def test_one_label_an_image(images: np.ndarray, labels: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=f"{len(images)} images, {len(labels)} labels"):
+        train(images=images, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"epochs": 0}, ValueError),
+        ({"epochs": 1.5}, TypeError),
+        ({"batch_size": 0}, ValueError),
+        ({"precision": "fp16"}, ValueError),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(change: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=next(iter(change))):
+        FitSettings(**change)
