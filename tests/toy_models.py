@@ -82,7 +82,10 @@ def small_net(seed: int = 0) -> SmallNet:
                 module.running_var.uniform_(0.02, 0.2)
                 nn.init.uniform_(module.weight, 0.5, 1.5)
                 nn.init.normal_(module.bias, 0, 0.3)
-    return net.eval()
+    net.eval()
+    with torch.no_grad():
+        net.head.bias -= net(dyadic_images(64, seed=5)).mean(0)  # so that every class is predicted
+    return net
 
 
 def dyadic_images(count: int, seed: int = 1, side: int = 8) -> Tensor:

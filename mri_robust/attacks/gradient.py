@@ -23,7 +23,7 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Ten
     images = images.detach().clone().requires_grad_(True)
     with torch.enable_grad():
         logits = model(images)
-        loss = functional.cross_entropy(logits, labels)
+        loss = functional.cross_entropy(logits.float(), labels)  # float32 also under autocast
         (gradient,) = torch.autograd.grad(loss, images)
     return gradient, logits.detach()
 

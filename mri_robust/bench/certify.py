@@ -25,8 +25,12 @@ BENCH_IMAGES = 32
 """Test images that a bench cross-checks; `mri-robust crosscheck` takes all."""
 
 
-def certify_bench(bench: Bench, images: int | None = BENCH_IMAGES) -> Certificate:
-    """Cross-check the attacks on a bench's CNN_clean."""
+def certify_bench(bench: Bench) -> Certificate:
+    """Cross-check the attacks on a bench's CNN_clean and some of its test images."""
+    return _certify_clean(bench, BENCH_IMAGES)
+
+
+def _certify_clean(bench: Bench, images: int | None) -> Certificate:
     protocol = bench.plan.protocols[0]
     models = bench.open_models(protocol)
     recipe = cnn_clean.recipe(bench.plan.settings(models.dataset, protocol)[0])
@@ -42,7 +46,7 @@ def certify_quick(source: dict[str, Any], images: int | None, machine: Machine, 
         machine: where to train and attack.
         on_step: called as (what is going on, done, total).
     """
-    return certify_bench(Bench(Plan((), **source), cache_folder("crosscheck"), machine, on_step), images)
+    return _certify_clean(Bench(Plan((), **source), cache_folder("crosscheck"), machine, on_step), images)
 
 
 def certify_file(

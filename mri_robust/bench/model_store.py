@@ -57,8 +57,9 @@ class ModelStore:
         return self._loaded[name]
 
     def history(self, recipe: Recipe) -> list[Record]:
-        """The training record of a stored model, one entry an epoch."""
-        notes: Any = read_notes(self.folder / f"{self.name(recipe)}.safetensors")
+        """The training record of a stored model, one entry an epoch; empty when the model is not stored."""
+        path = self.folder / f"{self.name(recipe)}.safetensors"
+        notes: Any = read_notes(path) if path.exists() else {}
         return list(notes.get("history", []))
 
     def _make(self, recipe: Recipe, path: Path) -> Classifier | Ensemble:

@@ -134,6 +134,21 @@ class Bench:
     def _write_csv(self, name: str, measured: list[tuple[Cell, dict[str, Any]]]) -> None:
         write_text(self.out / f"{name}.csv", csv_text(tidy_table(measured)))
 
+    def warnings(self, measured: Measured) -> list[str]:
+        """What a reader must know of the trained models: adversarial training that PGD breaks."""
+        found = []
+        for protocol in self.plan.protocols:
+            models = self.open_models(protocol)
+            cells = [cell for cells in measured.values() for cell, _ in cells if cell.words["protocol"] == protocol]
+            for recipe in {models.name(cell.recipe): cell.recipe for cell in cells if cell.recipe.adversary}.values():
+                last = (models.history(recipe) or [{}])[-1]
+                if last.get("overfitted"):
+                    found.append(
+                        f"{recipe.model} ({protocol}, seed {recipe.seed}) overfitted to its attack: {last['fgsm']:.2f} "
+                        f"under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
+                    )
+        return found
+
     def provenance(self, command: str, measured: Measured, seconds: float) -> dict[str, Any]:
         """What `run.json` says: command, versions, machine, data, seeds, which cells, seconds."""
         plan = self.plan
@@ -159,6 +174,7 @@ class Bench:
             "weights": plan.weights,
             "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
             "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
+            "warnings": self.warnings(measured),
             "computed": self.computed,
             "reused": self.reused,
             "seconds": round(seconds, 1),

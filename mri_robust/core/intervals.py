@@ -23,4 +23,6 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     centre = rate + z * z / (2 * n)
     half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    low = (centre - half) / scale if successes else 0.0  # exactly, which rounding would miss
+    high = (centre + half) / scale if successes < n else 1.0
+    return low, high

@@ -51,6 +51,7 @@ def _summary(results: Results) -> str:
         f"seeds {', '.join(map(str, run['seeds']))}, ResNet weights `{_escape(run['weights'])}`.",
         f"**{results.certificate['verdict']}**",
     ]
+    lines += [f"**Warning:** {_escape(warning)}." for warning in run["warnings"]]
     if run["cuts"]:
         lines.append("This scale cuts:\n\n" + "\n".join(f"- {cut}" for cut in run["cuts"]))
     if data["name"] == "phantom":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toy_models import Bomb, Nameless, dyadic_images, dyadic_start, own_labels, small_net
+from toy_models import Nameless, dyadic_images, dyadic_start, own_labels, small_net
 
 from mri_robust.adapters import art, torchattacks
 from mri_robust.attacks.evasion.fgsm import FGSM
@@ -82,8 +82,15 @@ def test_a_model_that_states_nothing_is_measured(engine: object) -> None:
 def test_what_the_libraries_do_not_have_is_refused(engine: object, change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="one given start"):
         engine(replace(STEPS, **change), small_net(), IMAGES, LABELS, IMAGES)
-    with pytest.raises(ValueError, match="has no Bomb"):
-        engine(Bomb(small_net(), 9), small_net(), IMAGES, LABELS, IMAGES)
+
+
+@each_library
+def test_an_attack_the_libraries_do_not_have_is_refused(engine: object) -> None:
+    class Noise:
+        norm = "linf"
+
+    with pytest.raises(ValueError, match="has no Noise"):
+        engine(Noise(), small_net(), IMAGES, LABELS, IMAGES)
 
 
 def test_torchattacks_has_no_l2_fgsm() -> None:

@@ -45,12 +45,12 @@ def test_fgsm_stays_in_ball_and_box(shape: tuple, eps: float, norm: str, targete
 
 
 @given(
-    shape=shapes, eps=sizes, alpha=st.floats(1e-3, 2.0), steps=st.integers(1, 4), norm=norms, restarts=st.integers(1, 3),
-    targeted=st.booleans(), keep=st.sampled_from(["last", "best"]), clip=st.sampled_from(["after", "before", "end"]),
-    seed=seeds,
+    shape=shapes, eps=sizes, alpha=st.floats(1e-3, 2.0), steps=st.integers(1, 4), norm=norms,
+    restarts=st.integers(1, 3), targeted=st.booleans(), keep=st.sampled_from(["last", "best"]),
+    clip=st.sampled_from(["after", "before", "end"]), seed=seeds,
 )  # fmt: skip
 def test_pgd_stays_in_ball_and_box(shape: tuple, seed: int, **parameters: object) -> None:
-    """All three clip orders: clipping an image of the ball to [0, 1] brings it nearer to an image of [0, 1]."""
+    """Whatever the clip order: clipping to [0, 1] only brings pixels nearer to an image of [0, 1]."""
     model, images, labels = scene(shape, seed)
     attack = PGD(**parameters)
     crafted = attack(model, images, labels, generator=torch.Generator().manual_seed(seed))
@@ -115,3 +115,28 @@ def test_a_vanished_gradient_gives_no_step(norm: str) -> None:
     direction = ascent_direction(torch.zeros(2, 1, 3, 3), norm)
     assert torch.equal(direction, torch.zeros(2, 1, 3, 3))
     assert torch.equal(project(direction, 0.5, norm), direction)
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_start_outside_the_ball_is_refused_or_brought_back(keep: str) -> None:
+    """With `best` the start itself is a candidate: it must not be what comes out."""
+    model, images, labels = scene((4, 1, 3, 3), 0)
+    attack = PGD(0.05, alpha=0.01, steps=2, keep=keep)
+    try:
+        crafted = attack(model, images, labels, start=1 - images)
+    except ValueError:
+        return
+    assert distance(crafted, images, "linf") <= 0.05 + TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "attack", [FGSM(0.1), PGD(0.1, alpha=0.05, steps=2), PGD(0.1, alpha=0.05, steps=1, keep="best")]
+)
+def test_a_result_carries_no_graph_even_if_the_images_do(attack: FGSM | PGD) -> None:
+    model, images, labels = scene((2, 1, 3, 3), 0)
+    plain = attack(model, images, labels)
+    images.requires_grad_(True)
+    crafted = attack(model, images, labels)
+    assert torch.equal(crafted, plain)
+    assert not crafted.requires_grad
+    assert images.grad is None

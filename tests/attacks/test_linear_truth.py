@@ -24,7 +24,7 @@ def direction_of(weight: Tensor, norm: str) -> Tensor:
 
 
 def rank_one(classes: int, seed: int = 0) -> tuple[Linear, Tensor]:
-    """logits_j = c_j (w.x - w.1/2) with rising c: the loss of the first class always rises along w, of the last against it."""
+    """logits_j = c_j (w.x - w.1/2) with rising c: the first class loses along w, the last class against it."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(SIDE * SIDE, generator=generator)
     levels = torch.linspace(-0.5, 0.5, classes)

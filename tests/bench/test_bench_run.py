@@ -5,15 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from mri_robust.bench import certify
 from mri_robust.bench.tables import COLUMNS
 from mri_robust.cli import main
 from mri_robust.report.markdown import write_report
+from mri_robust.study.scale import SCALES
 
 DATA = "phantom:train=48,test=24"
 MODELS = {"cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"}
@@ -27,13 +30,15 @@ def bench(out, *arguments):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    """A finished run of both experiments under both protocols."""
-    cache = pytest.MonkeyPatch()
-    cache.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.mktemp("cache")))
+    """A finished run of both experiments under both protocols, at 16 pixels and with short trainings."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setitem(SCALES, "quick", replace(SCALES["quick"], image_size=16, epochs={10: 2, 5: 1}, resnet_epochs={5: 1}))
+    patch.setattr(certify, "BENCH_IMAGES", 8)
     out = tmp_path_factory.mktemp("run") / "results"
     out.with_suffix(".txt").write_text(bench(out, "fgsm", "table4", "--protocol", "both"))
     yield out
-    cache.undo()
+    patch.undo()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_models import Linear, small_net
 from torch import Tensor, nn
+from toy_models import Linear, small_net
 
 from mri_robust.core.errors import UserError
 from mri_robust.training import FitSettings, fit
@@ -120,7 +120,12 @@ def test_an_infinite_loss_stops_too() -> None:
 def test_schedulers_step_once_an_epoch() -> None:
     model = small_net()
     sgd = torch.optim.SGD(model.parameters(), lr=1.0)
-    train(model, optimizer=sgd, loss=lambda logits, labels: 0 * logits.sum(), scheduler=torch.optim.lr_scheduler.StepLR(sgd, 1, 0.5))
+    train(
+        model,
+        optimizer=sgd,
+        loss=lambda logits, labels: 0 * logits.sum(),
+        scheduler=torch.optim.lr_scheduler.StepLR(sgd, 1, 0.5),
+    )
     assert sgd.param_groups[0]["lr"] == 0.25
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,15 @@ def fresh() -> Registry:
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed distribution of someone else's, with two attacks, one of a name that is taken."""
-    (tmp_path / "their_attacks.py").write_text("class Noise:\n    def __init__(self, size=1):\n        self.size = size\n")
+    (tmp_path / "their_attacks.py").write_text(
+        "class Noise:\n    def __init__(self, size=1):\n        self.size = size\n"
+    )
     info = tmp_path / "their_attacks-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-attacks\nVersion: 1.0\n")
     lines = [f"[{GROUP}]", "noise = their_attacks:Noise", "fgsm = their_attacks:Noise"]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    metadata.MetadataPathFinder.invalidate_caches()
 
 
 @pytest.mark.usefixtures("plugin")

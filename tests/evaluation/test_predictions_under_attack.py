@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
-from toy_models import Nameless, SmallNet, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 from torch import Tensor, nn
+from toy_models import Nameless, SmallNet, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
@@ -82,7 +83,7 @@ def test_worst_case_rows_only_ever_lose() -> None:
     """They begin with the clean errors, keep what an earlier size has fooled, and are no better than the plain rows."""
     trials = [Trial(pgd(eps), worst_case=True) for eps in EPSILONS]
     rows = correct(predictions_under_attack(MODEL, IMAGES, LABELS, [Trial(None), *trials]))
-    for earlier, later in zip(rows, rows[1:], strict=False):
+    for earlier, later in pairwise(rows):
         assert not (later & ~earlier).any()
     plain = correct(predictions_under_attack(MODEL, IMAGES, LABELS, [Trial(pgd(eps)) for eps in EPSILONS]))
     union = correct(predictions_under_attack(MODEL, IMAGES, LABELS, [Trial(None)]))[0]
@@ -115,7 +116,7 @@ def test_further_attacks_see_only_survivors_and_only_lower_accuracy() -> None:
 
 def members() -> list[Classifier]:
     return [
-        Classifier(small_net(seed), architecture="cnn", classes=SmallNet.classes, image_size=8, mean=0.1, std=0.9)
+        Classifier(small_net(seed), architecture="cnn", classes=SmallNet.classes, image_size=8, mean=0.0, std=1.0)
         for seed in (1, 2, 3)
     ]
 
