@@ -85,7 +85,8 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
             clip_values=None if at_end else attack.bounds,
         )
         generator = makers[type(attack).__name__](attack, classifier, len(images), start)
-        adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):  # its data loader draws a seed
+            adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     result = torch.from_numpy(adversarial).to(images.device)
     return result.clamp(*attack.bounds) if at_end else result
 
@@ -113,6 +114,8 @@ def _fgsm(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor 
 def _pgd(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> InjectedStartPGD:
     if attack.keep != "last" or attack.restarts != 1 or start is None:
         raise ValueError("engine 'art' runs PGD from one given start and keeps the last iterate")
+    if attack.clip != "end" and attack.bounds != (0.0, 1.0):
+        raise ValueError(f"engine 'art' cannot clip each step to {attack.bounds}, only to (0, 1)")
     return InjectedStartPGD(
         classifier,
         norm=_NORMS[attack.norm],

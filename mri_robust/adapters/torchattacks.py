@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 import torchattacks
-from torchattacks.attack import Attack
 from torch import Tensor, nn
+from torchattacks.attack import Attack
 
 from mri_robust.core.borrowing import device_of, eval_mode
 
@@ -56,6 +56,8 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         raise ValueError(f"engine 'torchattacks' has no {name} in norm {attack.norm}")
     if attack.keep != "last" or attack.restarts != 1 or start is None:
         raise ValueError("engine 'torchattacks' runs PGD from one given start and keeps the last iterate")
+    if attack.clip != "end" and attack.bounds != (0.0, 1.0):
+        raise ValueError(f"engine 'torchattacks' cannot clip each step to {attack.bounds}, only to (0, 1)")
     if attack.clip != "end":
         return _run(_pgd(attack, model, start, width=1.0), attack, images, labels).clamp(*attack.bounds)
     # torchattacks clips every step to [0, 1]: in stretched pixels that range holds every iterate.
@@ -105,7 +107,7 @@ def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> 
 
     class Borrowing(attack_class):
         def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-            with eval_mode(self.model):
+            with eval_mode(self.model), torch.enable_grad():
                 return super().__call__(*args, **kwargs)
 
     Borrowing.__name__ = Borrowing.__qualname__ = attack_class.__name__

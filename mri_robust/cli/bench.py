@@ -107,11 +107,9 @@ def _check_weights(weights: str) -> None:
 
 def _run(plan: Plan, out: Path, machine: Machine) -> None:
     """Run the bench with progress, certify, write the report, print the tables."""
-    from rich.console import Console
-
     from mri_robust.bench.certify import certify_bench
     from mri_robust.bench.runner import Bench
-    from mri_robust.cli.progress import StepProgress
+    from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.digest import canonical_json
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.memory import keep_freed_memory
@@ -119,7 +117,7 @@ def _run(plan: Plan, out: Path, machine: Machine) -> None:
     from mri_robust.report.terminal import print_tables
 
     keep_freed_memory()
-    console = Console(soft_wrap=True)
+    console = make_console()
     began = time.perf_counter()
     with StepProgress(console) as progress:
         run = Bench(plan, out, machine, progress)

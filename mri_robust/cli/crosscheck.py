@@ -44,11 +44,9 @@ def crosscheck(
     exit code 1 when a stated bound is broken.
     """
     import_torchvision()
-    from rich.console import Console
-
     from mri_robust.bench.certify import certify_file, certify_quick
     from mri_robust.bench.environment import Machine
-    from mri_robust.cli.progress import StepProgress
+    from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.memory import keep_freed_memory
     from mri_robust.report.terminal import print_certificate
@@ -57,7 +55,7 @@ def crosscheck(
     keep_freed_memory()
     machine = Machine.choose(device, precision)
     source = {"data": data, "channels": channels, "skip_unreadable": skip_unreadable}
-    console = Console(soft_wrap=True)
+    console = make_console()
     with StepProgress(console) as progress:
         if model_path is None:
             certificate = certify_quick(source, images, machine, progress)

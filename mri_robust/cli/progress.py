@@ -19,6 +19,12 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f} img/s" if task.speed else "", style="cyan")
 
 
+def make_console() -> Console:
+    """The terminal, or 110 columns where output goes to a file."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(soft_wrap=True, width=110)
+
+
 class StepProgress:
     """Shows one line a piece of work; call it as (what, done, total)."""
 

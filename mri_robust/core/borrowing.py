@@ -13,20 +13,23 @@ from torch import nn
 def eval_mode(model: nn.Module) -> Iterator[nn.Module]:
     """Hold `model` in eval mode with parameter gradients off; restore both, module by module, also after an error.
 
-    Existing `.grad` tensors are not touched, and BatchNorm statistics do not move.
+    Existing `.grad` tensors are taken away and given back, so that no library can zero them; BatchNorm statistics do
+    not move.
     """
     modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    lent = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
     try:
         model.eval()
-        for parameter, _ in flags:
+        for parameter, _, _ in lent:
             parameter.requires_grad_(False)
+            parameter.grad = None  # so that no library can zero it in place
         yield model
     finally:
         for module, training in modes:
             module.training = training
-        for parameter, required in flags:
+        for parameter, required, gradient in lent:
             parameter.requires_grad_(required)
+            parameter.grad = gradient
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mri_robust.core.borrowing import device_of, eval_mode
+
 
 def check_number(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:
     """Check that a parameter is a finite number in [low, high], or (low, high] with `open_low`.
@@ -90,5 +92,5 @@ def class_count(model: nn.Module, images: Tensor) -> int:
     classes = getattr(model, "classes", None)
     if classes is not None:
         return len(classes)
-    with torch.no_grad():
-        return int(model(images[:1]).shape[1])
+    with eval_mode(model), torch.no_grad():
+        return int(model(images[:1].to(device_of(model))).shape[1])

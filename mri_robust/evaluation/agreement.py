@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -40,7 +42,7 @@ class Agreement:
             self,
             images=self.images + len(one),
             identical=self.identical + int((one == two).flatten(1).all(1).sum()),
-            difference=max(self.difference, float((one - two).abs().max())),
+            difference=max(self.difference, float((one - two).abs().nan_to_num(nan=torch.inf).max())),
             same_prediction=self.same_prediction + int((judged[0] == other[0]).sum()),
             success_differs=self.success_differs + int((judged[1] != other[1]).sum()),
         )
@@ -58,7 +60,7 @@ class Agreement:
             "other": self.other,
             "images": self.images,
             "bit_identical": self.identical / self.images,
-            "max_difference": self.difference,
+            "max_difference": self.difference if math.isfinite(self.difference) else None,
             "equal_predictions": self.same_prediction / self.images,
             "success_differs": self.success_differs,
             "bound": self.bound,

@@ -35,7 +35,8 @@ class Certificate:
     @property
     def passed(self) -> bool:
         """Whether every bound holds and every mutant was caught."""
-        return all(agreement.passed for agreement in self.agreements) and all(self.mutants.values())
+        agreed = bool(self.agreements) and all(agreement.passed for agreement in self.agreements)
+        return agreed and all(self.mutants.values())
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an attack and pair of engines."""

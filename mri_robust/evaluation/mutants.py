@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+
+WAVY_SIDE = 16
 
 
 class WrongSignFGSM(FGSM):
@@ -40,6 +43,34 @@ class NoProjectionPGD(PGD):
     def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
         step = -self.alpha if self.targeted else self.alpha
         return (iterate + step * direction).clamp(*self.bounds)
+
+
+class WavyModel(nn.Module):
+    """Four logits that rise and fall many times within the ball, so that every step of an attack tells.
+
+    A model of the user's may be so smooth that a step more or less changes nothing; whether the check bites is a
+    property of the check.
+    """
+
+    waves: Tensor
+    mixture: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("waves", torch.randn(64, WAVY_SIDE**2, generator=generator))
+        self.register_buffer("mixture", torch.randn(4, 64, generator=generator))
+        self.classes = ("a", "b", "c", "d")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, 4] of images [N, 1, 16, 16]."""
+        return torch.sin(4 * images.flatten(1) @ self.waves.T) @ self.mixture.T
+
+    def images(self, count: int) -> tuple[Tensor, Tensor]:
+        """Images well inside [0, 1], and labels."""
+        generator = torch.Generator().manual_seed(1)
+        shape = (count, 1, WAVY_SIDE, WAVY_SIDE)
+        return 0.25 + torch.rand(shape, generator=generator) / 2, torch.arange(count) % 4
 
 
 MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {

@@ -67,7 +67,12 @@ def predictions_under_attack(
         seed: of the random starts, which are the same for every engine.
         each_member: attack each member of an `Ensemble` by itself and feed it its own adversarial image.
         on_step: called with images done and images in all.
+
+    Raises:
+        ValueError: there is no such engine, or a worst case is asked for with `each_member`.
     """
+    if each_member and any(trial.worst_case for trial in trials):
+        raise ValueError("the worst case is that of the whole ensemble: each_member has none")
     crafter = load_engine(engine)
     rows: list[Tensor] = []
     device = device_of(model)
@@ -129,14 +134,15 @@ class _Shooter:
         if not self.each_member:
             return predict(model, self._craft(model, images, labels, attack))
         members: Any = model.members
+        crafted = [self._craft(member, images, labels, attack) for member in members]
         with torch.no_grad():
-            logits = [member(self._craft(member, images, labels, attack)) for member in members]
+            logits = [member(each) for member, each in zip(members, crafted, strict=True)]
             return model.combine(logits).argmax(1)  # type: ignore[operator]
 
     def _craft(self, model: nn.Module, images: Tensor, labels: Tensor, attack: Any) -> Tensor:
         if isinstance(attack, FGSM) and self.engine.__name__ == "run_native":
             # The gradient does not depend on epsilon: one serves all sizes.
-            key = (id(model), (attack.norm, attack.targeted))
+            key = (id(model), (type(attack), attack.norm, attack.targeted))
             if key not in self._directions:
                 self._directions[key] = attack.direction(model, images, labels)
             return attack.apply(images, self._directions[key])

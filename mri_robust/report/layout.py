@@ -95,8 +95,7 @@ def _row_key(attack: str, epsilon: float, condition: str) -> str:
 def _line(key: str, group: pd.DataFrame, headers: tuple[str, ...], studied: dict[tuple[str, str], float]) -> Line:
     first = group.iloc[0]
     entries = {
-        str(model): _entry(rows, studied.get((key, str(model))))
-        for model, rows in group.groupby("model", sort=False)
+        str(model): _entry(rows, studied.get((key, str(model)))) for model, rows in group.groupby("model", sort=False)
     }
     epsilon = float(first["epsilon"])
     return Line(_heads(key, first, headers), epsilon, "worst-case" in str(first["condition"]), entries)

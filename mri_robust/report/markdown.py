@@ -41,6 +41,11 @@ def entry_text(entry: Entry | None) -> str:
     return f"{measured} · {entry.study:.2f}" if entry.comparable else f"{measured} · ({entry.study:.2f})"
 
 
+def difference_text(difference: float | None) -> str:
+    """A pixel difference; `not a number` where an engine gave one."""
+    return "not a number" if difference is None else f"{difference:.1e}"
+
+
 def _summary(results: Results) -> str:
     run = results.run
     data = next(iter(run["data"].values()))
@@ -120,7 +125,7 @@ def _certificate(certificate: dict[str, Any]) -> str:
     ]
     table = [
         f"| {row['attack']} | {row['engine']}, {row['other']} | {row['bit_identical']:.1%} "
-        f"| {row['max_difference']:.1e} | {row['equal_predictions']:.1%} | {row['success_differs']} "
+        f"| {difference_text(row['max_difference'])} | {row['equal_predictions']:.1%} | {row['success_differs']} "
         f"| {row['bound']:g} |"
         for row in certificate["comparisons"]
     ]

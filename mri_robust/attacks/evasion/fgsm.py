@@ -64,7 +64,7 @@ class FGSM:
         check_images(images)
         with eval_mode(model):
             check_labels(labels, images, class_count(model, images))
-            return self.craft(model, images, labels, None)
+            return self.craft(model, images.detach(), labels, None)
 
     def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
         """Nothing: FGSM begins at the image."""

@@ -87,6 +87,7 @@ class PGD:
             TypeError, ValueError: images, labels or start are not as said.
         """
         check_images(images)
+        images = images.detach()
         if start is None:
             start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
         starts = start.unsqueeze(0) if start.ndim == 4 else start
@@ -124,16 +125,15 @@ class PGD:
         everyone = torch.arange(len(images), device=images.device)
         iterate = start
         for _ in range(self.steps):
-            gradient, logits = loss_gradient(model, iterate, labels)
-            if worst is not None:
-                worst.update(everyone, iterate.clamp(*self.bounds), logits)
+            gradient, _ = loss_gradient(model, iterate, labels)
             iterate = self._advance(images, iterate, ascent_direction(gradient, self.norm))
-        iterate = iterate.clamp(*self.bounds) if self.clip == "end" else iterate
-        if worst is None:
-            return iterate
-        with torch.no_grad():
-            worst.update(everyone, iterate, model(iterate))
-        return worst.images
+            if worst is not None:
+                candidate = iterate.clamp(*self.bounds)
+                with torch.no_grad():
+                    worst.update(everyone, candidate, model(candidate))
+        if worst is not None:
+            return worst.images
+        return iterate.clamp(*self.bounds) if self.clip == "end" else iterate
 
     def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
         iterate = iterate + (-self.alpha if self.targeted else self.alpha) * direction
