@@ -15,6 +15,7 @@ from mri_robust.bench.store import Store
 from mri_robust.bench.tables import csv_text, tidy_table
 from mri_robust.core.digest import plain
 from mri_robust.core.files import write_text
+from mri_robust.data.cache import checksum
 from mri_robust.data.dataset import Channels, Dataset, load_dataset
 from mri_robust.evaluation.measures import MEASURES
 from mri_robust.study.cell import Cell
@@ -50,9 +51,10 @@ class Plan:
             train_images=len(dataset.train),
             test_images=len(dataset.test),
         )
+        content = checksum(Path(self.weights)) if self.weights not in ("none", "imagenet") else ""
+        seeds = range(FIRST_SEED, FIRST_SEED + self.seeds)
         return [
-            Setting(protocol, SCALES[self.scale], facts, FIRST_SEED + i, self.engine, self.weights)
-            for i in range(self.seeds)
+            Setting(protocol, SCALES[self.scale], facts, seed, self.engine, self.weights, content) for seed in seeds
         ]
 
 

@@ -103,6 +103,6 @@ def table_words(setting: Setting, recipe: Recipe, experiment: str) -> dict[str, 
         "scale": setting.scale.name,
         "seed": setting.seed,
         "model": recipe.model,
-        "weights": recipe.weights,
+        "weights": recipe.weights.rsplit("/", 1)[-1],
         "engine": setting.engine,
     }

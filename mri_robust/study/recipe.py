@@ -24,6 +24,7 @@ class Recipe:
         adversary: a defence that adds adversarial examples, or None.
         start: the model whose weights training starts from, or None.
         weights: first weights of a ResNet (`none`, `imagenet`, a file); empty where the study has none either.
+        weights_digest: names the content of that file.
         mean, std: normalisation inside the model.
         members, shares: of an ensemble.
     """
@@ -43,6 +44,7 @@ class Recipe:
     adversary: Spec | None = None
     start: Recipe | None = None
     weights: str = ""
+    weights_digest: str = ""
     mean: float = MEAN
     std: float = STD
     members: tuple[Recipe, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -78,56 +78,40 @@ class Scale:
         return lines
 
 
-SCALES = {
-    "quick": Scale(
-        name="quick",
-        image_size=56,
-        batch_size=32,
-        rate=5.0,
-        anneal=True,
-        train_images=3000,
-        epochs={10: 8, 5: 3},
-        resnet_epochs={5: 2},
-        whole_augmentation=False,
-        training_steps=3,
-        attack_share=0.2,
-        attack_least=128,
-        steps=7,
-        restarts=1,
-        strong=False,
-    ),
-    "standard": Scale(
-        name="standard",
-        image_size=112,
-        batch_size=16,
-        rate=2.0,
-        anneal=False,
-        train_images=None,
-        epochs={},
-        resnet_epochs={},
-        whole_augmentation=True,
-        training_steps=7,
-        attack_share=1.0,
-        attack_least=256,
-        steps=40,
-        restarts=2,
-        strong=True,
-    ),
-    "full": Scale(
-        name="full",
-        image_size=224,
-        batch_size=8,
-        rate=1.0,
-        anneal=False,
-        train_images=None,
-        epochs={},
-        resnet_epochs={},
-        whole_augmentation=True,
-        training_steps=7,
-        attack_share=1.0,
-        attack_least=256,
-        steps=40,
-        restarts=5,
-        strong=True,
-    ),
-}
+FULL = Scale(
+    name="full",
+    image_size=224,
+    batch_size=8,
+    rate=1.0,
+    anneal=False,
+    train_images=None,
+    epochs={},
+    resnet_epochs={},
+    whole_augmentation=True,
+    training_steps=7,
+    attack_share=1.0,
+    attack_least=256,
+    steps=40,
+    restarts=5,
+    strong=True,
+)
+STANDARD = replace(FULL, name="standard", image_size=112, batch_size=16, rate=2.0, restarts=2)
+QUICK = Scale(
+    name="quick",
+    image_size=56,
+    batch_size=32,
+    rate=5.0,
+    anneal=True,
+    train_images=3000,
+    epochs={10: 8, 5: 3},
+    resnet_epochs={5: 2},
+    whole_augmentation=False,
+    training_steps=3,
+    attack_share=0.2,
+    attack_least=128,
+    steps=7,
+    restarts=1,
+    strong=False,
+)
+SCALES = {scale.name: scale for scale in (QUICK, STANDARD, FULL)}
+"""Scales by name, the default first."""

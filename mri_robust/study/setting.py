@@ -32,7 +32,7 @@ class Setting:
         data: facts of the data set.
         seed: of the trained models and the attacks.
         engine: `native`, `art` or `torchattacks`.
-        weights: first weights of ResNets.
+        weights, weights_digest: first weights of ResNets; where they are a file, what names its content.
     """
 
     protocol: str
@@ -41,6 +41,7 @@ class Setting:
     seed: int
     engine: str = "native"
     weights: str = "none"
+    weights_digest: str = ""
 
     @property
     def sound(self) -> bool:

@@ -9,5 +9,10 @@ from mri_robust.study.setting import Setting
 def recipe(setting: Setting) -> Recipe:
     """Adam 1e-4, 5 epochs, horizontal flip and rotation; from ImageNet's weights in the study."""
     return setting.recipe(
-        "resnet_clean", "resnet18", study_epochs=5, augmentation=setting.flips(), weights=setting.weights
+        "resnet_clean",
+        "resnet18",
+        study_epochs=5,
+        augmentation=setting.flips(),
+        weights=setting.weights,
+        weights_digest=setting.weights_digest,
     )

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mri_robust.attacks.registry import EVASION
+from mri_robust.bench.runner import Plan
 from mri_robust.core.digest import canonical_json
 from mri_robust.core.errors import UserError
+from mri_robust.data.dataset import Dataset, Split
 from mri_robust.defences import DEFENCES
 from mri_robust.experiments import fgsm, pgd
 from mri_robust.study.cell import model_digest
@@ -17,6 +20,11 @@ from mri_robust.study.setting import DataFacts, Setting
 from mri_robust.zoo import cnn_clean, cnn_fgsm, cnn_pgd, ensemble, resnet_clean, resnet_pgd
 
 STD = 0.1813
+
+
+def make_dataset():
+    split = Split(np.zeros((4, 1, 16, 16), np.uint8), np.arange(4), ("a", "b", "c", "d"))
+    return Dataset("zeros", split, split, ("glioma", "meningioma", "notumor", "pituitary"), "0" * 16)
 
 
 def setting(protocol="sound", scale="quick", **changes):
@@ -188,6 +196,18 @@ def test_everything_that_decides_a_model_changes_its_name():
     ]
     assert len({name, *others}) == 7
     assert model_digest(cnn_fgsm.recipe(setting()), "data", {"threads": 2}) == name
+
+
+def test_a_weights_file_decides_by_its_content_and_shows_by_its_name(tmp_path):
+    names = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "w.pth").write_bytes(content)
+        plan = Plan((fgsm.EXPERIMENT,), weights=str(tmp_path / "w.pth"))
+        (one,) = plan.settings(make_dataset(), "sound")
+        names.add(model_digest(resnet_pgd.recipe(one), "data", {}))
+        cell = next(cell for cell in fgsm.EXPERIMENT.cells(one) if cell.recipe.model == "resnet_pgd")
+        assert cell.words["weights"] == "w.pth"
+    assert len(names) == 2
 
 
 def test_what_quick_cuts_is_said_and_full_cuts_nothing():
