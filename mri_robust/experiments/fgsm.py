@@ -103,6 +103,7 @@ EXPERIMENT = Experiment(
         "partial-test-set",
         "train-mode-attack",
         "own-image-per-member",
+        "leaky-split",
         "rgb-images",
     ),
     cells=cells,

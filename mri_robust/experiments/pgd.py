@@ -144,6 +144,7 @@ EXPERIMENT = Experiment(
         "train-mode-attack",
         "own-image-per-member",
         "pgd-epsilon-05",
+        "leaky-split",
         "rgb-images",
     ),
     cells=cells,

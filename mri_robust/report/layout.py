@@ -110,7 +110,7 @@ def _heads(key: str, first: pd.Series, headers: tuple[str, ...]) -> tuple[str, .
     name = in_255ths(float(first["epsilon"]))
     if "worst-case" not in str(first["condition"]):
         return (name, *blanks)
-    label = f"{name} worst case" + (" + APGD, Square" if "APGD" in str(first["attack"]) else "")
+    label = f"{name} worst" + (" + APGD, Square" if "APGD" in str(first["attack"]) else "")
     return (label, "ε/4", str(first["steps"]))
 
 

@@ -109,6 +109,10 @@ def test_the_sound_protocol_sets_leaked_images_apart(fgsm):
     assert set(fgsm[fgsm["protocol"] == "paper"]["subset"]) == {"all"}
 
 
+def test_fault_rgb_images_the_paper_protocol_reads_colour_and_the_sound_one_grey(first):
+    assert set(json.loads((first / "run.json").read_text())["data"]) == {"grey", "rgb"}
+
+
 def test_a_second_run_computes_nothing_and_writes_the_same_bytes(copy):
     before = {path.name: path.read_bytes() for path in copy.glob("*.csv")}
     bench(copy, "fgsm", "table4", "--protocol", "both")
