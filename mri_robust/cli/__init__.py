@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 from collections.abc import Sequence
@@ -62,6 +63,11 @@ class OneLineErrors(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise SystemExit(0) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                raise
+            where = f"'{error.filename}'" if error.filename else "a file"
+            _stop(f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again", 2)
         raise SystemExit(code if isinstance(code, int) else 0)
 
 

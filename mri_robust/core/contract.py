@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ def check_number(name: str, value: float, low: float, high: float = math.inf, *,
         TypeError: `value` is not a number.
         ValueError: it is not finite or out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     below = value <= low if open_low else value < low
     if not math.isfinite(value) or below or value > high:
@@ -32,7 +33,7 @@ def check_count(name: str, value: int, low: int = 1) -> None:
         TypeError: `value` is not an int.
         ValueError: it is under `low`.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")

@@ -2,4 +2,4 @@
 
 from mri_robust.core.registry import Registry
 
-DEFENCES = Registry("mri_robust.defences", attribute="DEFENCE", kind="defence")
+DEFENCES = Registry("mri_robust.defences", attribute="DEFENCE", kind="defence", group="mri_robust.defences")

@@ -71,8 +71,8 @@ def _experiment(results: Results, experiment: Experiment, figures: list[Path]) -
         rows = table[table["protocol"] == protocol]
         parts.append(
             f"### Protocol `{protocol}`\n\nAccuracy: measured · the study's. Rows without /255 are named as the study "
-            "prints them, in units of .1813 of the pixel range: 0.1 is 4.62/255. A row `worst` counts an image as fooled when it is "
-            "wrong without attack, or fooled at that epsilon or a smaller one of these rows."
+            "prints them, in units of .1813 of the pixel range: 0.1 is 4.62/255. A row `worst` counts an image as "
+            "fooled when it is wrong without attack, or fooled at that epsilon or a smaller one of these rows."
         )
         parts.append(_markdown(arrange(rows, experiment)))
         parts += _other_tables(rows, experiment)

@@ -17,7 +17,8 @@ FAULTS = {
     "train-mode-attack": "during adversarial training the examples are made in train mode, so BatchNorm moves",
     "own-image-per-member": "each member of the ensemble is fed its own adversarial image; nobody attacks the ensemble",
     "pgd-epsilon-05": "ResNet_PGD and Ensemble in Table 4 ran at epsilon .05, printed as .01",
-    "leaky-split": "216 test images of the real data stand pixel for pixel in the training set; `sound` also counts without",
+    "leaky-split": "216 test images of the real data stand pixel for pixel in the training set; "
+    "`sound` also counts without them",
     "rgb-images": "106 notumor images have colour (banners, tints), which gives the class away; they stay RGB",
 }
 """Fault name -> what went wrong, one line."""

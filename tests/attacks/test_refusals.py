@@ -134,3 +134,9 @@ def test_a_model_that_states_no_classes_is_asked() -> None:
 
     with pytest.raises(ValueError, match=r"0\.\.3, got 4"):
         FGSM(0.1)(Nameless(small_net()), GOOD, torch.tensor([0, 1, 4]))
+
+
+@pytest.mark.parametrize("start", [torch.rand(2, 1, 4, 4, dtype=torch.float64), [0.5]])
+def test_a_start_that_is_no_float32_tensor_is_refused(start):
+    with pytest.raises(TypeError, match="start must be a float32"):
+        PGD(0.1, alpha=0.1, steps=1)(torch.nn.Flatten(), torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), start=start)

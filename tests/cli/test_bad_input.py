@@ -1,5 +1,7 @@
 """Each bad input is one clear line, exit code 2, and nothing half-written."""
 
+import errno
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -90,3 +92,11 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     result = CliRunner().invoke(main, ["bench", "--data", TINY])
     assert result.exit_code == 130
     assert "run the same command to go on" in result.output
+
+
+def test_a_full_disk_says_how_to_go_on(monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/cells/x.json")
+
+    monkeypatch.setattr("mri_robust.bench.runner.Bench.run", full)
+    assert "cannot write 'results/cells/x.json': No space left" in refused("bench", "--data", TINY)

@@ -90,6 +90,10 @@ class PGD:
         images = images.detach()
         if start is None:
             start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
+        if not isinstance(start, Tensor) or start.dtype != torch.float32:
+            raise TypeError(
+                f"start must be a float32 torch.Tensor, got {getattr(start, 'dtype', type(start).__name__)}"
+            )
         starts = start.unsqueeze(0) if start.ndim == 4 else start
         if starts.shape != (self.restarts, *images.shape):
             wanted = [self.restarts, *images.shape]
