@@ -8,9 +8,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from mri_robust.bench import certify
 from mri_robust.bench.tables import COLUMNS
@@ -181,3 +183,33 @@ def test_several_seeds_give_a_mean_and_a_spread(copy):
     assert set(table["seed"]) == {42, 43}
     assert " ± " in (copy / "report.md").read_text()
     assert "PASSED" in output
+
+
+def test_the_strong_worst_case_chains_libraries_attacks_and_is_never_above_plain_pgd(first, tmp_path, monkeypatch):
+    strong = replace(SCALES["quick"], strong=True, restarts=2, steps=3)
+    monkeypatch.setitem(SCALES, "quick", strong)
+    bench(tmp_path / "results", "pgd")
+    rows = overall(pd.read_csv(tmp_path / "results" / "pgd.csv", keep_default_na=False))
+    assert {"cnn_fgsm_scratch", "cnn_pgd_scratch"} <= set(rows["model"])
+    plain = rows[rows["condition"] == "worst-case;restarts=2"]
+    values = plain.pivot(index=["model", "epsilon"], columns="attack", values="value")
+    assert len(values) == 7 * 4
+    assert (values["pgd-APGD-APGDT-Square"] <= values["pgd"]).all()
+    assert "+ APGD, Square" in (tmp_path / "results" / "report.md").read_text()
+
+
+def test_two_classes_without_a_tumour_class_get_their_table(first, tmp_path):
+    random = np.random.default_rng(0)
+    for split in ("Training", "Testing"):
+        for name, brightness in (("left", 40), ("right", 160)):
+            folder = tmp_path / "own" / split / name
+            folder.mkdir(parents=True)
+            for index in range(12):
+                pixels = random.integers(brightness, brightness + 60, (20, 24), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    out = tmp_path / "results"
+    result = CliRunner().invoke(main, ["bench", "fgsm", "--data", str(tmp_path / "own"), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "fgsm.csv", keep_default_na=False)
+    assert set(table["class"]) == {"", "left", "right"}
+    assert "missed_tumour_rate" not in set(table["metric"])

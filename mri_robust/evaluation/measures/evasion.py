@@ -82,7 +82,8 @@ def _trial(shot: Mapping[str, Any]) -> Trial:
 def _library_attack(spec: Spec, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     from mri_robust.adapters.torchattacks import as_torchattack
 
-    return as_torchattack(spec.name, model, **spec.parameters)(images, labels)
+    with torch.random.fork_rng(devices=[]):  # these attacks seed the global generator themselves
+        return as_torchattack(spec.name, model, **spec.parameters)(images, labels)
 
 
 MEASURE = measure_evasion
