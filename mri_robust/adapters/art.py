@@ -11,7 +11,9 @@ from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTo
 from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 
+from mri_robust.adapters.limits import check_single_run
 from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.contract import class_count
 
 _NORMS = {"linf": np.inf, "l2": 2}
 
@@ -76,11 +78,10 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         raise ValueError(f"engine 'art' has no {type(attack).__name__}")
     # ART clips and then projects back into the ball, so bounds narrower than [0, 1] are applied at the end instead.
     at_end = getattr(attack, "clip", "before") == "end" or attack.bounds != (0.0, 1.0)
-    classes = None if hasattr(model, "classes") else _count_classes(model, images)
     with eval_mode(model):
         classifier = as_art_classifier(
             model,
-            nb_classes=classes,
+            nb_classes=class_count(model, images),
             input_shape=(images.shape[1], images.shape[2], images.shape[3]),
             clip_values=None if at_end else attack.bounds,
         )
@@ -112,10 +113,6 @@ def _fgsm(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor 
 
 
 def _pgd(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> InjectedStartPGD:
-    if attack.keep != "last" or attack.restarts != 1 or start is None:
-        raise ValueError("engine 'art' runs PGD from one given start and keeps the last iterate")
-    if attack.clip != "end" and attack.bounds != (0.0, 1.0):
-        raise ValueError(f"engine 'art' cannot clip each step to {attack.bounds}, only to (0, 1)")
     return InjectedStartPGD(
         classifier,
         norm=_NORMS[attack.norm],
@@ -124,10 +121,5 @@ def _pgd(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor |
         max_iter=attack.steps,
         targeted=attack.targeted,
         batch_size=batch,
-        start=start,
+        start=check_single_run("art", attack, start),
     )
-
-
-def _count_classes(model: nn.Module, images: Tensor) -> int:
-    with eval_mode(model), torch.no_grad():
-        return int(model(images[:1]).shape[1])

@@ -10,6 +10,7 @@ import torchattacks
 from torch import Tensor, nn
 from torchattacks.attack import Attack
 
+from mri_robust.adapters.limits import check_single_run
 from mri_robust.core.borrowing import device_of, eval_mode
 
 _WIDE = (-1.0, 2.0)
@@ -54,10 +55,7 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         return _run(library, attack, images, labels).clamp(*attack.bounds)
     if name != "PGD":
         raise ValueError(f"engine 'torchattacks' has no {name} in norm {attack.norm}")
-    if attack.keep != "last" or attack.restarts != 1 or start is None:
-        raise ValueError("engine 'torchattacks' runs PGD from one given start and keeps the last iterate")
-    if attack.clip != "end" and attack.bounds != (0.0, 1.0):
-        raise ValueError(f"engine 'torchattacks' cannot clip each step to {attack.bounds}, only to (0, 1)")
+    start = check_single_run("torchattacks", attack, start)
     if attack.clip != "end":
         return _run(_pgd(attack, model, start, width=1.0), attack, images, labels).clamp(*attack.bounds)
     # torchattacks clips every step to [0, 1]: in stretched pixels that range holds every iterate.

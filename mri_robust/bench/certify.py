@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from mri_robust.bench.environment import Machine
-from mri_robust.bench.runner import Bench, OnStep, Plan
+from mri_robust.bench.runner import Bench, Plan
 from mri_robust.core.files import cache_folder
+from mri_robust.core.progress import OnStep
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.evaluation.certificate import Certificate
 from mri_robust.evaluation.crosscheck import crosscheck

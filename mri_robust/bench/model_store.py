@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from mri_robust.bench.environment import Machine
 from mri_robust.core.digest import plain
 from mri_robust.core.errors import UserError
+from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.seeding import derive_seed, make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.defences import DEFENCES
@@ -24,14 +24,11 @@ from mri_robust.study.cell import model_digest
 from mri_robust.study.recipe import Recipe
 from mri_robust.training import FitSettings, Record, fit
 
-OnStep = Callable[[str, int, int], None]
-"""(what is going on, done, total)."""
-
 
 class ModelStore:
     """Models of one data set in one folder, as `<model id>-<digest>.safetensors`."""
 
-    def __init__(self, folder: Path, dataset: Dataset, machine: Machine, on_step: OnStep | None = None) -> None:
+    def __init__(self, folder: Path, dataset: Dataset, machine: Machine, on_step: OnStep = silent) -> None:
         self.folder = folder
         self.dataset = dataset
         self.machine = machine
@@ -101,8 +98,7 @@ class ModelStore:
             return watch_overfitting(current, images, labels, max(adversary.epsilons)) if adversary else {}
 
         def on_step(done: int, total: int) -> None:
-            if self.on_step:
-                self.on_step(f"train {recipe.model}", done, total)
+            self.on_step(f"train {recipe.model}", done, total)
 
         return fit(
             model,

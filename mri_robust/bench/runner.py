@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mri_robust.bench.store import Store
 from mri_robust.bench.tables import csv_text, tidy_table
 from mri_robust.core.digest import plain
 from mri_robust.core.files import write_text
+from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.cache import checksum
 from mri_robust.data.dataset import Channels, Dataset, load_dataset
 from mri_robust.evaluation.measures import MEASURES
@@ -60,8 +60,6 @@ class Plan:
 
 Measured = dict[str, list[tuple[Cell, dict[str, Any]]]]
 """Experiment -> its cells with their results, in table order."""
-OnStep = Callable[[str, int, int], None]
-"""(what is going on, done, total)."""
 
 
 class Bench:
@@ -78,7 +76,7 @@ class Bench:
         self.plan = plan
         self.out = out
         self.machine = machine
-        self.on_step = on_step or (lambda what, done, total: None)
+        self.on_step = on_step or silent
         self.store = Store(out / "cells")
         self.models: dict[str, ModelStore] = {}
         self.computed = 0

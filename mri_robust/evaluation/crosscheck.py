@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -16,6 +16,7 @@ from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.gradient import fooled
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.seeding import make_generator
 from mri_robust.evaluation.agreement import Agreement
 from mri_robust.evaluation.certificate import Certificate
@@ -30,8 +31,6 @@ STEPS = 10
 L2_EPS, L2_ALPHA = 1.0, 0.25
 SELF_TEST_IMAGES = 16
 """Images of the small model on which broken copies must fail."""
-
-OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def crosscheck(
     classes = class_count(model, images)
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: load_engine(name) for name in ENGINES}
-    comparison = _Comparison(model, images, labels, classes, seed, on_step or (lambda what, done, total: None))
+    comparison = _Comparison(model, images, labels, classes, seed, on_step or silent)
     with eval_mode(model):
         agreements = [each for check in standard_checks(steps) for each in comparison.compare(check, crafters)]
     caught = {} if engines else {mutation: catches(mutation, crafters["art"]) for mutation in MUTANTS}
@@ -128,7 +127,7 @@ def catches(mutation: str, reference: Engine) -> bool:
 
     model = WavyModel()
     images, labels = model.images(SELF_TEST_IMAGES)
-    comparison = _Comparison(model, images, labels, len(model.classes), 0, lambda what, done, total: None)
+    comparison = _Comparison(model, images, labels, len(model.classes), 0, silent)
     checks = [check for check in standard_checks() if check.engines == ENGINES]
     touched = [check for check in checks if mutate(check.attack, mutation) is not check.attack]
     return not any(comparison.compare(check, {"native": broken, "art": reference})[0].passed for check in touched)

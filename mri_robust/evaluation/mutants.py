@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class OneStepFewerPGD(PGD):
     """Stops a step early."""
 
     def _run(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
-        return PGD._run(replace(_as_pgd(self), steps=max(1, self.steps - 1)), model, images, labels, start)
+        return PGD._run(replace(self, steps=max(1, self.steps - 1)), model, images, labels, start)
 
 
 class NoProjectionPGD(PGD):
@@ -84,12 +84,4 @@ MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {
 def mutate(attack: Any, mutation: str) -> Any:
     """The broken copy of an attack with the same parameters; the attack itself where the mutation has none."""
     broken = MUTANTS[mutation].get(type(attack).__name__)
-    return broken(**_fields(attack)) if broken else attack
-
-
-def _as_pgd(attack: PGD) -> PGD:
-    return PGD(**_fields(attack))
-
-
-def _fields(attack: Any) -> dict[str, Any]:
-    return {name: getattr(attack, name) for name in attack.__dataclass_fields__ if name != "_"}
+    return broken(**{each.name: getattr(attack, each.name) for each in fields(attack)}) if broken else attack

@@ -13,7 +13,7 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.worst_case import filled_up
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.seeding import make_generator
-from mri_robust.evaluation.engines import Engine, attack_batch, load_engine
+from mri_robust.evaluation.engines import Engine, attack_batch, load_engine, run_native
 from mri_robust.training import to_unit_range
 
 BATCH = 64
@@ -98,7 +98,7 @@ class _Shooter:
 
     def run(self, model: nn.Module, images: Tensor, labels: Tensor, trials: Sequence[Trial]) -> Tensor:
         clean = predict(model, images)
-        plain, strongest = clean.clone(), clean.clone()
+        plain = strongest = clean
         pursued: set[str] = set()
         rows = []
         for trial in trials:
@@ -140,7 +140,7 @@ class _Shooter:
             return model.combine(logits).argmax(1)  # type: ignore[operator]
 
     def _craft(self, model: nn.Module, images: Tensor, labels: Tensor, attack: Any) -> Tensor:
-        if isinstance(attack, FGSM) and self.engine.__name__ == "run_native":
+        if isinstance(attack, FGSM) and self.engine is run_native:
             # The gradient does not depend on epsilon: one serves all sizes.
             key = (id(model), (type(attack), attack.norm, attack.targeted))
             if key not in self._directions:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from mri_robust.study.experiment import Experiment
+from mri_robust.study.recipe import comparable_weights
 
 TITLES = {
     "cnn_clean": "CNN_clean",
@@ -121,6 +121,6 @@ def _entry(rows: pd.DataFrame, study: float | None) -> Entry:
         spread=float(values.std()) if len(values) > 1 else None,
         low=float(rows["ci_low"].mean()),
         high=float(rows["ci_high"].mean()),
-        study=study if study is None or not math.isnan(study) else None,
-        comparable=str(rows["weights"].iloc[0]) in ("", "nan", "imagenet"),
+        study=study,
+        comparable=comparable_weights(rows["weights"].iloc[0]),
     )

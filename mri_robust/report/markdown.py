@@ -13,6 +13,7 @@ from mri_robust.report.layout import TITLES, Entry, Grid, arrange
 from mri_robust.report.results import Results, open_results
 from mri_robust.study.experiment import Experiment
 from mri_robust.study.protocol import FAULTS
+from mri_robust.study.recipe import comparable_weights
 
 
 def write_report(folder: Path) -> Path:
@@ -83,7 +84,7 @@ def _experiment(results: Results, experiment: Experiment, figures: list[Path]) -
         ]
     parts.append(
         "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
-        if not all(entry.comparable for entry in _entries(table, experiment))
+        if not all(comparable_weights(weights) for weights in table["weights"].unique())
         else ""
     )
     faults = "\n".join(f"- `{name}`: {FAULTS[name]}" for name in experiment.faults)
@@ -102,10 +103,6 @@ def _other_tables(rows: pd.DataFrame, experiment: Experiment) -> list[str]:
         if grid.lines:
             parts.append(f"{title}:\n\n{_markdown(grid)}")
     return parts
-
-
-def _entries(table: pd.DataFrame, experiment: Experiment) -> list[Entry]:
-    return [entry for line in arrange(table, experiment).lines for entry in line.entries.values()]
 
 
 def _markdown(grid: Grid) -> str:

@@ -52,5 +52,10 @@ class Recipe:
 
     @property
     def comparable(self) -> bool:
-        """Whether the study's model started from the same weights: ResNets started from ImageNet's."""
-        return self.weights in ("", "imagenet")
+        """Whether the study's model started from the same weights."""
+        return comparable_weights(self.weights)
+
+
+def comparable_weights(weights: str) -> bool:
+    """Whether a model of these first weights can be compared with the study's: its ResNets started from ImageNet's."""
+    return weights in ("", "imagenet")
