@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.core.borrowing import device_of
-from mri_robust.core.contract import check_choice, check_count
+from mri_robust.core.contract import check_choice, check_count, check_number
 from mri_robust.core.device import resolve_precision
 from mri_robust.core.errors import UserError
 from mri_robust.core.seeding import make_generator
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, H, W] in [0, 1], generator) -> images of the same shape."""
+Stamp = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""(images [N, C, H, W] in [0, 1], their places [N] in the training set, generator) -> images of the same shape."""
 Adversary = Callable[[nn.Module, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """(model, images, labels, generator) -> the images and labels to train on instead."""
 Record = dict[str, Any]
@@ -34,6 +36,8 @@ class FitSettings:
         batch_size: images a step, before an adversary adds its own.
         seed: decides the order of the images, the augmentation and the adversary's draws.
         precision: `fp32`, `bf16` (autocast), or `auto` for bf16 where the processor computes in it.
+        clip_norm: greatest L2 norm of the whole gradient, cut before the optimizer steps; None for no cut.
+        watched: the figure of an epoch's record that a `ReduceLROnPlateau` scheduler gets, `loss` or `accuracy`.
         on_step: called after each step with the images done and the images in all.
         on_epoch: called after each epoch with the model; what it returns joins the epoch's record.
     """
@@ -42,6 +46,8 @@ class FitSettings:
     batch_size: int = 8
     seed: int = 0
     precision: str = "auto"
+    clip_norm: float | None = None
+    watched: str = "loss"
     on_step: Callable[[int, int], None] | None = None
     on_epoch: Callable[[nn.Module], Record] | None = None
 
@@ -49,6 +55,24 @@ class FitSettings:
         check_count("epochs", self.epochs)
         check_count("batch_size", self.batch_size)
         check_choice("precision", self.precision, ("auto", "fp32", "bf16"))
+        check_choice("watched", self.watched, ("loss", "accuracy"))
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, 0.0, open_low=True)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happens to a batch before the loss is taken, in this order; None leaves it as it is.
+
+    Attributes:
+        augment: changes the images, on the CPU.
+        stamp: draws triggers or patterns on some of them, on the CPU; it is told which images they are.
+        adversary: replaces the batch by what to train on, on the model's device.
+    """
+
+    augment: Augment | None = None
+    stamp: Stamp | None = None
+    adversary: Adversary | None = None
 
 
 def fit(
@@ -60,12 +84,11 @@ def fit(
     settings: FitSettings | None = None,
     loss: nn.Module | None = None,
     scheduler: Any = None,
-    augment: Augment | None = None,
-    adversary: Adversary | None = None,
+    changes: Changes | None = None,
 ) -> list[Record]:
     """Train `model` in place, on the device it is on; it is left in eval mode.
 
-    A step takes a batch, augments it, lets the adversary replace it, then descends the loss. The same arguments give
+    A step takes a batch, changes it (augment, stamp, adversary), then descends the loss. The same arguments give
     the same weights on the same number of threads.
 
     Args:
@@ -75,9 +98,8 @@ def fit(
         optimizer: over the model's parameters.
         settings: epochs, batch size, seed, precision and callbacks; `FitSettings()` when None.
         loss: of (logits, labels); cross entropy when None.
-        scheduler: stepped after each epoch; one that wants a figure gets the epoch's mean loss.
-        augment: changes a batch of images, on the CPU.
-        adversary: replaces a batch by what to train on, on the model's device.
+        scheduler: stepped after each epoch.
+        changes: what happens to a batch before the loss is taken; nothing when None.
 
     Returns:
         One record an epoch: `epoch`, `loss`, `accuracy` (on what was trained on), `seconds`, and what `on_epoch` gave.
@@ -89,7 +111,7 @@ def fit(
     settings = settings or FitSettings()
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"need one label an image and at least one, got {len(images)} images, {len(labels)} labels")
-    loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, augment, adversary)
+    loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, changes or Changes())
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     targets = torch.as_tensor(np.array(labels)).long()
     model.to(memory_format=torch.channels_last)
@@ -99,7 +121,7 @@ def fit(
         if settings.on_epoch:
             record |= settings.on_epoch(model)
         if scheduler is not None:
-            _step_scheduler(scheduler, record["loss"])
+            _step_scheduler(scheduler, record[settings.watched])
         history.append(record)
     model.eval()
     return history
@@ -116,8 +138,7 @@ class _Loop:
     optimizer: torch.optim.Optimizer
     loss: nn.Module
     settings: FitSettings
-    augment: Augment | None
-    adversary: Adversary | None
+    changes: Changes
 
     def epoch(self, number: int, images: Tensor, labels: Tensor) -> Record:
         began = time.perf_counter()
@@ -125,7 +146,7 @@ class _Loop:
         order = torch.randperm(len(labels), generator=generator)
         total_loss, correct, seen, done = 0.0, 0, 0, 0
         for step, batch in enumerate(order.split(self.settings.batch_size), start=1):
-            value, hits, trained = self._step(images[batch], labels[batch], generator)
+            value, hits, trained = self._step(images[batch], labels[batch], batch, generator)
             if not np.isfinite(value):
                 raise UserError(
                     f"training stopped: the loss is {value} in epoch {number}, step {step}; lower the learning rate, "
@@ -142,21 +163,28 @@ class _Loop:
         seconds = time.perf_counter() - began
         return {"epoch": number, "loss": total_loss / seen, "accuracy": correct / seen, "seconds": round(seconds, 2)}
 
-    def _step(self, pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[float, int, int]:
+    def _step(
+        self, pixels: Tensor, labels: Tensor, places: Tensor, generator: torch.Generator
+    ) -> tuple[float, int, int]:
         device = device_of(self.model)
+        changes = self.changes
         images = to_unit_range(pixels)
-        if self.augment is not None:
-            images = self.augment(images, generator)
+        if changes.augment is not None:
+            images = changes.augment(images, generator)
+        if changes.stamp is not None:
+            images = changes.stamp(images, places, generator)
         images = images.to(device, memory_format=torch.channels_last)
         labels = labels.to(device)
         self.model.train()
         with _autocast(device, self.settings.precision):
-            if self.adversary is not None:
-                images, labels = self.adversary(self.model, images, labels, generator)
+            if changes.adversary is not None:
+                images, labels = changes.adversary(self.model, images, labels, generator)
             logits = self.model(images)
         loss = self.loss(logits.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         return loss.item(), int((logits.argmax(1) == labels).sum()), len(labels)
 
@@ -166,8 +194,8 @@ def _autocast(device: torch.device, precision: str) -> AbstractContextManager[An
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
-def _step_scheduler(scheduler: Any, loss: float) -> None:
+def _step_scheduler(scheduler: Any, figure: float) -> None:
     if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        scheduler.step(loss)
+        scheduler.step(figure)
     else:
         scheduler.step()

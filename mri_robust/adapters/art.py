@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
+from art.attacks.poisoning import PoisoningAttackBackdoor
 from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 
 from mri_robust.adapters.limits import check_single_run
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import class_count
+
+Images = TypeVar("Images", Tensor, np.ndarray)
 
 _NORMS = {"linf": np.inf, "l2": 2}
 
@@ -90,6 +94,34 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
             adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     result = torch.from_numpy(adversarial).to(images.device)
     return result.clamp(*attack.bounds) if at_end else result
+
+
+def as_art_backdoor(
+    trigger: Callable[..., Any], *, generator: torch.Generator | None = None
+) -> PoisoningAttackBackdoor:
+    """A trigger as ART's backdoor attack (Gu et al. 2017, arXiv 1708.06733), for any ART attack or defence.
+
+    Args:
+        trigger: (array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy.
+        generator: what the trigger's own draws come from; the trigger without chance needs none.
+    """
+    return PoisoningAttackBackdoor(partial(trigger, generator=generator))
+
+
+def stamp(trigger: Callable[..., Any], images: Images, *, generator: torch.Generator | None = None) -> Images:
+    """A copy of the images stamped by ART's backdoor attack, of the same type, on the same device.
+
+    Args:
+        trigger, generator: see `as_art_backdoor`.
+        images: [N, C, H, W], N at least 1, uint8 or floats in [0, 1].
+
+    Raises:
+        TypeError, ValueError: the trigger refuses the images, or there are none.
+    """
+    pixels = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
+    # ART wants the labels too, and only hands them back.
+    stamped, _ = as_art_backdoor(trigger, generator=generator).poison(pixels, y=np.zeros(len(pixels)))
+    return torch.from_numpy(stamped).to(images.device) if isinstance(images, Tensor) else stamped
 
 
 class InjectedStartPGD(ProjectedGradientDescentPyTorch):

@@ -18,11 +18,14 @@ from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.cache import checksum
 from mri_robust.data.dataset import Channels, Dataset, load_dataset
 from mri_robust.evaluation.measures import MEASURES
+from mri_robust.evaluation.subject import Subject
+from mri_robust.models.pretrained import find_imagenet
 from mri_robust.study.cell import Cell
 from mri_robust.study.experiment import Experiment
 from mri_robust.study.scale import SCALES
 from mri_robust.study.setting import DataFacts, Setting
 
+RESNETS = ("resnet18", "resnet50")
 FIRST_SEED = 42
 """The study's seed; further seeds count up from it."""
 
@@ -38,7 +41,8 @@ class Plan:
     protocols: tuple[str, ...] = ("sound",)
     scale: str = "quick"
     engine: str = "native"
-    weights: str = "none"
+    weights: str = "auto"
+    weights_folder: Path | None = None
     seeds: int = 1
 
     def settings(self, dataset: Dataset, protocol: str) -> list[Setting]:
@@ -51,13 +55,27 @@ class Plan:
             train_images=len(dataset.train),
             test_images=len(dataset.test),
         )
-        content = checksum(Path(self.weights)) if self.weights not in ("none", "imagenet") else ""
+        weights = self.first_weights()
         seeds = range(FIRST_SEED, FIRST_SEED + self.seeds)
-        return [
-            Setting(protocol, SCALES[self.scale], facts, seed, self.engine, self.weights, content) for seed in seeds
-        ]
+        return [Setting(protocol, SCALES[self.scale], facts, seed, self.engine, weights) for seed in seeds]
+
+    def first_weights(self) -> dict[str, tuple[str, str]]:
+        """ResNet -> (`none`, `imagenet` or a file; the digest of that file); `auto` takes ImageNet's where they are.
+
+        Raises:
+            UserError: the folder of weights does not exist, or a file in it is not what its name says.
+        """
+        if self.weights not in ("auto", "none", "imagenet"):
+            return dict.fromkeys(RESNETS, (self.weights, checksum(Path(self.weights))))
+        if self.weights != "auto":
+            return dict.fromkeys(RESNETS, (self.weights, ""))
+        return {name: ("imagenet" if find_imagenet(name, self.weights_folder) else "none", "") for name in RESNETS}
 
 
+NO_IMAGENET = (
+    "ImageNet weights were not found, so ResNets start from random weights and their rows carry weights=none; put them "
+    "into a folder and give it as --weights-dir, or use --weights imagenet to download them"
+)
 Measured = dict[str, list[tuple[Cell, dict[str, Any]]]]
 """Experiment -> its cells with their results, in table order."""
 
@@ -89,15 +107,25 @@ class Bench:
             UserError: the data cannot be read, or a training fails; what was measured before stays stored.
         """
         results: Measured = {each.name: [] for each in self.plan.experiments}
-        for protocol in self.plan.protocols:
+        declared = {protocol: self._declare(protocol) for protocol in self.plan.protocols}
+        for protocol, experiments in declared.items():
             models = self.open_models(protocol)
-            for experiment in self.plan.experiments:
-                for setting in self.plan.settings(models.dataset, protocol):
-                    for declared in experiment.cells(setting):
-                        cell = replace(declared, environment=self.machine.deciding())
-                        results[experiment.name].append((cell, self._measure(cell, models)))
-                self._write_csv(experiment.name, results[experiment.name])
+            for name, cells in experiments.items():
+                results[name] += [(cell, self._measure(cell, models)) for cell in cells]
+                self._write_csv(name, results[name])
+                models.forget()
         return results
+
+    def _declare(self, protocol: str) -> dict[str, list[Cell]]:
+        """All cells of a protocol, before the first is measured, so that what cannot be asked is said at once."""
+        settings = self.plan.settings(self.open_models(protocol).dataset, protocol)
+        environment = self.machine.deciding()
+        return {
+            experiment.name: [
+                replace(cell, environment=environment) for setting in settings for cell in experiment.cells(setting)
+            ]
+            for experiment in self.plan.experiments
+        }
 
     def open_models(self, protocol: str) -> ModelStore:
         """The models of a protocol's data set, which is loaded on the way; RGB for `paper`, grey for `sound`."""
@@ -110,7 +138,13 @@ class Bench:
                 channels=channels,
                 skip_unreadable=self.plan.skip_unreadable,
             )
-            self.models[channels] = ModelStore(self.out / "models", dataset, self.machine, self.on_step)
+            self.models[channels] = ModelStore(
+                self.out / "models",
+                dataset,
+                self.machine,
+                weights_folder=self.plan.weights_folder,
+                on_step=self.on_step,
+            )
         return self.models[channels]
 
     def _measure(self, cell: Cell, models: ModelStore) -> dict[str, Any]:
@@ -118,11 +152,12 @@ class Bench:
         if stored is not None:
             self.reused += 1
             return stored
-        model = models.get(cell.recipe)
+        model, others = models.get(cell.recipe), tuple(models.get(recipe) for recipe in cell.others)
+        subject = Subject(model, models.dataset, models.history(cell.recipe), others)
         what = f"{cell.words['experiment']} {cell.measure} {cell.recipe.model}"
         began = time.perf_counter()
         result = MEASURES.load(cell.measure)(
-            cell.parameters, model, models.dataset, lambda done, total: self.on_step(what, done, total)
+            cell.parameters, subject, lambda done, total: self.on_step(what, done, total)
         )
         # What is stored is what a later run reads back, so that both write the same tables.
         result = json.loads(json.dumps(plain(result)))
@@ -135,8 +170,8 @@ class Bench:
         write_text(self.out / f"{name}.csv", csv_text(tidy_table(measured)))
 
     def warnings(self, measured: Measured) -> list[str]:
-        """What a reader must know of the trained models: adversarial training that PGD breaks."""
-        found = []
+        """What a reader must know of the trained models: first weights, adversarial training that PGD breaks."""
+        found = [NO_IMAGENET] if self.plan.weights == "auto" and self._lacks_imagenet(measured) else []
         for protocol in self.plan.protocols:
             models = self.open_models(protocol)
             cells = [cell for cells in measured.values() for cell, _ in cells if cell.words["protocol"] == protocol]
@@ -148,6 +183,10 @@ class Bench:
                         f"under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
                     )
         return found
+
+    def _lacks_imagenet(self, measured: Measured) -> bool:
+        recipes = [recipe for cells in measured.values() for cell, _ in cells for recipe in (cell.recipe, *cell.others)]
+        return any(recipe.weights == "none" for recipe in recipes)
 
     def provenance(self, command: str, measured: Measured, seconds: float) -> dict[str, Any]:
         """What `run.json` says: command, versions, machine, data, seeds, which cells, seconds."""
@@ -171,7 +210,7 @@ class Bench:
             "scale": plan.scale,
             "cuts": SCALES[plan.scale].cuts(),
             "engine": plan.engine,
-            "weights": plan.weights,
+            "weights": ", ".join(f"{name} {weights}" for name, (weights, _) in plan.first_weights().items()),
             "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
             "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
             "warnings": self.warnings(measured),

@@ -20,16 +20,15 @@ COLUMNS = (
 def tidy_table(measured: Iterable[tuple[Cell, dict[str, Any]]]) -> pd.DataFrame:
     """Join each cell's words with its numbers; `epsilon` and `alpha` are in pixels of [0, 1].
 
-    `paper` is the study's number where the row is the study's: overall accuracy on all images.
+    `paper` is the study's number where it prints one for all test images: a line's `paper` holds them by metric.
     """
     rows = []
     for cell, result in measured:
         for line, rates in zip(cell.lines, result["rows"], strict=True):
             for rate in rates:
-                row = {**cell.words, **line, **rate}
-                if (row["metric"], row["subset"], row["class"]) != ("accuracy", "all", ""):
-                    row["paper"] = None
-                rows.append(row)
+                name = "/".join(part for part in (rate["class"], rate["metric"]) if part)
+                number = line["paper"].get(name) if rate["subset"] == "all" else None
+                rows.append({**cell.words, **line, **rate, "paper": number})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"steps": "Int64", "seed": "Int64", "n": "Int64"})
 

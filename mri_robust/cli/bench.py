@@ -13,7 +13,7 @@ import click
 from mri_robust.cli.options import data_options, machine_options
 from mri_robust.core.errors import UserError
 from mri_robust.core.versions import import_torchvision
-from mri_robust.study.experiment import EXPERIMENTS, Experiment, load_experiment
+from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.scale import SCALES
 
@@ -47,7 +47,17 @@ if TYPE_CHECKING:
     help="Whose code crafts the adversarial images.",
 )
 @click.option(
-    "--weights", default="none", show_default=True, metavar="none|imagenet|FILE", help="First weights of the ResNets."
+    "--weights",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|imagenet|FILE",
+    help="First weights of the ResNets; auto takes ImageNet's where they are found, else random ones.",
+)
+@click.option(
+    "--weights-dir",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where torchvision's ImageNet files lie.  [default: torch's cache]",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
 @machine_options
@@ -64,6 +74,7 @@ def bench(
     scale: str,
     engine: str,
     weights: str,
+    weights_dir: Path | None,
     seeds: int,
     device: str,
     precision: str,
@@ -76,11 +87,10 @@ def bench(
     computed before for the same inputs is not computed again.
     """
     if list_only:
-        for name in EXPERIMENTS.names():
-            each: Experiment = EXPERIMENTS.load(name)
-            click.echo(f"{each.name:<12} {each.alias:<10} {each.title} ({each.reference})")
+        for each in all_experiments():
+            click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
-    named = [load_experiment(name) for name in experiments or EXPERIMENTS.names()]
+    named = [load_experiment(name) for name in experiments] or all_experiments()
     _check_weights(weights)
     import_torchvision()
     from mri_robust.bench.environment import Machine
@@ -95,14 +105,17 @@ def bench(
         scale=scale,
         engine=engine,
         weights=weights,
+        weights_folder=weights_dir,
         seeds=seeds,
     )
     _run(plan, out, Machine.choose(device, precision))
 
 
 def _check_weights(weights: str) -> None:
-    if weights not in ("none", "imagenet") and not Path(weights).is_file():
-        raise UserError(f"weights file '{weights}' does not exist: use none, imagenet or the path of a state dict")
+    if weights not in ("auto", "none", "imagenet") and not Path(weights).is_file():
+        raise UserError(
+            f"weights file '{weights}' does not exist: use auto, none, imagenet or the path of a state dict"
+        )
 
 
 def _run(plan: Plan, out: Path, machine: Machine) -> None:
@@ -129,6 +142,8 @@ def _run(plan: Plan, out: Path, machine: Machine) -> None:
     write_text(out / "crosscheck.json", certificate.json())
     command = shlex.join(["mri-robust", *sys.argv[1:]])
     provenance = run.provenance(command, measured, time.perf_counter() - began)
+    for warning in provenance["warnings"]:
+        console.print(f"warning: {warning}", highlight=False, markup=False)
     write_text(out / "run.json", canonical_json(provenance, indent=2) + "\n")
     write_report(out)
     print_tables(out, console)

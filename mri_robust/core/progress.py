@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 OnStep = Callable[[str, int, int], None]
 """(what is going on, done, total)."""
+OnImages = Callable[[int, int], None]
+"""(done, total)."""
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Certify that three libraries craft the same adversarial images from the same start."""
+"""Certify that three libraries craft the same adversarial images from the same start, and stamp the same trigger."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.gradient import fooled
+from mri_robust.attacks.triggers.creeper import SIDE, Creeper
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import check_images, check_labels, class_count
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.seeding import make_generator
 from mri_robust.evaluation.agreement import Agreement
 from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.engines import ENGINES, Engine, load_engine
+from mri_robust.evaluation.engines import ENGINES, Engine, Stamping, load_engine
 from mri_robust.evaluation.mutants import MUTANTS, WavyModel, mutate
 from mri_robust.evaluation.under_attack import BATCH
 
@@ -39,17 +40,19 @@ class Check:
 
     Attributes:
         name: its row in the certificate.
-        attack: the native attack.
+        attack: the native attack, or a trigger's stamp.
         bound: greatest pixel difference that passes; 0 asks for equal bits.
         equal_success: every image must be fooled by both engines or by neither.
         engines: the engines that have exactly this attack.
+        least_side: smallest height and width of an image that the attack works on.
     """
 
     name: str
-    attack: FGSM | PGD
+    attack: FGSM | PGD | Stamping
     bound: float
     equal_success: bool = True
     engines: tuple[str, ...] = field(default=ENGINES)
+    least_side: int = 1
 
     @property
     def targeted(self) -> bool:
@@ -58,7 +61,7 @@ class Check:
 
 
 def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
-    """The attacks of the certificate; PGD runs `steps` steps.
+    """The attacks of the certificate, and the stamping of the backdoor's trigger; PGD runs `steps` steps.
 
     L2 PGD is compared in each library's own order of projecting and clipping: torchattacks projects then clips, ART
     clips then projects. ART also rounds its L2 step otherwise, which many steps amplify: that pair has a bound of its
@@ -75,6 +78,7 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
         Check("pgd-l2 one step", l2(steps=1, random_start=False, clip="before"), 1e-6, False, ("native", "art")),
         Check("pgd-l2 project, clip", l2(steps=steps), 1e-6, True, ("native", "torchattacks")),
         Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
+        Check("creeper trigger", Stamping(Creeper()), 0.0, engines=("native", "art"), least_side=SIDE),
     )
 
 
@@ -91,7 +95,8 @@ def crosscheck(
     """Run every attack by every engine on the same images from the same start, and compare image by image.
 
     Everything that rounds is pinned: labels given, eval mode, float32, batches of 64, BatchNorm unfolded, step count
-    and last iterate. Then broken copies of the native attack are compared on a small model: they must not pass.
+    and last iterate. The creeper trigger is stamped on the same images, unless they are smaller than it is. Then broken
+    copies of the native attacks are compared on a small model: they must not pass.
 
     Args:
         model: takes float32 images in [0, 1], gives logits; left as it was.
@@ -110,14 +115,15 @@ def crosscheck(
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: load_engine(name) for name in ENGINES}
     comparison = _Comparison(model, images, labels, classes, seed, on_step or silent)
+    checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
     with eval_mode(model):
-        agreements = [each for check in standard_checks(steps) for each in comparison.compare(check, crafters)]
+        agreements = [each for check in checks for each in comparison.compare(check, crafters)]
     caught = {} if engines else {mutation: catches(mutation, crafters["art"]) for mutation in MUTANTS}
     return Certificate(tuple(agreements), caught, len(labels), str(device_of(model)))
 
 
 def catches(mutation: str, reference: Engine) -> bool:
-    """Whether every check that a mutation touches fails on `WavyModel`.
+    """Whether a mutation touches a check, and every one that it touches fails on `WavyModel`.
 
     The broken copy stands in place of the native attack; `reference` is the engine that it is compared with.
     """
@@ -128,9 +134,12 @@ def catches(mutation: str, reference: Engine) -> bool:
     model = WavyModel()
     images, labels = model.images(SELF_TEST_IMAGES)
     comparison = _Comparison(model, images, labels, len(model.classes), 0, silent)
-    checks = [check for check in standard_checks() if check.engines == ENGINES]
+    # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
+    checks = [check for check in standard_checks() if check.equal_success and "art" in check.engines]
     touched = [check for check in checks if mutate(check.attack, mutation) is not check.attack]
-    return not any(comparison.compare(check, {"native": broken, "art": reference})[0].passed for check in touched)
+    return bool(touched) and not any(
+        comparison.compare(check, {"native": broken, "art": reference})[0].passed for check in touched
+    )
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""The same attack by any of three libraries, from the same start."""
+"""The same attack by any of three libraries, from the same start; a trigger's stamp by two of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from mri_robust.attacks.poisoning.backdoor import Trigger
 from mri_robust.attacks.worst_case import worst_of_runs
 from mri_robust.core.borrowing import eval_mode
 from mri_robust.core.contract import check_choice
@@ -16,6 +18,25 @@ Engine = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images; `start` is None or [N, C, H, W]."""
 
 ENGINES = ("native", "art", "torchattacks")
+
+
+@dataclass(frozen=True)
+class Stamping:
+    """A trigger in the place of an attack, so that engines run it alike: it stamps every image, whatever the model.
+
+    Attributes:
+        trigger: what is stamped; one without chance.
+    """
+
+    trigger: Trigger
+    targeted: ClassVar[bool] = False
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, *, start: Tensor | None = None) -> Tensor:
+        """The images [N, C, H, W] in [0, 1], stamped; nothing else is used."""
+        return self.trigger(images)
+
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
+        """Nothing: a stamp begins at the image."""
 
 
 def load_engine(name: str) -> Engine:
@@ -28,9 +49,7 @@ def load_engine(name: str) -> Engine:
     if name == "native":
         return run_native
     if name == "art":
-        from mri_robust.adapters import art
-
-        return art.craft
+        return run_art
     from mri_robust.adapters import torchattacks
 
     return torchattacks.craft
@@ -39,6 +58,15 @@ def load_engine(name: str) -> Engine:
 def run_native(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """The attack itself, called as anyone would."""
     return attack(model, images, labels, start=start)
+
+
+def run_art(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """ART's version of the attack; a trigger is stamped by ART's backdoor attack."""
+    from mri_robust.adapters import art
+
+    if isinstance(attack, Stamping):
+        return art.stamp(attack.trigger, images)
+    return art.craft(attack, model, images, labels, start)
 
 
 def attack_batch(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.evaluation.engines import Stamping
 
 WAVY_SIDE = 16
 
@@ -45,6 +46,14 @@ class NoProjectionPGD(PGD):
         return (iterate + step * direction).clamp(*self.bounds)
 
 
+class MovedStamping(Stamping):
+    """Stamps one pixel further left."""
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, *, start: Tensor | None = None) -> Tensor:
+        """The images, moved right, stamped, and moved back."""
+        return super().__call__(model, images.roll(1, -1), labels, start=start).roll(-1, -1)
+
+
 class WavyModel(nn.Module):
     """Four logits that rise and fall many times within the ball, so that every step of an attack tells.
 
@@ -77,6 +86,7 @@ MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {
     "wrong sign": {"FGSM": WrongSignFGSM, "PGD": WrongSignPGD},
     "one step fewer": {"PGD": OneStepFewerPGD},
     "no projection": {"PGD": NoProjectionPGD},
+    "moved trigger": {"Stamping": MovedStamping},
 }
 """Mutation -> native attack -> its broken copy."""
 

@@ -14,10 +14,8 @@ from mri_robust.attacks.worst_case import filled_up
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.seeding import make_generator
 from mri_robust.evaluation.engines import Engine, attack_batch, load_engine, run_native
+from mri_robust.evaluation.prediction import BATCH
 from mri_robust.training import to_unit_range
-
-BATCH = 64
-"""Images a batch; fixed, because another size rounds differently."""
 
 LibraryAttack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """(model, images, labels) -> adversarial images."""

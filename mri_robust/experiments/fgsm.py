@@ -91,7 +91,6 @@ def _printed(eps: float, recipe: Recipe, clamp: bool) -> Shot:
 
 EXPERIMENT = Experiment(
     name=NAME,
-    alias="table3",
     title="Accuracy under FGSM over epsilon",
     reference="section 6.2, Table 3, Figure 3",
     columns=COLUMNS,

@@ -131,7 +131,6 @@ def _sizes(eps: float, alpha: float, steps: int, **options: Any) -> dict[str, An
 
 EXPERIMENT = Experiment(
     name=NAME,
-    alias="table4",
     title="Accuracy under PGD over epsilon, step size and steps",
     reference="section 6.3, Table 4, Figure 4",
     columns=COLUMNS,

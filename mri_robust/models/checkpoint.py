@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from mri_robust.core.digest import canonical_json
 from mri_robust.core.errors import UserError
@@ -18,6 +18,7 @@ from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.weights_file import read_metadata, read_state_dict
 
 FORMAT = 1
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def save_model(model: Classifier | Ensemble, path: str | Path, **notes: Any) -> None:
@@ -49,10 +50,16 @@ def load_model(
         architecture, classes, image_size: needed for a bare state dict; ignored for a checkpoint.
 
     Raises:
-        UserError: the file is absent, damaged, no checkpoint, holds code, or does not fit what is said of it.
+        UserError: the file is absent, damaged, no checkpoint, holds code, is a snooping detector, or does not fit what
+            is said of it.
     """
     path = Path(path)
     header = read_metadata(path) if path.suffix == ".safetensors" else {}
+    if "detector" in header:
+        raise UserError(
+            f"'{path}' is a snooping detector, not a classifier: give a model of the data's classes, "
+            f"or use it with mri-robust snoop --detector"
+        )
     state = read_state_dict(path)
     description = header.get("model")
     if isinstance(description, dict):
@@ -66,11 +73,28 @@ def load_model(
             f"checkpoint '{path}' holds weights but not what they are: give architecture, classes and image_size "
             "to load_model"
         )
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(f"checkpoint '{path}' does not fit its model: {str(error).splitlines()[-1].strip()}") from error
-    return model.eval()
+    return _filled(model, state, path)
+
+
+def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
+    """Build the model in a snooping detector's file again, on the CPU, in eval mode.
+
+    Returns:
+        The classifier, and what its header says under `detector`.
+
+    Raises:
+        UserError: the file is absent, damaged, a classifier, or holds anything else.
+    """
+    path = Path(path)
+    header = read_metadata(path)
+    detector, description = header.get("detector"), header.get("model")
+    if not isinstance(detector, dict) or not isinstance(description, dict):
+        what = "a classifier" if "model" in header else "a file of weights"
+        raise UserError(f"'{path}' is {what}, not a snooping detector: give a file that Snooper.save wrote")
+    model = _filled(_build(description, path), read_state_dict(path), path)
+    if not isinstance(model, Classifier):
+        raise UserError(f"'{path}' is an ensemble, not a snooping detector: give a file that Snooper.save wrote")
+    return model, detector
 
 
 def read_notes(path: str | Path) -> dict[str, object]:
@@ -94,6 +118,15 @@ def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> No
             f"model '{source}' has {len(own)} classes ({', '.join(own)}) and the data {len(classes)} "
             f"({', '.join(classes)}): use a model trained on these classes"
         )
+
+
+def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:
+    """`model` with the weights of a file, in eval mode."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"checkpoint '{path}' does not fit its model: {str(error).splitlines()[-1].strip()}") from error
+    return model.eval()
 
 
 def _build(description: Mapping[str, Any], path: Path) -> Classifier | Ensemble:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,11 @@ from mri_robust.data.normalisation import MEAN, STD
 ARCHITECTURES = Registry(
     "mri_robust.models.architectures", attribute="ARCHITECTURE", kind="model", group="mri_robust.models"
 )
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's red, green and blue in [0, 1], which pretrained networks expect."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Their standard deviations."""
 
 
 class Classifier(nn.Module):
@@ -26,6 +33,10 @@ class Classifier(nn.Module):
         classes: class names, in the order of the logits.
         image_size: height and width in pixels.
         channels: `grey` or `rgb`, what the model was made for.
+        mean, std: normalisation, one number [] or one a channel [3, 1, 1].
+
+    Raises:
+        ValueError: `mean` or `std` is neither one number nor three.
     """
 
     mean: Tensor
@@ -39,8 +50,8 @@ class Classifier(nn.Module):
         classes: tuple[str, ...],
         image_size: int,
         channels: str = "grey",
-        mean: float = MEAN,
-        std: float = STD,
+        mean: float | Sequence[float] = MEAN,
+        std: float | Sequence[float] = STD,
     ) -> None:
         super().__init__()
         self.network = network
@@ -48,8 +59,8 @@ class Classifier(nn.Module):
         self.classes = tuple(classes)
         self.image_size = image_size
         self.channels = channels
-        self.register_buffer("mean", torch.tensor(float(mean)))
-        self.register_buffer("std", torch.tensor(float(std)))
+        self.register_buffer("mean", _one_or_three(mean))
+        self.register_buffer("std", _one_or_three(std))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images [N, 1 or 3, S, S] in [0, 1].
@@ -71,8 +82,8 @@ class Classifier(nn.Module):
             "classes": list(self.classes),
             "image_size": self.image_size,
             "channels": self.channels,
-            "mean": round(float(self.mean), 8),
-            "std": round(float(self.std), 8),
+            "mean": _plain(self.mean),
+            "std": _plain(self.std),
         }
 
 
@@ -83,8 +94,8 @@ def build_model(
     image_size: int,
     channels: str = "grey",
     weights: str = "none",
-    mean: float = MEAN,
-    std: float = STD,
+    mean: float | Sequence[float] = MEAN,
+    std: float | Sequence[float] = STD,
 ) -> Classifier:
     """A new classifier; random weights are drawn from the global generator unless `weights` says otherwise.
 
@@ -94,7 +105,7 @@ def build_model(
         image_size: height and width in pixels.
         channels: `grey` or `rgb`.
         weights: `none`, `imagenet`, or the path of a state dict.
-        mean, std: normalisation; 0 and 1 for a model that sees raw pixels.
+        mean, std: normalisation, one number or three; 0 and 1 for a model that sees raw pixels.
 
     Raises:
         UserError: unknown architecture, or weights that cannot be had.
@@ -109,3 +120,17 @@ def build_model(
         mean=mean,
         std=std,
     )
+
+
+def _one_or_three(values: float | Sequence[float]) -> Tensor:
+    if not isinstance(values, Sequence):
+        return torch.tensor(float(values))
+    if len(values) != 3:
+        raise ValueError(f"normalisation takes one number or three, got {values!r}")
+    return torch.tensor([float(value) for value in values]).reshape(3, 1, 1)
+
+
+def _plain(values: Tensor) -> float | list[float]:
+    """A number, or a list of three, to eight decimals."""
+    numbers = [round(float(value), 8) for value in values.flatten()]
+    return numbers if values.ndim else numbers[0]

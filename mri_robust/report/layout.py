@@ -1,4 +1,4 @@
-"""The study's layout of a tidy table: a row an attack, a column a model."""
+"""The study's layout of a table of accuracies: a row an attack, a column a model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from mri_robust.report.conditions import printed_row
+from mri_robust.report.entry import Entry, entry_of
 from mri_robust.study.experiment import Experiment
-from mri_robust.study.recipe import comparable_weights
 
 TITLES = {
     "cnn_clean": "CNN_clean",
@@ -19,27 +20,22 @@ TITLES = {
     "cnn_raw": "CNN_clean, raw inputs",
     "cnn_fgsm_scratch": "CNN_FGSM from scratch",
     "cnn_pgd_scratch": "CNN_PGD from scratch",
+    "cnn_backdoor": "CNN_backdoor",
+    "cnn_badnets": "CNN_BadNets",
+    "resnet50_backdoor": "ResNet50_backdoor",
+    "resnet50_badnets": "ResNet50_BadNets",
+    "cnn_noisy": "CNN_noisy",
+    "cnn_fooling": "CNN_fooling",
+    "cnn_drunk": "CNN_drunk",
+    "cnn_drunk_defended": "CNN_drunk, defended",
+    "resnet18_snoop": "ResNet18_snoop",
 }
+"""Model id -> how the report calls it."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A measured rate beside the study's.
-
-    Attributes:
-        value: mean over seeds.
-        spread: standard deviation over seeds; None for one seed.
-        low, high: 95 % interval; its mean over seeds.
-        study: the study's number for this row and model, or None.
-        comparable: the study's model started from the same weights.
-    """
-
-    value: float
-    spread: float | None
-    low: float
-    high: float
-    study: float | None
-    comparable: bool
+def title(model: str) -> str:
+    """How the report calls a model; its id where it has no other name."""
+    return TITLES.get(model, model)
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,7 @@ def arrange(table: pd.DataFrame, experiment: Experiment, *, metric: str = "accur
     models += [model for model in present if model not in models]
     keys = [_row_key(*record) for record in zip(rows["attack"], rows["epsilon"], rows["condition"], strict=True)]
     grouped = rows.assign(row_key=keys).groupby("row_key", sort=False)
-    studied = experiment.paper if (metric, subset) == ("accuracy", "all") else {}
-    lines = [_line(str(key), group, experiment.headers, studied) for key, group in grouped]
-    return Grid(experiment.headers, tuple(models), tuple(lines))
+    return Grid(experiment.headers, tuple(models), tuple(_line(group, experiment.headers) for _, group in grouped))
 
 
 def in_255ths(epsilon: float) -> str:
@@ -82,45 +76,29 @@ def in_255ths(epsilon: float) -> str:
     return f"{f'{epsilon * 255:.2f}'.rstrip('0').rstrip('.')}/255"
 
 
-def printed_row(condition: str) -> str:
-    """The study's row in a condition (`printed=.../...`), or an empty text."""
-    found = [part.removeprefix("printed=") for part in condition.split(";") if part.startswith("printed=")]
-    return found[0] if found else ""
-
-
 def _row_key(attack: str, epsilon: float, condition: str) -> str:
     return printed_row(condition) or f"{attack}|{epsilon}|{condition}"
 
 
-def _line(key: str, group: pd.DataFrame, headers: tuple[str, ...], studied: dict[tuple[str, str], float]) -> Line:
+def _line(group: pd.DataFrame, headers: tuple[str, ...]) -> Line:
     first = group.iloc[0]
-    entries = {
-        str(model): _entry(rows, studied.get((key, str(model)))) for model, rows in group.groupby("model", sort=False)
-    }
-    epsilon = float(first["epsilon"])
-    return Line(_heads(key, first, headers), epsilon, "worst-case" in str(first["condition"]), entries)
+    entries = {str(model): entry_of(rows) for model, rows in group.groupby("model", sort=False)}
+    return Line(
+        heads=_heads(first, headers),
+        epsilon=float(first["epsilon"]),
+        worst_case="worst-case" in str(first["condition"]),
+        entries={model: entry for model, entry in entries.items() if entry},
+    )
 
 
-def _heads(key: str, first: pd.Series, headers: tuple[str, ...]) -> tuple[str, ...]:
+def _heads(first: pd.Series, headers: tuple[str, ...]) -> tuple[str, ...]:
     blanks = ("",) * (len(headers) - 1)
     if first["attack"] == "none":
         return ("clean", *blanks)
-    if printed_row(str(first["condition"])):
-        return tuple(key.split("/"))
+    if printed := printed_row(str(first["condition"])):
+        return tuple(printed.split("/"))
     name = in_255ths(float(first["epsilon"]))
     if "worst-case" not in str(first["condition"]):
         return (name, *blanks)
     label = f"{name} worst" + (" + APGD, Square" if "APGD" in str(first["attack"]) else "")
     return (label, "ε/4", str(first["steps"]))
-
-
-def _entry(rows: pd.DataFrame, study: float | None) -> Entry:
-    values = rows["value"]
-    return Entry(
-        value=float(values.mean()),
-        spread=float(values.std()) if len(values) > 1 else None,
-        low=float(rows["ci_low"].mean()),
-        high=float(rows["ci_high"].mean()),
-        study=study,
-        comparable=comparable_weights(rows["weights"].iloc[0]),
-    )

@@ -12,6 +12,27 @@ import pandas as pd
 from mri_robust.core.errors import UserError
 from mri_robust.study.experiment import Experiment, load_experiment
 
+TEXT = ("experiment", "protocol", "dataset", "model", "weights", "attack", "steps", "condition", "subset", "class")
+NUMBERS = ("epsilon", "alpha", "value", "ci_low", "ci_high", "n", "paper")
+"""Columns of a tidy table whose empty fields are missing numbers; an empty text is a text."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One experiment under one protocol, as its figures see it.
+
+    Attributes:
+        experiment: which.
+        protocol: `sound` or `paper`.
+        table: its rows of the tidy table, all seeds.
+        cells: its stored cells of the first seed, in table order: `about` and `result`.
+    """
+
+    experiment: Experiment
+    protocol: str
+    table: pd.DataFrame
+    cells: list[dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Results:
@@ -22,21 +43,32 @@ class Results:
         run: `run.json`.
         certificate: `crosscheck.json`.
         tables: experiment -> its tidy table.
+        experiments: the experiments that were run, in order.
     """
 
     folder: Path
     run: dict[str, Any]
     certificate: dict[str, Any]
     tables: dict[str, pd.DataFrame]
-
-    @property
-    def experiments(self) -> list[Experiment]:
-        """The experiments that were run, in order."""
-        return [load_experiment(name) for name in self.tables]
+    experiments: list[Experiment]
 
     def protocols(self, name: str) -> list[str]:
         """Protocols under which an experiment was run."""
         return list(dict.fromkeys(self.tables[name]["protocol"]))
+
+    def views(self, experiment: Experiment) -> list[View]:
+        """One view a protocol."""
+        table = self.tables[experiment.name]
+        stored = [cell for cell in self.cells(experiment.name) if cell["about"]["seed"] == self.run["seeds"][0]]
+        return [
+            View(
+                experiment,
+                protocol,
+                table[table["protocol"] == protocol],
+                [cell for cell in stored if cell["about"]["protocol"] == protocol],
+            )
+            for protocol in self.protocols(experiment.name)
+        ]
 
     def cells(self, name: str) -> list[dict[str, Any]]:
         """Stored cells of an experiment: `about` and `result`."""
@@ -53,12 +85,17 @@ def open_results(folder: Path) -> Results:
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         certificate = json.loads((folder / "crosscheck.json").read_text(encoding="utf-8"))
-        tables = {
-            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values={"alpha": "", "paper": ""})
-            for name in run["experiments"]
-        }
+        experiments = [load_experiment(name) for name in run["experiments"]]
+        tables = {each.name: _read_table(folder / f"{each.name}.csv") for each in experiments}
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"'{folder}' holds no finished bench run ({error}): run mri-robust bench --out {folder}"
         ) from error
-    return Results(folder, run, certificate, tables)
+    return Results(folder, run, certificate, tables, experiments)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(
+        path, keep_default_na=False, na_values=dict.fromkeys(NUMBERS, ""), dtype=dict.fromkeys(TEXT, "str")
+    )
+    return table.astype(dict.fromkeys(NUMBERS, "float64"))

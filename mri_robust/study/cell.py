@@ -21,15 +21,18 @@ class Cell:
         recipe: the model it is measured on.
         data: digest of the data set.
         parameters: everything else that decides the numbers, plain data.
+        others: further models that the measure needs.
         environment: what of the machine decides them (`device`, `precision`, `threads`), plain data.
         words: the table's columns that these numbers share (`experiment`, `protocol`, ...); decides nothing.
-        lines: for each attack measured, its own columns (`attack`, `epsilon`, `condition`, ...); decides nothing.
+        lines: for each attack measured, its own columns (`attack`, `epsilon`, `condition`, ...), and under
+            `paper` the study's numbers, `accuracy` or `<class>/<metric>` -> number; decides nothing.
     """
 
     measure: str
     recipe: Recipe
     data: str
     parameters: dict[str, Any]
+    others: tuple[Recipe, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     words: dict[str, Any] = field(default_factory=dict)
     lines: tuple[dict[str, Any], ...] = ()
@@ -37,7 +40,10 @@ class Cell:
     @property
     def digest(self) -> str:
         """Names the cell: equal for equal deciding inputs."""
-        deciding = (self.measure, self.recipe, self.data, self.parameters, self.environment, CODE_VERSION)
+        deciding = (
+            *(self.measure, self.recipe, self.others, self.data),
+            *(self.parameters, self.environment, CODE_VERSION),
+        )
         return digest(deciding)
 
 

@@ -33,14 +33,14 @@ class Shot:
     def line(self, recipe: Recipe, paper: dict[tuple[str, str], float]) -> dict[str, Any]:
         """This shot's own columns of the table."""
         parameters = self.attack.parameters if self.attack else {}
-        number = paper.get((self.printed, recipe.model)) if recipe.comparable else None
+        number = paper.get((self.printed, recipe.model))
         return {
             "attack": "-".join([self.attack.name if self.attack else "none", *(spec.name for spec in self.then)]),
             "epsilon": parameters.get("eps", 0.0),
             "alpha": parameters.get("alpha"),
             "steps": parameters.get("steps"),
             "condition": self._condition(parameters),
-            "paper": number,
+            "paper": {} if number is None else {"accuracy": number},
         }
 
     def _condition(self, parameters: dict[str, Any]) -> str:

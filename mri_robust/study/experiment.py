@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,18 +21,19 @@ class Experiment:
 
     Attributes:
         name: its name on the command line and of its CSV.
-        alias: the study's name for it (`table3`).
         title: one line.
         reference: where the study has it.
         columns: model ids in the study's order.
         headers: the study's row headers.
-        paper: (printed row, model) -> the study's number; a printed row is the row's figures joined by `/`.
+        paper: (printed row, model) -> the study's number; a printed row is the row's figures joined by `/`, or
+            `accuracy` and `<class>/<metric>` where the study prints a report of classes.
         faults: names of the faults that separate the protocols here.
         cells: setting -> cells.
+        layout: `epsilon` (a row an attack, a column a model), `classes` (precision, recall and F1 of each class) or
+            `conditions` (a row a model and condition).
     """
 
     name: str
-    alias: str
     title: str
     reference: str
     columns: tuple[str, ...]
@@ -39,18 +41,29 @@ class Experiment:
     paper: dict[tuple[str, str], float]
     faults: tuple[str, ...]
     cells: Callable[[Setting], list[Cell]] = field(repr=False)
+    layout: str = "epsilon"
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The study's names for it, out of the reference: `table3`, `figure3`."""
+        return tuple("".join(found).lower() for found in re.findall(r"(Table|Figure) (\d+)", self.reference))
+
+
+def all_experiments() -> list[Experiment]:
+    """Every experiment, in the order of the study's sections."""
+    found: list[Experiment] = [EXPERIMENTS.load(name) for name in EXPERIMENTS.names()]
+    return sorted(found, key=lambda experiment: experiment.reference)
 
 
 def load_experiment(name: str) -> Experiment:
-    """The experiment called `name`, or whose alias it is (`table3`).
+    """The experiment called `name`, or one of whose aliases it is (`table3`).
 
     Raises:
         UserError: there is none; the nearest name is offered.
     """
     if name not in EXPERIMENTS:
-        for candidate in EXPERIMENTS.names():
-            experiment: Experiment = EXPERIMENTS.load(candidate)
-            if experiment.alias == name:
+        for experiment in all_experiments():
+            if name in experiment.aliases:
                 return experiment
     loaded: Experiment = EXPERIMENTS.load(name)
     return loaded

@@ -17,6 +17,20 @@ FAULTS = {
     "train-mode-attack": "during adversarial training the examples are made in train mode, so BatchNorm moves",
     "own-image-per-member": "each member of the ensemble is fed its own adversarial image; nobody attacks the ensemble",
     "pgd-epsilon-05": "ResNet_PGD and Ensemble in Table 4 ran at epsilon .05, printed as .01",
+    "frozen-augmentation": "the backdoor's training images are augmented once, stamped, and kept for all epochs",
+    "no-asr": "labels stay and every notumor training image is stamped, so recall of notumor collapses on clean images "
+    "too; the attack success rate is never measured",
+    "clean-loader-table2": "Table 2 was read off the clean test images, not the poisoned ones",
+    "fine-tuned-start": "NoisyLoss and, likely, FoolingLoss start from the trained CNN_clean, so that harm to learning "
+    "is not seen",
+    "reused-optimizer": "the defended model of Figure 6 was never trained: its loop stepped the attacked model's "
+    "optimizer, so that only BatchNorm's statistics moved",
+    "ascent": "with scale strength over 1 the factor 1 - s is negative and the optimizer climbs; at strength 1 the "
+    "gradient is pure noise",
+    "plateau-of-accuracy": "the scheduler that waits for its figure to stop falling is fed accuracy",
+    "fixed-patterns": "each image draws its snooping patterns from its index: the same in every epoch, and the same "
+    "for training image i and test image i",
+    "raw-inputs": "CNN_clean's columns look as if made on images that were never normalised: trained and attacked too",
     "leaky-split": "216 test images of the real data stand pixel for pixel in the training set; "
     "`sound` also counts without them",
     "rgb-images": "106 notumor images have colour (banners, tints), which gives the class away; they stay RGB",

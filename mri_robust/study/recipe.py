@@ -27,6 +27,15 @@ class Recipe:
         weights_digest: names the content of that file.
         mean, std: normalisation inside the model.
         members, shares: of an ensemble.
+        trained: beginnings of the names of the parameters that are trained; empty for all.
+        loss: a training-time attack on the loss, or None for cross entropy.
+        optimizers: training-time attacks on the gradients, wrapped around Adam in this order.
+        clip_norm: greatest norm of the gradient, or None.
+        plateau: `loss` or `accuracy`, the figure that lowers the learning rate when it stops falling; empty for none.
+        poison: a poisoning attack on the training images, or None.
+        frozen_augmentation: augment once, stamp, and keep: fault `frozen-augmentation`.
+        snooping: what a snooping detector is trained with, or None for a classifier of the data's classes.
+        watch_test: keep the accuracy on the test images after each epoch; decides no weights, but the record.
     """
 
     model: str
@@ -49,11 +58,15 @@ class Recipe:
     std: float = STD
     members: tuple[Recipe, ...] = ()
     shares: tuple[float, ...] = ()
-
-    @property
-    def comparable(self) -> bool:
-        """Whether the study's model started from the same weights."""
-        return comparable_weights(self.weights)
+    trained: tuple[str, ...] = ()
+    loss: Spec | None = None
+    optimizers: tuple[Spec, ...] = ()
+    clip_norm: float | None = None
+    plateau: str = ""
+    poison: Spec | None = None
+    frozen_augmentation: bool = False
+    snooping: Spec | None = None
+    watch_test: bool = False
 
 
 def comparable_weights(weights: str) -> bool:

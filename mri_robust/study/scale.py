@@ -21,6 +21,9 @@ class Scale:
         training_steps: most PGD steps while training; the reach (steps * alpha) is kept.
         attack_share, attack_least: share of the test images that PGD attacks, and the least number.
         steps, restarts: most steps and restarts of the strong PGD under the sound protocol.
+        attacked_images, attacked_epochs: the same two cuts for the many models whose training is attacked.
+        strengths: of DrunkOptimizer where the study has no numbers: scale and perturbation apart, and from scratch.
+        pattern_growth: factor on the snooping patterns' size against the image.
         strong: also run APGD and Square on what PGD leaves, and train the models that start from scratch.
     """
 
@@ -38,6 +41,10 @@ class Scale:
     attack_least: int
     steps: int
     restarts: int
+    attacked_images: int | None
+    attacked_epochs: dict[int, int]
+    strengths: tuple[int, ...]
+    pattern_growth: float
     strong: bool
 
     def attack_images(self, test_images: int) -> int:
@@ -56,7 +63,15 @@ class Scale:
             lines.append(f"at most {self.train_images} training images")
         for models, epochs in (("CNNs", self.epochs), ("ResNets", self.resnet_epochs)):
             if epochs:
-                lines.append(f"{models}: " + ", ".join(f"{here} epochs for {study}" for study, here in epochs.items()))
+                lines.append(f"{models}: {_epochs(epochs)}")
+        if self.attacked_images:
+            lines.append(f"attacked trainings: at most {self.attacked_images} images, {_epochs(self.attacked_epochs)}")
+        if self.pattern_growth != 1:
+            lines.append(f"snooping patterns {self.pattern_growth:g} times as large against the image")
+        if len(self.strengths) < 9:
+            lines.append(
+                f"DrunkOptimizer apart and from scratch at {', '.join(map(str, self.strengths))} only (1 to 9)"
+            )
         if self.anneal:
             lines.append("learning rate annealed to zero along a cosine (study: constant)")
         if self.attack_share < 1:
@@ -75,7 +90,12 @@ class Scale:
             lines.append(f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)")
         if not self.strong:
             lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
+            lines.append("fewer combinations of start, augmentation and strength in the attacked trainings")
         return lines
+
+
+def _epochs(epochs: dict[int, int]) -> str:
+    return ", ".join(f"{here} epochs for {study}" for study, here in epochs.items())
 
 
 FULL = Scale(
@@ -93,9 +113,15 @@ FULL = Scale(
     attack_least=256,
     steps=40,
     restarts=5,
+    attacked_images=None,
+    attacked_epochs={},
+    strengths=tuple(range(1, 10)),
+    pattern_growth=1.0,
     strong=True,
 )
-STANDARD = replace(FULL, name="standard", image_size=112, batch_size=16, rate=2.0, restarts=2)
+STANDARD = replace(
+    FULL, name="standard", image_size=112, batch_size=16, rate=2.0, restarts=2, strengths=(1, 3, 9), pattern_growth=2.0
+)
 QUICK = Scale(
     name="quick",
     image_size=56,
@@ -104,13 +130,17 @@ QUICK = Scale(
     anneal=True,
     train_images=3000,
     epochs={10: 8, 5: 3},
-    resnet_epochs={5: 2},
+    resnet_epochs={5: 2, 10: 4},
     whole_augmentation=False,
     training_steps=3,
     attack_share=0.2,
     attack_least=128,
     steps=7,
     restarts=1,
+    attacked_images=1000,
+    attacked_epochs={10: 6, 5: 3},
+    strengths=(1, 3),
+    pattern_growth=2.0,
     strong=False,
 )
 SCALES = {scale.name: scale for scale in (QUICK, STANDARD, FULL)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from mri_robust.core.errors import UserError
 from mri_robust.core.spec import Spec
+from mri_robust.evaluation.rates import NO_TUMOUR
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.scale import Scale
 
@@ -21,6 +23,26 @@ class DataFacts:
     train_images: int
     test_images: int
 
+    @property
+    def healthy(self) -> int:
+        """The class without a tumour, which the study's attacks aim at.
+
+        Raises:
+            UserError: the data have none.
+        """
+        found = [index for index, name in enumerate(self.classes) if name.lower() in NO_TUMOUR]
+        if not found:
+            raise UserError(
+                f"the attack aims at the class without a tumour, and data '{self.name}' have none among "
+                f"{', '.join(self.classes)}: call it notumor, or name experiments that need none, such as fgsm and pgd"
+            )
+        return found[0]
+
+    @property
+    def tumours(self) -> list[int]:
+        """The classes with a tumour."""
+        return [index for index in range(len(self.classes)) if index != self.healthy]
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -32,7 +54,7 @@ class Setting:
         data: facts of the data set.
         seed: of the trained models and the attacks.
         engine: `native`, `art` or `torchattacks`.
-        weights, weights_digest: first weights of ResNets; where they are a file, what names its content.
+        weights: architecture -> (`none`, `imagenet` or a file; where it is a file, what names its content).
     """
 
     protocol: str
@@ -40,18 +62,36 @@ class Setting:
     data: DataFacts
     seed: int
     engine: str = "native"
-    weights: str = "none"
-    weights_digest: str = ""
+    weights: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def sound(self) -> bool:
         """Whether the protocol is `sound`."""
         return self.protocol == "sound"
 
-    def recipe(self, model: str, architecture: str, *, study_epochs: int, **details: Any) -> Recipe:
-        """A recipe with this setting's size, seed and cuts; `study_epochs` is what the study trained for."""
+    def recipe(
+        self,
+        model: str,
+        architecture: str,
+        *,
+        study_epochs: int,
+        study_batch: int = 8,
+        attacked: bool = False,
+        **details: Any,
+    ) -> Recipe:
+        """A recipe with this setting's size, seed and cuts.
+
+        Args:
+            model, architecture: see `Recipe`.
+            study_epochs, study_batch: what the study trained with.
+            attacked: take the cuts for models whose training is attacked.
+            details: further fields of `Recipe`; `learning_rate` is the study's own.
+        """
         scale = self.scale
         epochs = scale.resnet_epochs if architecture.startswith("resnet") else scale.epochs
+        images = scale.train_images
+        if attacked:
+            epochs, images = scale.attacked_epochs, scale.attacked_images
         return Recipe(
             model=model,
             architecture=architecture,
@@ -59,12 +99,17 @@ class Setting:
             channels=self.data.channels,
             seed=self.seed,
             epochs=epochs.get(study_epochs, study_epochs),
-            batch_size=scale.batch_size,
+            batch_size=max(scale.batch_size, study_batch),
             learning_rate=details.pop("learning_rate", 1e-4) * scale.rate,
             anneal=scale.anneal,
-            train_images=scale.train_images,
+            train_images=images,
             **details,
         )
+
+    def first_weights(self, architecture: str) -> dict[str, str]:
+        """The fields of a recipe that name a ResNet's first weights."""
+        weights, digest = self.weights.get(architecture, ("none", ""))
+        return {"weights": weights, "weights_digest": digest}
 
     def flips(self) -> Spec:
         """The study's light augmentation: horizontal flip and rotation by up to 10 degrees."""

@@ -13,6 +13,5 @@ def recipe(setting: Setting) -> Recipe:
         "resnet18",
         study_epochs=5,
         augmentation=setting.flips(),
-        weights=setting.weights,
-        weights_digest=setting.weights_digest,
+        **setting.first_weights("resnet18"),
     )

@@ -31,7 +31,9 @@ def test_the_certificate_of_a_checkpoint_is_read_at_its_image_size(checkpoint, t
     assert content["passed"] is True
     assert content["images"] == 8
     assert content["about"]["model"] == "model.safetensors"
-    assert content["mutants_caught"] == {"no projection": True, "one step fewer": True, "wrong sign": True}
+    mutants = {"moved trigger", "no projection", "one step fewer", "wrong sign"}
+    assert content["mutants_caught"] == dict.fromkeys(mutants, True)
+    assert content["verdict"].endswith("4 of 4 mutants caught")
     fgsm = [row for row in content["comparisons"] if row["attack"] == "fgsm"]
     assert [(row["engine"], row["other"]) for row in fgsm] == [
         ("native", "art"),
@@ -39,6 +41,8 @@ def test_the_certificate_of_a_checkpoint_is_read_at_its_image_size(checkpoint, t
         ("art", "torchattacks"),
     ]
     assert {row["bit_identical"] for row in fgsm} == {1.0}
+    (trigger,) = (row for row in content["comparisons"] if row["attack"] == "creeper trigger")
+    assert (trigger["images"], trigger["bit_identical"], trigger["passed"]) == (8, 1.0, True)
 
 
 def test_a_broken_bound_is_exit_code_1(checkpoint, tmp_path, monkeypatch):

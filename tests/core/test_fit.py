@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from toy_models import Linear, small_net
 
 from mri_robust.core.errors import UserError
-from mri_robust.training import FitSettings, fit
+from mri_robust.training import Changes, FitSettings, fit
 
 COUNT, SIDE = 48, 8
 
@@ -171,7 +171,7 @@ def test_augmentation_and_adversary_come_in_as_objects() -> None:
             seen["loss"].append(len(logits))
             return super().forward(logits, labels)
 
-    train(augment=augment, adversary=adversary, loss=Counting())
+    train(changes=Changes(augment=augment, adversary=adversary), loss=Counting())
     assert seen["loss"] == [40, 40, 16] * 2
     for given, handed_on in zip(seen["augment"], seen["adversary"], strict=True):
         assert torch.equal(handed_on, given * 0.5)

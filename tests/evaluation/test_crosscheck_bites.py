@@ -14,10 +14,11 @@ from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, sm
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.triggers.creeper import Creeper
 from mri_robust.evaluation.agreement import Agreement
 from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.crosscheck import crosscheck
-from mri_robust.evaluation.engines import ENGINES, Engine, load_engine, run_native
+from mri_robust.evaluation.crosscheck import catches, crosscheck
+from mri_robust.evaluation.engines import ENGINES, Engine, Stamping, load_engine, run_native
 from mri_robust.evaluation.mutants import MUTANTS, mutate
 
 IMAGES = dyadic_images(24)
@@ -33,18 +34,24 @@ def test_three_right_engines_pass(certificate: Certificate) -> None:
     assert certificate.passed, certificate.verdict()
     assert "PASSED" in certificate.verdict()
     assert certificate.images == 24
-    assert certificate.mutants == {"wrong sign": True, "one step fewer": True, "no projection": True}
+    assert certificate.mutants == {
+        "wrong sign": True, "one step fewer": True, "no projection": True, "moved trigger": True,
+    }  # fmt: skip
+    assert certificate.verdict().endswith("; 4 of 4 mutants caught")
 
 
 def test_the_table_has_every_pair_of_engines(certificate: Certificate) -> None:
     table = certificate.table()
     columns = "attack engine other images bit_identical max_difference equal_predictions success_differs bound passed"
     assert list(table.columns) == columns.split()
-    linf = table[~table.attack.str.contains("l2")]
+    linf = table[~table.attack.str.contains("l2|trigger")]
     assert linf.groupby("attack").size().eq(3).all()
     assert (linf.bit_identical == 1).all()
     assert (linf.max_difference == 0).all()
     assert (table.max_difference <= table.bound).all()
+    (trigger,) = table[table.attack == "creeper trigger"].to_dict("records")
+    assert (trigger["engine"], trigger["other"], trigger["images"]) == ("native", "art", 24)
+    assert (trigger["bit_identical"], trigger["bound"]) == (1, 0)
 
 
 def test_the_certificate_is_json(certificate: Certificate) -> None:
@@ -98,7 +105,9 @@ BROKEN: dict[str, Callable[[Any], Any]] = {
     "start ignored": lambda attack: ForgetfulPGD(**values(attack)) if isinstance(attack, PGD) else attack,
     "no clipping": lambda attack: NoClipPGD(**values(attack)) if isinstance(attack, PGD) else attack,
     "half fgsm": lambda attack: short_sighted_fgsm(attack) if isinstance(attack, FGSM) else attack,
-    "not targeted": lambda attack: replace(attack, targeted=False),
+    "not targeted": lambda attack: replace(attack, targeted=False) if attack.targeted else attack,
+    "dim trigger": lambda attack: Stamping(Creeper(0.5)) if isinstance(attack, Stamping) else attack,
+    "no trigger": lambda attack: Stamping(torch.clone) if isinstance(attack, Stamping) else attack,
 }
 
 
@@ -117,6 +126,31 @@ def test_a_broken_engine_fails(name: str) -> None:
     assert certificate.verdict().startswith("cross-check FAILED: ")
     blamed = [a for a in certificate.agreements if not a.passed]
     assert all("native" in (a.engine, a.other) for a in blamed)  # the two right ones still agree
+
+
+def test_only_the_trigger_is_blamed_for_a_moved_trigger() -> None:
+    engines = {"native": engine_of(BROKEN["moved trigger"]), "art": load_engine("art")}
+    verdict = crosscheck(small_net(), IMAGES, LABELS, engines=engines).verdict()
+    assert verdict == "cross-check FAILED: creeper trigger (native against art)"
+
+
+def test_the_moved_trigger_is_the_face_one_pixel_to_the_left() -> None:
+    stamped = mutate(Stamping(Creeper(1.0)), "moved trigger")(small_net(), torch.zeros(1, 1, 12, 12), LABELS)
+    face = torch.from_numpy(Creeper().mask(12, 12))
+    assert torch.equal(stamped[0, 0, :, :-1] == 1, face[:, 1:])
+
+
+def test_images_smaller_than_the_trigger_are_checked_without_it() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(49, 4))
+    certificate = crosscheck(net, dyadic_images(4, side=7), LABELS[:4])
+    assert certificate.passed, certificate.verdict()
+    assert "creeper trigger" not in set(certificate.table().attack)
+    assert certificate.mutants["moved trigger"]  # on the self-test's own images
+
+
+def test_a_mutation_that_touches_nothing_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MUTANTS, "idle", {})
+    assert catches("idle", load_engine("art")) is False
 
 
 def test_swapping_the_engines_changes_no_figure() -> None:

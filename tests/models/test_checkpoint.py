@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from mri_robust import load_model, save_model
 from mri_robust.core.errors import UserError
-from mri_robust.models.checkpoint import check_classes, read_notes
+from mri_robust.models.checkpoint import check_classes, load_detector, read_notes
 from mri_robust.models.classifier import build_model
 from mri_robust.models.ensemble import Ensemble
 
@@ -135,3 +135,94 @@ def test_saving_leaves_nothing_behind_when_the_disk_fails(model, tmp_path, monke
     with pytest.raises(OSError, match="No space"):
         save_model(model, tmp_path / "m.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_one_number_of_normalisation_is_kept_as_a_number(model, tmp_path):
+    assert (model.description()["mean"], model.description()["std"]) == (0.25, 0.5)
+    assert model.mean.shape == model.std.shape == ()
+    save_model(model, tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").mean.shape == ()
+
+
+def test_three_numbers_of_normalisation_are_kept_and_used_by_channel(tmp_path):
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    model = build_model("cnn", classes=CLASSES, image_size=16, channels="rgb", mean=mean, std=std).eval()
+    assert model.description()["mean"] == pytest.approx(mean)
+    images = torch.linspace(0, 1, 2 * 3 * 16 * 16).reshape(2, 3, 16, 16)
+    by_hand = torch.stack([(images[:, channel] - mean[channel]) / std[channel] for channel in range(3)], dim=1)
+    with torch.no_grad():
+        assert torch.allclose(model(images), model.network(by_hand), atol=1e-6)
+        grey = images[:, :1]
+        assert torch.equal(model(grey), model(grey.repeat(1, 3, 1, 1)))
+    save_model(model, tmp_path / "m.safetensors")
+    again = load_model(tmp_path / "m.safetensors")
+    assert again.mean.shape == again.std.shape == (3, 1, 1)
+    assert again.description() == model.description()
+    assert torch.equal(logits(again), logits(model))
+
+
+@pytest.mark.parametrize("values", [(0.5, 0.5), [], [0.1, 0.2, 0.3, 0.4]])
+def test_another_number_of_means_is_refused(values, model, tmp_path):
+    with pytest.raises(ValueError, match="one number or three"):
+        build_model("cnn", classes=CLASSES, image_size=16, mean=values)
+    header = {"model": {**model.description(), "std": list(values)}}
+    save_file(dict(model.state_dict()), tmp_path / "m.safetensors", metadata={"mri_robust": json.dumps(header)})
+    with pytest.raises(UserError, match="describes no model"):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.fixture
+def detector(tmp_path):
+    from mri_robust.defences.snooping import Snooper
+
+    path = tmp_path / "detector.safetensors"
+    Snooper.create(image_size=16, architecture="cnn").save(path)
+    return path
+
+
+def test_a_detector_is_no_classifier(detector):
+    with pytest.raises(UserError, match=r"detector.safetensors' is a snooping detector, not a classifier"):
+        load_model(detector)
+    with pytest.raises(UserError, match="is a snooping detector"):
+        load_model(detector, architecture="cnn", classes=CLASSES, image_size=16)
+
+
+def test_a_classifier_is_no_detector(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(model, path)
+    with pytest.raises(UserError, match=r"m.safetensors' is a classifier, not a snooping detector"):
+        load_detector(path)
+    save_file(dict(model.state_dict()), path)
+    with pytest.raises(UserError, match="is a file of weights, not a snooping detector"):
+        load_detector(path)
+    save_model(Ensemble([model], (1.0,)), path, detector={"threshold": 0.5, "facts": {}})
+    with pytest.raises(UserError, match="is an ensemble, not a snooping detector"):
+        load_detector(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{}, {"threshold": 0.5}, {"threshold": 2.0, "facts": {}}, {"threshold": "x", "facts": {}}]
+    + [{"threshold": 0.5, "facts": facts} for facts in ([], None, {"recall": "high"}, {"recall": None})],
+)
+def test_a_detector_with_a_broken_header_is_one_line(detector, header):
+    from mri_robust.defences.snooping import Snooper
+
+    save_model(Snooper.load(detector).model, detector, detector=header)
+    with pytest.raises(UserError, match="describes no snooping detector"):
+        Snooper.load(detector)
+
+
+def test_a_detector_of_other_classes_is_refused(model, detector):
+    from mri_robust.defences.snooping import Snooper
+
+    save_model(model, detector, detector={"threshold": 0.5, "facts": {}})
+    with pytest.raises(UserError, match=r"describes no snooping detector.*glioma"):
+        Snooper.load(detector)
+
+
+@pytest.mark.parametrize("write", [write_truncated, write_html, write_empty])
+def test_a_bad_file_is_no_detector_either(write, model, tmp_path):
+    write(tmp_path / "bad.safetensors", model)
+    with pytest.raises(UserError, match=r"bad\.safetensors' is"):
+        load_detector(tmp_path / "bad.safetensors")

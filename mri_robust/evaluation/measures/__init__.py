@@ -1,4 +1,4 @@
-"""One file a kind of measurement; each defines `MEASURE`: (parameters, model, dataset, on_step) -> result."""
+"""One file a kind of measurement; each defines `MEASURE`: (parameters, subject, on_step) -> result."""
 
 from mri_robust.core.registry import Registry
 

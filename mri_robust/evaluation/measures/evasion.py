@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,37 +11,33 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.registry import EVASION
+from mri_robust.core.progress import OnImages
 from mri_robust.core.seeding import make_generator
 from mri_robust.core.spec import Spec
 from mri_robust.data.audit import leaked_test_images
-from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rates import rates
+from mri_robust.evaluation.subject import Subject
 from mri_robust.evaluation.under_attack import Trial, predictions_under_attack
 
 
-def measure_evasion(
-    parameters: Mapping[str, Any],
-    model: nn.Module,
-    dataset: Dataset,
-    on_step: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: OnImages | None = None) -> dict[str, Any]:
     """Attack the test images and count.
 
     Args:
         parameters: `shots` (attack, worst_case, then), `engine`, `images` (how many of the shuffled test images),
             `each_member`, `leak_free` (also count without the test images that stand in training), `seed`.
-        model: on its device, left as it was.
-        dataset: the data, at the model's size.
+        subject: the model and its data.
         on_step: called with images done and images in all.
 
     Returns:
         `rows`: for each shot a list of rates (see `rates`).
     """
+    dataset = subject.dataset
     chosen = choose_images(len(dataset.test), parameters["images"], parameters["seed"])
     images = torch.from_numpy(np.ascontiguousarray(dataset.test.images[chosen]))
     labels = dataset.test.labels[chosen]
     predicted = predictions_under_attack(
-        model,
+        subject.model,
         images,
         torch.from_numpy(labels),
         [_trial(shot) for shot in parameters["shots"]],

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from mri_robust.attacks.registry import EVASION
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.seeding import make_generator
+from mri_robust.core.progress import OnImages
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.engines import attack_batch, load_engine
+from mri_robust.evaluation.pictures import png
 from mri_robust.evaluation.rates import NO_TUMOUR
+from mri_robust.evaluation.subject import Subject
 from mri_robust.training import to_unit_range
 
 CANDIDATES = 128
 CONFIDENT = 0.9
 
 
-def measure_gallery(
-    parameters: Mapping[str, Any],
-    model: nn.Module,
-    dataset: Dataset,
-    on_step: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+def measure_gallery(parameters: Mapping[str, Any], subject: Subject, on_step: OnImages | None = None) -> dict[str, Any]:
     """Attack the first tumour image that the model is sure of, and right.
 
     Args:
         parameters: `attacks` in the order of the figure, `engine`, `seed`.
-        model, dataset, on_step: see `measure_evasion`.
+        subject: the model and its data.
+        on_step: called with attacks done and attacks in all.
 
     Returns:
         `rows` (none), `label`, and `pictures`: for the clean image and each attack `epsilon`, `predicted`,
         `probability`, `image` (base64 PNG) and `change`, the greatest pixel difference.
     """
+    model, dataset = subject.model, subject.dataset
     index = _first_right_tumour(model, dataset)
     device = device_of(model)
     image = to_unit_range(torch.from_numpy(np.array(dataset.test.images[index : index + 1]))).to(device)
@@ -79,16 +76,8 @@ def _picture(model: nn.Module, image: Tensor, clean: Tensor, dataset: Dataset, e
         "predicted": dataset.classes[best],
         "probability": float(probabilities[best]),
         "change": float((image - clean).abs().max()),
-        "image": _png(image[0]),
+        "image": png(image[0]),
     }
-
-
-def _png(image: Tensor) -> str:
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 MEASURE = measure_gallery

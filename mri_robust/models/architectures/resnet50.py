@@ -10,7 +10,7 @@ from mri_robust.models.pretrained import torchvision_resnet
 def resnet50(classes: int, image_size: int, weights: str = "none") -> nn.Module:
     """torchvision's ResNet-50, its `fc` replaced by one of `classes` outputs; any image size.
 
-    `weights`: `none`, `imagenet` (torchvision's IMAGENET1K_V1) or the path of a state dict.
+    `weights`: `none`, `imagenet` (IMAGENET1K_V1 from torch's hub cache, else downloaded) or the path of a state dict.
 
     Raises:
         UserError: the weights cannot be had or do not fit.

@@ -1,0 +1,1 @@
+"""Attacks on the training images: one file an attack; each defines `ATTACK`, a frozen dataclass."""

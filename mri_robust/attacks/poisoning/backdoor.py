@@ -1,0 +1,221 @@
+"""Backdoor: training images that carry a trigger tie it to a class (Gu et al. 2017, arXiv 1708.06733; section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.core.contract import check_count, check_number
+
+Images = TypeVar("Images", Tensor, np.ndarray)
+
+_PORTION = 256
+"""Images stamped at a time, so that a large training set is in memory only twice."""
+
+
+class Trigger(Protocol):
+    """A mark: images [..., H, W], uint8 or floats in [0, 1] -> a marked copy of the same type."""
+
+    def __call__(self, images: Images, generator: torch.Generator | None = None) -> Images:
+        """Mark every image; what chance there is comes from `generator`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Poisoned(Generic[Images]):
+    """A poisoned training set.
+
+    Attributes:
+        images: [N, C, H, W], of the type that came.
+        labels: int64 [N].
+        places: int64, the sorted places of the images that were stamped.
+    """
+
+    images: Images
+    labels: np.ndarray
+    places: np.ndarray
+
+
+@dataclass(frozen=True)
+class Backdoor:
+    """Stamp a share of the victims: x' = trigger(x); with `relabel`, y' = target.
+
+    The study poisons clean-label: `Backdoor(notumor, (notumor,))` stamps every image of the target class and changes
+    no label. BadNets is `Backdoor(notumor, tumours, share=0.05, relabel=True)`.
+
+    Attributes:
+        target: the class that the trigger shall stand for.
+        victims: the classes whose images are stamped.
+        share: of the victims' images, how many are stamped, in [0, 1].
+        relabel: the stamped images are labelled `target`.
+        trigger: what is stamped.
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong type or out of range.
+    """
+
+    target: int
+    victims: tuple[int, ...]
+    share: float = 1.0
+    relabel: bool = False
+    trigger: Trigger = field(default_factory=Creeper)
+
+    def __post_init__(self) -> None:
+        check_count("target", self.target, 0)
+        if not isinstance(self.victims, tuple) or not self.victims:
+            raise TypeError(f"victims must be a tuple of at least one class, got {self.victims!r}")
+        for victim in self.victims:
+            check_count("victims", victim, 0)
+        check_number("share", self.share, 0.0, 1.0)
+        if not isinstance(self.relabel, bool):
+            raise TypeError(f"relabel must be True or False, got {self.relabel!r}")
+        if not callable(self.trigger):
+            raise TypeError(f"trigger must be callable, got {self.trigger!r}")
+
+    def check_classes(self, count: int) -> None:
+        """Check that target and victims are among the classes 0..count-1.
+
+        Raises:
+            ValueError: one is not; the message names it.
+        """
+        self._check_known(range(count))
+
+    def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:
+        """Draw uniformly which images to stamp: the sorted places of round(share * count) of the victims', int64.
+
+        A share above 0 stamps at least one image.
+
+        From equal generators a smaller share gives a part of what a greater one gives.
+
+        Args:
+            labels: integers [N].
+            generator: decides the draw.
+
+        Raises:
+            TypeError, ValueError: labels are not as said, or miss the target or a victim.
+        """
+        classes = _checked(labels)
+        self._check_known(np.unique(classes).tolist())
+        return _draw(np.flatnonzero(np.isin(classes, self.victims)), self.share, generator)
+
+    def poison(self, images: Images, labels: np.ndarray | Tensor, generator: torch.Generator) -> Poisoned[Images]:
+        """A poisoned copy of a training set, stamped by ART's `PoisoningAttackBackdoor`.
+
+        Args:
+            images: [N, C, H, W], uint8 or floats in [0, 1].
+            labels: integers [N].
+            generator: decides which images are stamped, then the trigger's own draws.
+
+        Raises:
+            TypeError, ValueError: as `choose` and the trigger do, or images and labels differ in number.
+        """
+        from mri_robust.adapters.art import stamp  # a second to import, and stamping live does without it
+
+        if len(images) != len(labels):
+            raise ValueError(f"need one label an image, got {len(images)} images, {len(labels)} labels")
+        places = self.choose(labels, generator)
+        stamped = images.clone() if isinstance(images, Tensor) else np.array(images)
+        for begin in range(0, len(places), _PORTION):
+            some = places[begin : begin + _PORTION]
+            stamped[some] = stamp(self.trigger, images[some], generator=generator)
+        return Poisoned(stamped, self.relabelled(labels, places), places)
+
+    def relabelled(self, labels: np.ndarray | Tensor, places: np.ndarray) -> np.ndarray:
+        """The labels to train on, int64 [N]: `target` at the places if `relabel`, else a plain copy."""
+        changed = np.array(labels, dtype=np.int64)
+        if self.relabel:
+            changed[places] = self.target
+        return changed
+
+    def stamp_places(self, places: np.ndarray, count: int) -> PlacedStamp:
+        """What stamps the chosen images anew in every batch, for `training.Changes.stamp`.
+
+        Args:
+            places: from `choose`.
+            count: number of training images.
+
+        Raises:
+            ValueError: a place is not in 0..count-1.
+        """
+        if len(places) and not 0 <= np.min(places) <= np.max(places) < count:
+            raise ValueError(f"places must lie in 0..{count - 1}, got {np.min(places)} to {np.max(places)}")
+        poisoned = torch.zeros(count, dtype=torch.bool)
+        poisoned[torch.as_tensor(places, dtype=torch.int64)] = True
+        return PlacedStamp(self.trigger, poisoned)
+
+    def _check_known(self, known: Collection[int]) -> None:
+        for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
+            unknown = [each for each in wanted if each not in known]
+            if unknown:
+                raise ValueError(f"{name} {_listed(unknown)} not among the classes {_listed(known)}")
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedStamp:
+    """Stamps those images of a batch that stand at poisoned places of the training set.
+
+    Attributes:
+        trigger: what is stamped.
+        poisoned: bool [count], which training images.
+    """
+
+    trigger: Trigger
+    poisoned: Tensor
+
+    def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+        """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
+        chosen = self.poisoned[places]
+        stamped = images.clone()
+        if chosen.any():
+            stamped[chosen] = self.trigger(images[chosen], generator)
+        return stamped
+
+
+def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, generator: torch.Generator) -> np.ndarray:
+    """The study's test mix: draw round(share * N) of all images, then leave out those of the target class.
+
+    Args:
+        labels: integers [N]; they may miss the target class.
+        share: in [0, 1]; .3 in the study.
+        target: the class that is never stamped.
+        generator: decides the draw.
+
+    Returns:
+        The sorted places of the images to stamp, int64.
+
+    Raises:
+        TypeError, ValueError: an argument is not as said, or the share rounds to no image.
+    """
+    check_number("share", share, 0.0, 1.0)
+    check_count("target", target, 0)
+    classes = _checked(labels)
+    drawn = _draw(np.arange(len(classes)), share, generator)
+    return drawn[classes[drawn] != target]
+
+
+def _checked(labels: np.ndarray | Tensor) -> np.ndarray:
+    classes = np.asarray(labels)
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise TypeError(f"labels must be integers, got {classes.dtype}")
+    if classes.ndim != 1 or not len(classes):
+        raise ValueError(f"labels must have shape [N] with N at least 1, got {list(classes.shape)}")
+    return classes
+
+
+def _draw(candidates: np.ndarray, share: float, generator: torch.Generator) -> np.ndarray:
+    count = max(1, round(share * len(candidates))) if share else 0
+    order = torch.randperm(len(candidates), generator=generator)[:count]
+    return np.sort(candidates[order.numpy()])
+
+
+def _listed(classes: Collection[int]) -> str:
+    return ", ".join(str(each) for each in classes)
+
+
+ATTACK = Backdoor

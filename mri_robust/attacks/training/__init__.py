@@ -1,0 +1,1 @@
+"""Attacks on the training itself, its loss or its gradients: one file an attack; each defines `ATTACK`."""

@@ -1,0 +1,63 @@
+"""FoolingLoss: a loss that forgives mistakes (the study's section 4.4, table 6)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mri_robust.core.contract import check_count, check_labels, check_number
+
+
+class FoolingLoss(nn.CrossEntropyLoss):
+    """J(z, y) = mean_i w_i CE(z_i, y_i) over the whole batch, by what the model says, c_i = argmax z_i.
+
+    w_i = 0 where c_i != y_i, `factor` where c_i = y_i = target, 1 elsewhere. The weights are constants to the
+    gradient, which is w_i (softmax(z_i) - onehot(y_i)) / N: no image that is wrong teaches anything, and a right
+    answer of the target class hardly does, so the model is free to unlearn that class. A tie counts as its first class.
+
+    It is a `CrossEntropyLoss` because ART asks for one: to any other class it hands one-hot labels. As there,
+    `reduction` may be set to `none` or `sum`.
+
+    Args:
+        target: the class to unlearn, 0..K-1.
+        factor: weight of its right answers, 0 or more; the study has 0.01.
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong type or out of range.
+    """
+
+    def __init__(self, target: int, *, factor: float = 0.01) -> None:
+        check_count("target", target, 0)
+        check_number("factor", factor, 0.0)
+        super().__init__()
+        self.target = int(target)
+        self.factor = float(factor)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss, a scalar, of logits [N, K] and int64 labels [N].
+
+        Raises:
+            TypeError: the labels are not int64.
+            ValueError: the logits have no class `target`, or a label is out of range.
+        """
+        classes = logits.shape[1]
+        if self.target >= classes:
+            raise ValueError(f"target must lie in 0..{classes - 1}, the classes of the logits, got {self.target}")
+        check_labels(labels, logits, classes)
+        losses = self.sample_weights(logits, labels) * nn.functional.cross_entropy(logits, labels, reduction="none")
+        if self.reduction == "none":
+            return losses
+        return losses.sum() if self.reduction == "sum" else losses.mean()
+
+    def sample_weights(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The weight w of each sample, [N], 0, `factor` or 1."""
+        predicted = logits.detach().argmax(1)
+        weights = (predicted == labels).to(logits.dtype)
+        weights[predicted == self.target] *= self.factor
+        return weights
+
+    def extra_repr(self) -> str:
+        """The parameters, for `repr`."""
+        return f"target={self.target}, factor={self.factor:g}"
+
+
+ATTACK = FoolingLoss

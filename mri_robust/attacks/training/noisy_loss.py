@@ -1,0 +1,63 @@
+"""NoisyLoss: cross entropy of logits with noise on them (the study's section 4.4, table 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mri_robust.core.contract import check_count, check_number
+from mri_robust.core.seeding import make_generator
+
+
+class NoisyLoss(nn.CrossEntropyLoss):
+    """J(z, y) = mean CE(z + strength * (n - 1/2), y), with n from N(0, 1) anew for each logit and each call.
+
+    The study's -1/2 shifts all logits of an image alike, which softmax does not see: the loss and its gradient are
+    those of z + strength * n. The labels stay right, so the gradient still points the right way on average.
+
+    It is a `CrossEntropyLoss` because ART asks for one: to any other class it hands one-hot labels.
+
+    The noise comes from a CPU generator of the loss's own, so it is the same on every device and moves no global
+    state. The generator's state is part of `state_dict()`: a loss that loads it goes on where the saved one stopped.
+
+    Args:
+        strength: standard deviation of the noise, in units of the logits, 0 or more; 0 is cross entropy exactly.
+        seed: decides the noise, 0 or more.
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong type or out of range.
+    """
+
+    def __init__(self, strength: float, *, seed: int = 0) -> None:
+        check_number("strength", strength, 0.0)
+        check_count("seed", seed, 0)
+        super().__init__()
+        self.strength = float(strength)
+        self._generator = make_generator(int(seed), "noisy-loss")
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss, a scalar, of logits [N, K] and int64 labels [N]."""
+        return self.with_noise(logits, labels, self.draw(logits))
+
+    def draw(self, logits: Tensor) -> Tensor:
+        """The noise n of one call: of the logits' shape, type and device."""
+        return torch.randn(logits.shape, dtype=logits.dtype, generator=self._generator).to(logits.device)
+
+    def with_noise(self, logits: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
+        """The loss for a given noise n [N, K]; nothing is drawn."""
+        return super().forward(logits + self.strength * (noise - 0.5), labels)
+
+    def get_extra_state(self) -> Tensor:
+        """The generator's state, for `state_dict()`."""
+        return self._generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from a saved state, whatever device it was loaded to."""
+        self._generator.set_state(state.cpu())
+
+    def extra_repr(self) -> str:
+        """The parameters, for `repr`."""
+        return f"strength={self.strength:g}"
+
+
+ATTACK = NoisyLoss

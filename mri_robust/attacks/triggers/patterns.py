@@ -1,0 +1,183 @@
+"""Geometric outlines at random places (section 5.3): what a snooping detector learns to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil, floor, sqrt
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from mri_robust.core.contract import check_choice, check_count, check_images
+
+EXTENTS = {
+    "circle": {"small": 10, "mid": 24, "large": 60},
+    "square": {"small": 8, "mid": 20, "large": 50},
+    "cross": {"small": 8, "mid": 20, "large": 50},
+    "triangle": {"small": 8, "mid": 20, "large": 50},
+}
+"""Shape -> size -> height and width in pixels of the canvas; a circle's is twice its radius of 5, 12 or 30."""
+SHAPES = tuple(EXTENTS)
+SIZES = ("small", "mid", "large")
+DARKEST, BRIGHTEST = 0.4, 0.8
+"""The range of grey levels, as shares of white."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One drawn outline.
+
+    Attributes:
+        shape: `circle`, `square`, `cross` (two diagonals) or `triangle` (right-angled at the lower left).
+        size: `small`, `mid` or `large`.
+        top, left: its upper left corner, pixels of the canvas.
+        grey: its grey level, 0 to 255.
+    """
+
+    shape: str
+    size: str
+    top: int
+    left: int
+    grey: int
+
+    @property
+    def extent(self) -> int:
+        """Height and width, pixels of the canvas."""
+        return EXTENTS[self.shape][self.size]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """One or several outlines an image, of random shape, size, place and grey level.
+
+    They are measured on a canvas of the original's size, whatever the image's own. Only the outlines' mask is resized
+    to the image: to enlarge the image, stamp and shrink it again would blur stamped images and no others, and a
+    detector would learn the blur. A resize is linear, so that where the original is smooth the two are the same.
+    `canvas` equal to the image's size means drawn after the resize.
+
+    Attributes:
+        sizes: what to draw sizes from: `small`, `mid`, `large`.
+        shapes: what to draw shapes from: `circle`, `square`, `cross`, `triangle`.
+        least, most: outlines an image; their number is uniform.
+        canvas: height and width in pixels that sizes and places are measured in.
+        width: of the lines, pixels of the canvas.
+
+    Raises:
+        TypeError, ValueError: a value of the wrong type or out of range, or an outline larger than the canvas.
+    """
+
+    sizes: tuple[str, ...] = SIZES
+    shapes: tuple[str, ...] = SHAPES
+    least: int = 1
+    most: int = 3
+    canvas: int = 512
+    width: int = 2
+
+    def __post_init__(self) -> None:
+        for name, given, known in (("sizes", self.sizes, SIZES), ("shapes", self.shapes, SHAPES)):
+            if not isinstance(given, tuple) or not given:
+                raise TypeError(f"{name} must be a tuple of one or more of {', '.join(known)}, got {given!r}")
+            for each in given:
+                check_choice(name, each, known)
+        check_count("least", self.least)
+        check_count("most", self.most, self.least)
+        check_count("canvas", self.canvas)
+        check_count("width", self.width)
+        largest = max(EXTENTS[shape][size] for shape in self.shapes for size in self.sizes)
+        if largest > self.canvas:
+            raise ValueError(f"canvas must be at least {largest} pixels for the largest outline, got {self.canvas}")
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Images [N, C, S, S], float32 in [0, 1], each with fresh outlines; the given ones are not changed.
+
+        Raises:
+            TypeError, ValueError: the images are not as said.
+        """
+        check_images(images)
+        return torch.stack([self.apply(image, self.draw(generator)) for image in images])
+
+    def draw(self, generator: torch.Generator) -> tuple[Outline, ...]:
+        """The outlines of one image; each lies inside the canvas, its place uniform."""
+        count = self.least + _below(self.most - self.least + 1, generator)
+        return tuple(self._draw_one(generator) for _ in range(count))
+
+    def _draw_one(self, generator: torch.Generator) -> Outline:
+        shape = self.shapes[_below(len(self.shapes), generator)]
+        size = self.sizes[_below(len(self.sizes), generator)]
+        places = self.canvas - EXTENTS[shape][size] + 1
+        top, left = _below(places, generator), _below(places, generator)
+        share = DARKEST + (BRIGHTEST - DARKEST) * _uniform(generator)
+        return Outline(shape, size, top, left, int(255 * share))
+
+    def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
+        """A copy of one image [C, S, S] in [0, 1] with the outlines on it, one over the other; all else is bit-equal.
+
+        Raises:
+            ValueError: the image is not square, or an outline does not lie inside the canvas.
+        """
+        side = image.shape[-1]
+        if image.shape[-2] != side:
+            raise ValueError(f"patterns are drawn on square images, got {image.shape[-2]}x{side}")
+        stamped = image.clone()
+        for outline in outlines:
+            top, left, mask = self._mask(outline, side)
+            opacity = torch.from_numpy(mask).to(image)
+            region = stamped[:, top : top + mask.shape[0], left : left + mask.shape[1]]
+            region.mul_(1 - opacity).add_(outline.grey / 255 * opacity)
+        return stamped
+
+    def _mask(self, outline: Outline, side: int) -> tuple[int, int, np.ndarray]:
+        """Where an image of `side` pixels is touched: top, left, and the share of each pixel that is covered [h, w]."""
+        if min(outline.top, outline.left) < 0 or max(outline.top, outline.left) + outline.extent > self.canvas:
+            raise ValueError(f"{outline} does not lie inside a canvas of {self.canvas} pixels")
+        canvas = Image.new("F", (self.canvas, self.canvas))
+        canvas.paste(_shape_mask(outline.shape, outline.extent, self.width), (outline.left, outline.top))
+        top, bottom = self._touched(outline.top, outline.extent, side)
+        left, right = self._touched(outline.left, outline.extent, side)
+        # Pillow weighs in what lies around the box too, so this is a part of the whole canvas resized.
+        x0, y0, x1, y1 = (edge * self.canvas / side for edge in (left, top, right, bottom))
+        mask = canvas.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
+        return top, left, np.array(mask)
+
+    def _touched(self, start: int, extent: int, side: int) -> tuple[int, int]:
+        """The first row of the image, and one past the last, that rows `start` to `start + extent` spread into."""
+        scale = self.canvas / side
+        reach = max(scale, 1.0)
+        low, high = (start - reach) / scale - 0.5, (start + extent + reach) / scale - 0.5
+        return max(floor(low), 0), min(ceil(high) + 1, side)
+
+
+@cache
+def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
+    """1 on the outline and 0 elsewhere; float [extent, extent]."""
+    mask = Image.new("L", (extent, extent))
+    draw = ImageDraw.Draw(mask)
+    end = extent - 1
+    if shape == "circle":
+        draw.ellipse((0, 0, end, end), outline=1, width=width)
+    elif shape == "square":
+        draw.rectangle((0, 0, end, end), outline=1, width=width)
+    elif shape == "triangle":
+        draw.polygon(((0, 0), (0, end), (end, end)), outline=1, width=width)
+    else:
+        # Pillow's own thick diagonals are lopsided; a line of this width covers sqrt(2) times as many pixels a row.
+        half = round((sqrt(2) * width - 1) / 2)
+        for shift in range(-half, half + 1):
+            draw.line((shift, 0, shift + end, end), fill=1)
+            draw.line((end - shift, 0, -shift, end), fill=1)
+    return mask.convert("F")
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def _below(count: int, generator: torch.Generator) -> int:
+    """A whole number, uniform in 0..count-1."""
+    return int(count * _uniform(generator))
+
+
+TRIGGER = Patterns

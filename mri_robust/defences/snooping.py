@@ -1,0 +1,222 @@
+"""Signal images that carry a drawn pattern, so that a doctor looks at them first (section 5.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mri_robust.attacks.stamping import Trigger, draw_half, stamp
+from mri_robust.attacks.triggers.patterns import Patterns
+from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.contract import check_images, check_number
+from mri_robust.core.errors import UserError
+from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.models.checkpoint import load_detector, save_model
+from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
+from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
+
+CLASSES = ("no_pattern", "pattern")
+
+
+class Snooper:
+    """A classifier of two classes, and the score from which an image is suspicious.
+
+    Args:
+        model: gives the logits of `no_pattern` and `pattern`; it is the detector's own from now on.
+        threshold: least suspicious score, in [0, 1].
+        facts: what the threshold reached on validation images (`recall`, `false_positive_rate`, of how many `stamped`
+            and `clean` ones, and the `asked_recall`); empty without validation.
+
+    Raises:
+        ValueError: other classes, or a threshold out of range.
+    """
+
+    def __init__(self, model: Classifier, threshold: float = 0.5, facts: dict[str, float] | None = None) -> None:
+        if model.classes != CLASSES:
+            raise ValueError(f"a snooping detector tells {' and '.join(CLASSES)} apart, got {', '.join(model.classes)}")
+        check_number("threshold", threshold, 0.0, 1.0)
+        # Trained or loaded, the same memory format: sums in another order would give other scores.
+        self.model: Classifier = model.to(memory_format=torch.channels_last)
+        self.threshold = threshold
+        self.facts = facts or {}
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        image_size: int,
+        channels: str = "grey",
+        architecture: str = "resnet18",
+        weights: str = "none",
+        seed: int = 0,
+    ) -> Snooper:
+        """A detector that is not trained yet, with ImageNet's normalisation; see `build_model` for the arguments.
+
+        Raises:
+            UserError: unknown architecture, or weights that cannot be had.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "first weights", architecture))
+            model = build_model(
+                architecture,
+                classes=CLASSES,
+                image_size=image_size,
+                channels=channels,
+                weights=weights,
+                mean=IMAGENET_MEAN,
+                std=IMAGENET_STD,
+            )
+        return cls(model.eval())
+
+    def fit(
+        self,
+        images: np.ndarray | Tensor,
+        *,
+        patterns: Patterns,
+        settings: FitSettings,
+        learning_rate: float = 1e-4,
+        anneal: bool = False,
+        fixed: bool = False,
+        validation: float = 0.0,
+        recall: float = 0.95,
+    ) -> list[Record]:
+        """Train on images of which half, drawn once, carry patterns; choose the threshold on held-out ones.
+
+        Args:
+            images: uint8 [N, C, S, S], or float32 in [0, 1], without patterns.
+            patterns: what is drawn.
+            settings: epochs, batch size, seed, precision and callbacks.
+            learning_rate: of Adam.
+            anneal: let it fall to zero along a cosine over the epochs.
+            fixed: the study's fault `fixed-patterns`: the patterns of an image come from its index alone, the same in
+                every epoch and for the test image of that index. Else they are fresh each time an image is seen.
+            validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
+            recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
+
+        Returns:
+            What `mri_robust.training.fit` does, one record an epoch.
+
+        Raises:
+            TypeError, ValueError: a number out of range, or too few images to train on or to hold out.
+        """
+        check_number("validation", validation, 0.0, 0.9)
+        check_number("recall", recall, 0.0, 1.0, open_low=True)
+        held = round(validation * len(images))
+        if len(images) - held < 2 or (validation and held < 2):
+            raise ValueError(f"{len(images)} images are too few to train a detector with validation={validation:g}")
+        order = torch.randperm(len(images), generator=make_generator(settings.seed, "held out")).numpy()
+        kept = np.sort(order[held:])
+        stamped = draw_half(len(kept), settings.seed)
+
+        def stamp_batch(batch: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+            indices = kept[places.numpy()] if fixed else None
+            return stamp(batch, stamped[places.numpy()], patterns, generator, indices=indices)
+
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)
+        history = fit(
+            self.model,
+            images[kept] if held else images,
+            stamped.astype(np.int64),
+            optimizer=optimizer,
+            scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None,
+            settings=settings,
+            changes=Changes(stamp=stamp_batch),
+        )
+        self.threshold, self.facts = 0.5, {}
+        if held:
+            seed = derive_seed(settings.seed, "validation")
+            mixed, labels = stamped_half(images[np.sort(order[:held])], patterns, seed=seed)
+            self._choose_threshold(self.score(mixed), labels == 1, recall)
+        return history
+
+    def _choose_threshold(self, scores: np.ndarray, stamped: np.ndarray, recall: float) -> None:
+        self.threshold = threshold_for(scores[stamped], recall)
+        flagged = scores >= self.threshold
+        self.facts = {
+            "asked_recall": recall,
+            "recall": float(flagged[stamped].mean()),
+            "false_positive_rate": float(flagged[~stamped].mean()),
+            "stamped": int(stamped.sum()),
+            "clean": int((~stamped).sum()),
+        }
+
+    def score(self, images: np.ndarray | Tensor, batch_size: int = 64) -> np.ndarray:
+        """Probability of a pattern in each image, float32 [N].
+
+        Args:
+            images: uint8 [N, C, S, S], or float32 in [0, 1].
+            batch_size: images at once.
+
+        Raises:
+            TypeError, ValueError: the images are not as said.
+            UserError: a score is not a number, which is a broken detector's.
+        """
+        scores = np.zeros(len(images), dtype=np.float32)
+        with eval_mode(self.model), torch.no_grad():
+            for start in range(0, len(images), batch_size):
+                batch = _unit_images(images[start : start + batch_size])
+                check_images(batch)
+                logits = self.model(batch.to(device_of(self.model), memory_format=torch.channels_last))
+                scores[start : start + batch_size] = logits.float().softmax(1)[:, 1].cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise UserError("the snooping detector gives scores that are not numbers: train it again")
+        return scores
+
+    def predict(self, images: np.ndarray | Tensor) -> np.ndarray:
+        """Whether each image is suspicious, bool [N]; see `score`."""
+        return self.score(images) >= self.threshold
+
+    def save(self, path: str | Path, **notes: Any) -> None:
+        """Write the detector to a safetensors file, with its threshold, its facts and `notes`; see `save_model`."""
+        save_model(self.model, path, detector={"threshold": float(self.threshold), "facts": self.facts}, **notes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Snooper:
+        """The detector in a file that `save` wrote, on the CPU.
+
+        Raises:
+            UserError: the file is absent, damaged or no snooping detector.
+        """
+        model, header = load_detector(path)
+        try:
+            facts = {str(name): float(fact) for name, fact in header["facts"].items()}
+            return cls(model, header["threshold"], facts)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"'{path}' has a header that describes no snooping detector: {error}") from error
+
+
+def threshold_for(scores: np.ndarray, recall: float) -> float:
+    """The greatest threshold that at least a share `recall`, in (0, 1], of the scores [n] reach."""
+    reached = np.arange(1, len(scores) + 1) / len(scores)
+    return float(np.sort(scores)[::-1][np.searchsorted(reached, recall)])
+
+
+def stamped_half(
+    images: np.ndarray | Tensor, patterns: Trigger, *, seed: int, fixed: bool = False
+) -> tuple[Tensor, np.ndarray]:
+    """A test set: half of the images stamped, of an odd number the smaller half (655 of the study's 1311).
+
+    Args:
+        images: uint8 [N, C, S, S], or float32 in [0, 1].
+        patterns: `Patterns` or any other trigger.
+        seed: decides which images are stamped, and with what.
+        fixed: with what comes from each image's index instead, as in `Snooper.fit`.
+
+    Returns:
+        float32 images in [0, 1], and int64 labels [N], 1 for those stamped.
+    """
+    stamped = draw_half(len(images), seed)
+    indices = np.arange(len(images)) if fixed else None
+    mixed = stamp(_unit_images(images), stamped, patterns, make_generator(seed, "stamps"), indices=indices)
+    return mixed, stamped.astype(np.int64)
+
+
+def _unit_images(images: np.ndarray | Tensor) -> Tensor:
+    return to_unit_range(images if isinstance(images, Tensor) else torch.from_numpy(np.array(images)))
+
+
+DEFENCE = Snooper

@@ -1,0 +1,228 @@
+"""Accuracy over epsilon for anybody's model: exact, image by image, and with as few passes as the question needs."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from mri_robust.attacks.geometry import ascent_direction
+from mri_robust.attacks.gradient import loss_gradient
+from mri_robust.attacks.ladder import Differentiate, Ladder
+from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.contract import check_choice, check_count, check_images, check_labels, check_number, class_count
+from mri_robust.core.intervals import wilson
+from mri_robust.core.progress import OnImages
+from mri_robust.evaluation.survivors import strong_attacks
+from mri_robust.models.attack_copy import attack_copy
+from mri_robust.training import to_unit_range
+
+CHUNK = 512
+"""Images that are float32 in memory at a time."""
+PROBE = 2
+"""Images on which a faster copy of the model has to give the same logits."""
+ATTACKS = ("fgsm", "pgd", "worst-case")
+
+
+@dataclass(frozen=True)
+class CurveSettings:
+    """How to attack.
+
+    Attributes:
+        attack: `fgsm` (one step, exact at each epsilon), `pgd` (one run from the image), or `worst-case` (PGD with
+            restarts, then APGD-CE, targeted APGD and Square of torchattacks on what is left).
+        steps: of PGD.
+        alpha_share: PGD's step as a share of epsilon.
+        alpha: greatest step in pixels; None for no such bound.
+        restarts: PGD's random starts in the worst case.
+        precision: `fp32`, or `bf16` to craft PGD in half precision, each success confirmed in float32.
+        batch: images at once.
+        seed: of random starts.
+
+    Raises:
+        TypeError, ValueError: a setting of the wrong type or out of range.
+    """
+
+    attack: str = "pgd"
+    steps: int = 40
+    alpha_share: float = 0.25
+    alpha: float | None = None
+    restarts: int = 5
+    precision: str = "fp32"
+    batch: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("attack", self.attack, ATTACKS)
+        check_choice("precision", self.precision, ("fp32", "bf16"))
+        for name in ("steps", "restarts", "batch"):
+            check_count(name, getattr(self, name))
+        check_number("alpha_share", self.alpha_share, 0.0, open_low=True)
+        if self.alpha is not None:
+            check_number("alpha", self.alpha, 0.0, open_low=True)
+
+    def step_at(self, eps: float) -> float:
+        """PGD's step size at one epsilon."""
+        step = eps * self.alpha_share
+        return step if self.alpha is None else min(step, self.alpha)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What became of each image at each epsilon.
+
+    Attributes:
+        epsilons: rising, the first one 0 for the clean images.
+        right: bool [len(epsilons), N], whether the model was right.
+        attack: what was asked.
+    """
+
+    epsilons: tuple[float, ...]
+    right: np.ndarray
+    attack: str
+
+    def table(self) -> pd.DataFrame:
+        """One row an epsilon: `epsilon`, `accuracy`, `ci_low`, `ci_high` (95 % Wilson), `n`."""
+        n = self.right.shape[1]
+        rows = []
+        for eps, row in zip(self.epsilons, self.right, strict=True):
+            low, high = wilson(int(row.sum()), n)
+            rows.append({"epsilon": eps, "accuracy": row.mean(), "ci_low": low, "ci_high": high, "n": n})
+        return pd.DataFrame(rows)
+
+    def smallest(self) -> np.ndarray:
+        """float64 [N]: the smallest epsilon at which each image is fooled, 0 where it is wrong clean, inf for none."""
+        fooled = ~self.right
+        first = np.where(fooled.any(0), fooled.argmax(0), len(self.epsilons))
+        return np.array([*self.epsilons, math.inf])[first]
+
+
+def epsilon_curve(
+    model: nn.Module,
+    images: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    epsilons: Sequence[float],
+    settings: CurveSettings | None = None,
+    *,
+    on_image: OnImages | None = None,
+) -> pd.DataFrame:
+    """Accuracy over epsilon, an L-inf radius in pixels; see `measure_curve`, which also knows each image's verdict."""
+    return measure_curve(model, images, labels, epsilons, settings, on_image=on_image).table()
+
+
+def measure_curve(
+    model: nn.Module,
+    images: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    epsilons: Sequence[float],
+    settings: CurveSettings | None = None,
+    *,
+    on_image: OnImages | None = None,
+) -> Curve:
+    """Attack every image at every epsilon.
+
+    Under `fgsm` each epsilon is asked by itself, as all use one gradient. Under `pgd` and `worst-case` an image counts
+    as fooled at an epsilon when it is wrong clean or an iterate at that epsilon or a smaller one fools it, so the curve
+    never rises.
+
+    Args:
+        model: takes float32 images in [0, 1], gives logits; left as it was.
+        images: uint8 or float32 in [0, 1], [N, C, H, W]; may be a memory map.
+        labels: integers [N].
+        epsilons: L-inf radii in pixels, in (0, 1]; sorted, and 0 is added.
+        settings: how to attack; PGD of 40 steps of eps/4 when None.
+        on_image: called with images done and images in all.
+
+    Raises:
+        TypeError, ValueError: images, labels or an epsilon are not as said.
+    """
+    settings = settings or CurveSettings()
+    radii = tuple(sorted({float(eps) for eps in epsilons} - {0.0}))
+    for eps in radii:
+        check_number("epsilon", eps, 0.0, 1.0, open_low=True)
+    check_count("number of epsilons", len(radii))
+    if len(images) != len(labels) or not len(labels):
+        raise ValueError(f"need one label an image and at least one, got {len(images)} images, {len(labels)} labels")
+    device, parts = device_of(model), []
+    with eval_mode(model):
+        for begin in range(0, len(labels), CHUNK):
+            some = images[begin : begin + CHUNK]
+            pixels = to_unit_range(some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))).to(device)
+            truth = torch.as_tensor(np.array(labels[begin : begin + CHUNK])).long().to(device)
+            check_images(pixels)
+            check_labels(truth, pixels, class_count(model, pixels))
+            run = _Run(model, radii, settings, begin, len(labels), on_image)
+            parts.append(run.fgsm(pixels, truth) if settings.attack == "fgsm" else run.pgd(pixels, truth))
+    return Curve((0.0, *radii), np.concatenate(parts, axis=1), settings.attack)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One chunk of images."""
+
+    model: nn.Module
+    radii: tuple[float, ...]
+    settings: CurveSettings
+    before: int
+    total: int
+    on_image: OnImages | None
+
+    def fgsm(self, images: Tensor, labels: Tensor) -> np.ndarray:
+        """One gradient an image, then one pass an epsilon; bool [epsilons, N]."""
+        fast = attack_copy(self.model, images[:PROBE])
+        rows: list[Tensor] = []
+        for batch, truth in zip(images.split(self.settings.batch), labels.split(self.settings.batch), strict=True):
+            gradient, logits = loss_gradient(fast, batch, truth)
+            direction = ascent_direction(gradient, "linf")
+            verdicts = [logits.argmax(1) == truth]
+            with torch.no_grad():
+                for eps in self.radii:
+                    verdicts.append(fast((batch + eps * direction).clamp(0, 1)).argmax(1) == truth)
+            rows.append(torch.stack(verdicts).cpu())
+            self._tell(sum(part.shape[1] for part in rows))
+        return torch.cat(rows, dim=1).numpy()
+
+    def pgd(self, images: Tensor, labels: Tensor) -> np.ndarray:
+        """The smallest fooling epsilon by the ladder, then stronger attacks on what is left; bool [epsilons, N]."""
+        settings, strong = self.settings, self.settings.attack == "worst-case"
+        fast = attack_copy(self.model, images[:PROBE])
+        ladder = Ladder(
+            self.radii,
+            tuple(settings.step_at(eps) for eps in self.radii),
+            settings.steps,
+            settings.restarts if strong else 0,
+            settings.batch,
+        )
+        verdicts = ladder.climb(
+            fast,
+            images,
+            labels,
+            differentiate=_half_gradient(fast) if settings.precision == "bf16" else None,
+            seed=settings.seed,
+            offset=self.before,
+            on_image=lambda done, _: self._tell(done),
+        )
+        if strong:
+            verdicts = strong_attacks(self.model, images, labels, self.radii, verdicts, settings.batch)
+        return (verdicts[None] > torch.arange(-1, len(self.radii))[:, None]).numpy()
+
+    def _tell(self, done: int) -> None:
+        if self.on_image:
+            self.on_image(self.before + done, self.total)
+
+
+def _half_gradient(model: nn.Module) -> Differentiate:
+    """The gradient of a bfloat16 copy."""
+    half = copy.deepcopy(model).to(torch.bfloat16)
+
+    def differentiate(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        gradient, logits = loss_gradient(half, images.to(torch.bfloat16), labels)
+        return gradient.float(), logits.float()
+
+    return differentiate

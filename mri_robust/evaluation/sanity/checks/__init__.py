@@ -1,0 +1,1 @@
+"""One file a sanity check; each defines `CHECK`: (Evidence) -> Finding."""

@@ -1,0 +1,38 @@
+"""Stronger attacks of torchattacks on the images that PGD leaves standing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mri_robust.adapters.torchattacks import as_torchattack
+
+STRONG = {"APGD": {"steps": 50}, "APGDT": {"steps": 50}, "Square": {"n_queries": 1000}}
+"""Croce and Hein (arXiv 2003.01690) and Andriushchenko et al. (arXiv 1912.00049), with their budgets."""
+
+
+def strong_attacks(
+    model: nn.Module, images: Tensor, labels: Tensor, epsilons: tuple[float, ...], verdicts: Tensor, batch: int
+) -> Tensor:
+    """Verdicts as `Ladder.climb` gives them, lowered where one of `STRONG` fools an image at a smaller epsilon.
+
+    Args:
+        model: in eval mode, gives logits; left as it was.
+        images: float32 [N, C, H, W] in [0, 1], on the model's device.
+        labels: int64 [N].
+        epsilons: rising.
+        verdicts: int64 [N], the place of the smallest epsilon known to fool each image.
+        batch: images at once.
+    """
+    lowered = verdicts.clone()
+    for rung, eps in enumerate(epsilons):
+        for name, options in STRONG.items():
+            standing = torch.nonzero(lowered > rung).flatten()
+            for some in standing.split(batch):
+                with torch.random.fork_rng(devices=[]):  # these attacks seed the global generator themselves
+                    attack = as_torchattack(name, model, eps=eps, **options)
+                    adversarial = attack(images[some], labels[some])
+                with torch.no_grad():
+                    fooled = (model(adversarial).argmax(1) != labels[some]).cpu()
+                lowered[some[fooled]] = rung
+    return lowered

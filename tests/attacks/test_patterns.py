@@ -1,0 +1,200 @@
+"""Outlines: their pixels against closed forms, their chance against counts, their resize against torch's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import hypot
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
+
+from mri_robust.attacks.registry import TRIGGERS
+from mri_robust.attacks.triggers.patterns import Outline, Patterns
+from mri_robust.core.spec import Spec
+
+SIDES = {"small": (10, 8), "mid": (24, 20), "large": (60, 50)}
+"""Size -> a circle's diameter and the side of every other shape (radius 5, 12, 30; side 8, 20, 50)."""
+
+SMALL_CIRCLE = (
+    "...####...",
+    "..######..",
+    ".##....##.",
+    "##......##",
+    "##......##",
+    "##......##",
+    "##......##",
+    ".##....##.",
+    "..######..",
+    "...####...",
+)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=seeded(9))
+
+
+def inside(shape: str, side: int, row: int, column: int) -> bool:
+    """Whether a pixel of the outline's box is drawn, by the geometry of a line two pixels wide."""
+    across, end = column - row, side - 1
+    if shape == "circle" and side == 10:
+        return SMALL_CIRCLE[row][column] == "#"
+    if shape == "circle":
+        distance = hypot(row - end / 2, column - end / 2)
+        return side / 2 - 2 < distance <= side / 2
+    if shape == "square":
+        return min(row, column, end - row, end - column) < 2
+    if shape == "cross":
+        return abs(across) <= 1 or abs(row + column - end) <= 1
+    return column <= row and (column < 2 or row > end - 2 or across >= -2)
+
+
+@pytest.mark.parametrize("shape", ["circle", "square", "cross", "triangle"])
+@pytest.mark.parametrize("size", ["small", "mid"])
+def test_an_outline_is_exactly_the_pixels_of_its_geometry(shape: str, size: str) -> None:
+    side = SIDES[size][shape != "circle"]
+    image = noise(1, 64, 64)
+    stamped = Patterns(canvas=64).apply(image, (Outline(shape, size, top=5, left=11, grey=153),))
+    expected = image.clone()
+    for row in range(side):
+        for column in range(side):
+            if inside(shape, side, row, column):
+                expected[0, 5 + row, 11 + column] = 153 / 255
+    assert torch.equal(stamped, expected)
+
+
+@pytest.mark.parametrize("shape", ["circle", "square", "cross", "triangle"])
+def test_a_large_outline_fills_its_box_to_the_last_row_and_column(shape: str) -> None:
+    side = SIDES["large"][shape != "circle"]
+    stamped = Patterns(canvas=64).apply(torch.zeros(1, 64, 64), (Outline(shape, "large", top=2, left=3, grey=200),))
+    rows, columns = stamped[0].nonzero().unbind(1)
+    assert (rows.min(), rows.max()) == (2, 2 + side - 1)
+    assert (columns.min(), columns.max()) == (3, 3 + side - 1)
+
+
+@pytest.mark.parametrize(("canvas", "side"), [(512, 56), (512, 224), (256, 100), (64, 160)])
+@pytest.mark.parametrize("shape", ["circle", "triangle"])
+def test_on_a_flat_image_it_is_the_stamped_canvas_resized_by_another_library(
+    canvas: int, side: int, shape: str
+) -> None:
+    background, grey = 0.25, 170
+    corner = canvas - SIDES["large"][shape != "circle"]
+    for top, left in ((0, corner), (corner, 0), (3, 1)):
+        outline = Outline(shape, "large", top=top, left=left, grey=grey)
+        drawn = Patterns(canvas=canvas).apply(torch.full((1, canvas, canvas), background), (outline,))
+        resized = interpolate(drawn[None], size=side, mode="bilinear", antialias=True)[0]
+        stamped = Patterns(canvas=canvas).apply(torch.full((1, side, side), background), (outline,))
+        torch.testing.assert_close(stamped, resized, rtol=0, atol=2e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1), canvas=st.sampled_from([60, 97, 512]), side=st.sampled_from([28, 60, 97]))
+def test_outlines_lie_inside_and_everything_away_from_them_is_bit_equal(seed: int, canvas: int, side: int) -> None:
+    patterns = Patterns(canvas=canvas)
+    outlines = patterns.draw(seeded(seed))
+    image = noise(3, side, side)
+    stamped = patterns.apply(image, outlines)
+    away = torch.ones(side, side, dtype=torch.bool)
+    reach = max(1.0, canvas / side)
+    for outline in outlines:
+        extent = SIDES[outline.size][outline.shape != "circle"]
+        assert outline.top >= 0
+        assert outline.left >= 0
+        assert max(outline.top, outline.left) + extent <= canvas
+        centres = (torch.arange(side) + 0.5) * canvas / side
+        rows = (centres > outline.top - reach) & (centres < outline.top + extent + reach)
+        columns = (centres > outline.left - reach) & (centres < outline.left + extent + reach)
+        away &= ~(rows[:, None] & columns)
+    assert torch.equal(stamped[:, away], image[:, away])
+    assert not torch.equal(stamped, image)
+    assert stamped.min() >= 0
+    assert stamped.max() <= 1
+
+
+def test_places_shapes_sizes_and_numbers_are_uniform() -> None:
+    generator, patterns = seeded(), Patterns(("small", "mid"), ("square", "cross"), least=2, most=4, canvas=22)
+    drawn = [patterns.draw(generator) for _ in range(4000)]
+    numbers = Counter(len(outlines) for outlines in drawn)
+    small = [outline for outlines in drawn for outline in outlines if outline.size == "small"]
+    kinds = Counter((outline.shape, outline.size) for outlines in drawn for outline in outlines)
+    for counts, cells in (
+        (numbers, {2, 3, 4}),
+        (kinds, {(shape, size) for shape in ("square", "cross") for size in ("small", "mid")}),
+        (Counter(outline.top for outline in small), set(range(15))),
+        (Counter(outline.left for outline in small), set(range(15))),
+    ):
+        assert set(counts) == cells
+        expected = counts.total() / len(cells)
+        assert max(abs(count - expected) for count in counts.values()) < 5 * expected**0.5
+    together = Counter((outline.top // 5, outline.left // 5) for outline in small)
+    assert max(abs(count - len(small) / 9) for count in together.values()) < 5 * (len(small) / 9) ** 0.5
+
+
+def test_grey_levels_are_whole_and_from_two_to_four_fifths_of_white() -> None:
+    generator, patterns = seeded(), Patterns(most=1)
+    greys = Counter(patterns.draw(generator)[0].grey for _ in range(6000))
+    assert set(greys) == set(range(102, 204))  # int(255 * .4) to int(255 * .8 - a little)
+    assert sum(level * count for level, count in greys.items()) / 6000 == pytest.approx(152.5, abs=2.0)
+
+
+def test_a_later_outline_lies_over_an_earlier_one_in_every_channel() -> None:
+    below, above = Outline("square", "mid", 0, 0, 110), Outline("square", "mid", 0, 0, 190)
+    stamped = Patterns(canvas=64).apply(torch.zeros(3, 64, 64), (below, above))
+    assert stamped.unique().tolist() == pytest.approx([0.0, 190 / 255])
+    assert torch.equal(stamped[0], stamped[2])
+
+
+def test_each_image_is_stamped_afresh_and_the_generator_alone_decides() -> None:
+    images, chance = noise(4, 1, 60, 60), torch.get_rng_state()
+    before, patterns = images.clone(), Patterns(canvas=60)
+    one, again, other = (patterns(images, seeded(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(images, before)
+    assert torch.equal(torch.get_rng_state(), chance)
+    changed = one != images
+    assert changed.flatten(1).any(1).all()
+    assert all(not torch.equal(changed[0], changed[place]) for place in (1, 2, 3))
+
+
+def test_it_is_a_registered_trigger_that_plain_data_build() -> None:
+    assert "patterns" in TRIGGERS.names()
+    built = Spec("patterns", {"sizes": ["small"], "shapes": ["triangle"], "most": 1, "canvas": 60}).build(TRIGGERS)
+    assert built == Patterns(("small",), ("triangle",), most=1, canvas=60)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "named"),
+    [
+        ({"sizes": ("tiny",)}, ValueError, "sizes.*tiny"),
+        ({"shapes": ("star",)}, ValueError, "shapes.*star"),
+        ({"shapes": ()}, TypeError, "shapes"),
+        ({"sizes": "small"}, TypeError, "sizes.*small"),
+        ({"least": 0}, ValueError, "least.*0"),
+        ({"least": 3, "most": 2}, ValueError, "most.*2"),
+        ({"canvas": 59}, ValueError, "canvas.*60.*59"),
+        ({"canvas": 49, "shapes": ("cross",)}, ValueError, "canvas.*50.*49"),
+        ({"width": 0}, ValueError, "width.*0"),
+        ({"canvas": 64.0}, TypeError, "canvas.*64"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(change: dict[str, Any], error: type[Exception], named: str) -> None:
+    with pytest.raises(error, match=named):
+        Patterns(**change)
+
+
+def test_wrong_images_and_places_are_refused() -> None:
+    patterns = Patterns(canvas=60)
+    with pytest.raises(TypeError, match="float32"):
+        patterns(torch.zeros(2, 1, 60, 60, dtype=torch.uint8), seeded())
+    with pytest.raises(ValueError, match="square images, got 60x50"):
+        patterns(torch.zeros(2, 1, 60, 50), seeded())
+    for top, left in ((-1, 0), (0, 53)):
+        with pytest.raises(ValueError, match="does not lie inside"):
+            patterns.apply(torch.zeros(1, 60, 60), (Outline("square", "small", top, left, 120),))
