@@ -11,8 +11,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Backdoor": "mri_robust.attacks.poisoning.backdoor",
+    "Creeper": "mri_robust.attacks.triggers.creeper",
+    "DrunkOptimizer": "mri_robust.attacks.training.drunk_optimizer",
     "FGSM": "mri_robust.attacks.evasion.fgsm",
+    "FoolingLoss": "mri_robust.attacks.training.fooling_loss",
+    "NoisyLoss": "mri_robust.attacks.training.noisy_loss",
     "PGD": "mri_robust.attacks.evasion.pgd",
+    "Patterns": "mri_robust.attacks.triggers.patterns",
+    "Snooper": "mri_robust.defences.snooping",
+    "as_art_backdoor": "mri_robust.adapters.art",
     "as_art_classifier": "mri_robust.adapters.art",
     "as_torchattack": "mri_robust.adapters.torchattacks",
     "crosscheck": "mri_robust.evaluation.crosscheck",

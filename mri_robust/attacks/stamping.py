@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mri_robust.core.seeding import make_generator
+from mri_robust.core.threads import one_thread
 
 Trigger = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, S, S] in [0, 1], generator) -> the images, each with a trigger."""
@@ -41,7 +42,8 @@ def stamp(
             image gets the same draw in every epoch, and training image i the same as test image i.
     """
     stamped = images.clone()
-    for place in np.flatnonzero(chosen):
-        source = generator if indices is None else make_generator(0, "fixed patterns", int(indices[place]))
-        stamped[place : place + 1] = trigger(images[place : place + 1], source)
+    with one_thread():
+        for place in np.flatnonzero(chosen):
+            source = generator if indices is None else make_generator(0, "fixed patterns", int(indices[place]))
+            stamped[place : place + 1] = trigger(images[place : place + 1], source)
     return stamped

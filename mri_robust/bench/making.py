@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mri_robust.attacks.registry import POISONING, TRAINING
-from mri_robust.attacks.triggers.patterns import Patterns
+from mri_robust.attacks.registry import POISONING, TRAINING, TRIGGERS
 from mri_robust.bench.environment import Machine
 from mri_robust.core.progress import OnStep
 from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.spec import Spec
 from mri_robust.data.dataset import Dataset
 from mri_robust.defences import DEFENCES
 from mri_robust.defences.snooping import Snooper
@@ -79,11 +79,11 @@ class Maker:
             seed=derive_seed(recipe.seed, "first weights", recipe.model),
         )
         snooper.model.to(self.machine.device)
-        patterns = {key: tuple(v) if isinstance(v, list) else v for key, v in how.pop("patterns").items()}
+        patterns = Spec("patterns", how.pop("patterns")).build(TRIGGERS)
         images, _ = self._training_images(recipe)
         history = snooper.fit(
             images,
-            patterns=Patterns(**patterns),
+            patterns=patterns,
             settings=self._settings(recipe),
             learning_rate=recipe.learning_rate,
             anneal=recipe.anneal,

@@ -213,6 +213,7 @@ class Bench:
             "weights": ", ".join(f"{name} {weights}" for name, (weights, _) in plan.first_weights().items()),
             "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
             "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
+            "words": {name: [cell.words for cell, _ in cells] for name, cells in measured.items()},
             "warnings": self.warnings(measured),
             "computed": self.computed,
             "reused": self.reused,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mri_robust.core.contract import check_number
+from mri_robust.core.threads import one_thread
 from mri_robust.core.versions import import_torchvision
 
 import_torchvision()
@@ -56,7 +57,8 @@ class Augmentation:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Augment each of the images [N, C, S, S] in [0, 1] by itself."""
-        return torch.stack([apply_changes(image, self.draw(image.shape, generator)) for image in images])
+        with one_thread():
+            return torch.stack([apply_changes(image, self.draw(image.shape, generator)) for image in images])
 
     def draw(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> list[Change]:
         """Draw the changes of one image of shape [C, S, S]."""

@@ -102,6 +102,7 @@ EXPERIMENT = Experiment(
         "partial-test-set",
         "train-mode-attack",
         "own-image-per-member",
+        "raw-inputs",
         "leaky-split",
         "rgb-images",
     ),

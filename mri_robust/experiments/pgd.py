@@ -143,6 +143,7 @@ EXPERIMENT = Experiment(
         "train-mode-attack",
         "own-image-per-member",
         "pgd-epsilon-05",
+        "raw-inputs",
         "leaky-split",
         "rgb-images",
     ),

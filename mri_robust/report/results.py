@@ -71,9 +71,20 @@ class Results:
         ]
 
     def cells(self, name: str) -> list[dict[str, Any]]:
-        """Stored cells of an experiment: `about` and `result`."""
-        stored = [self.folder / "cells" / f"{digest}.json" for digest in self.run["cells"].get(name, [])]
-        return [json.loads(path.read_text(encoding="utf-8")) for path in stored if path.exists()]
+        """Stored cells of an experiment: `about` and `result`.
+
+        A cell that several experiments share is stored under the words of the first; `words` in `run.json`, where it
+        is given, holds each experiment's own.
+        """
+        digests = self.run["cells"].get(name, [])
+        words = self.run.get("words", {}).get(name) or [{}] * len(digests)
+        found = []
+        for digest, own in zip(digests, words, strict=True):
+            path = self.folder / "cells" / f"{digest}.json"
+            if path.exists():
+                stored = json.loads(path.read_text(encoding="utf-8"))
+                found.append({**stored, "about": {**stored["about"], **own}})
+        return found
 
 
 def open_results(folder: Path) -> Results:

@@ -56,7 +56,7 @@ def place_of(number: pd.Series, experiment: Experiment) -> str:
 
 def _fault_numbers(experiment: Experiment) -> str:
     count = len(experiment.faults)
-    return {0: "", 1: " [1]"}.get(count, "")
+    return {0: "", 1: " [1]"}.get(count, f" [1–{count}]")
 
 
 def _side_by_side(table: pd.DataFrame, experiment: Experiment) -> list[str]:

@@ -106,7 +106,7 @@ class Setting:
             **details,
         )
 
-    def first_weights(self, architecture: str) -> dict[str, str]:
+    def first_weights(self, architecture: str) -> dict[str, Any]:
         """The fields of a recipe that name a ResNet's first weights."""
         weights, digest = self.weights.get(architecture, ("none", ""))
         return {"weights": weights, "weights_digest": digest}

@@ -31,19 +31,19 @@ def snooping_cell(setting: Setting, recipe: Recipe, *, experiment: str, shapes: 
     Sound: also at the threshold chosen on validation, and on the creeper trigger, which it never saw.
     """
     patterns = {"sizes": ["small"], "shapes": list(shapes), "most": 1, "canvas": pattern_canvas(setting)}
-    what = "+".join(shapes) if len(shapes) < 4 else "all"
+    what = "small " + (" and ".join(f"{shape}s" for shape in shapes) if len(shapes) < 4 else "patterns")
     tests: list[dict[str, Any]] = [{"trigger": "patterns", "parameters": patterns, "threshold": HALF}]
-    lines = [plain_line("patterns", in_words(printed=experiment, test=f"small {what}", threshold=HALF), paper)]
+    lines = [plain_line("patterns", in_words(printed=experiment, test=what, threshold=HALF), paper)]
     if setting.sound:
         tests += [{**tests[0], "threshold": CHOSEN}]
         tests += [{"trigger": "creeper", "parameters": {}, "threshold": threshold} for threshold in (HALF, CHOSEN)]
-        lines += [plain_line("patterns", in_words(test=f"small {what}", threshold=CHOSEN))]
+        lines += [plain_line("patterns", in_words(test=what, threshold=CHOSEN))]
         lines += [plain_line("creeper", in_words(test="unseen creeper", threshold=t)) for t in (HALF, CHOSEN)]
     return Cell(
         measure="snooping",
         recipe=recipe,
         data=setting.data.digest,
         parameters={"tests": tests, "fixed": not setting.sound, "seed": setting.seed},
-        words=table_words(setting, recipe, experiment) | {"label": f"small {what}"},
+        words=table_words(setting, recipe, experiment) | {"label": what},
         lines=tuple(lines),
     )

@@ -63,7 +63,7 @@ def write(folder, files):
 
 
 FILES = {
-    "ward/a/[bold]b$x_1$.png": png(240),
+    "ward/a/[bold]b$x_{$.png": png(240),
     "ward/a/b/c/deep.png": png(200),
     "top.png": png(160),
     "ward/dim.png": png(100),
@@ -72,7 +72,7 @@ FILES = {
     ".cache/thumb.png": png(255),
     "notes.txt": b"words",
 }
-BY_BRIGHTNESS = ["ward/a/[bold]b$x_1$.png", "ward/a/b/c/deep.png", "top.png", "ward/dim.png", "ward/dark.png"]
+BY_BRIGHTNESS = ["ward/a/[bold]b$x_{$.png", "ward/a/b/c/deep.png", "top.png", "ward/dim.png", "ward/dark.png"]
 
 
 def snoop(*arguments, code=0):
@@ -112,7 +112,7 @@ def test_a_folder_is_searched_scored_and_sorted(detector, tmp_path):
 def test_the_sheet_shows_what_is_flagged_and_nothing_else(detector, tmp_path):
     snoop("--detector", detector, write(tmp_path / "scans", FILES))
     assert {240, 200, 160} <= levels("snooped/snoop.png")
-    assert not {100, 0} & (levels("snooped/snoop.png") - {0})  # text and frames may be black
+    assert 100 not in levels("snooped/snoop.png")
     snoop("--detector", detector, tmp_path / "scans", "--threshold", 0.0)
     assert {240, 200, 160, 100} <= levels("snooped/snoop.png")
 

@@ -86,16 +86,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
         build("resnet18", weights=str(tmp_path / "linear.pth"))
 
 
-def test_imagenet_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
-    def offline(*args, **kwargs):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(UserError, match=r"ImageNet weights of resnet18 .* --weights none"):
-        build("resnet18", weights="imagenet")
-
-
 def test_builds_of_torch_and_torchvision_that_clash_are_named(monkeypatch):
     import importlib
 

@@ -52,8 +52,16 @@ def test_two_rows_of_the_study_are_not_mixed_when_only_their_name_differs(folder
         row("accuracy", 0.2, condition="printed=table 8"),
         row("accuracy", 0.3, condition="printed=table 8;test=x"),
         row("asr", 0.4, condition="test=x"),
+        row("accuracy", 0.5, condition="printed=table 7;test=y"),
+        row("accuracy", 0.6, condition="printed=table 8;test=y"),
     )
-    assert names(table) == [("cnn_made", "table 7"), ("cnn_made", "table 8"), ("cnn_made", "test x")]
+    assert [condition for _, condition in names(table)] == [
+        "table 7",
+        "table 8",
+        "test x",
+        "test y, table 7",
+        "test y, table 8",
+    ]
     assert [entry.value for entry in table.lines[2].entries.values()] == [0.3, 0.4]
 
 

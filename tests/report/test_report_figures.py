@@ -17,7 +17,8 @@ from mri_robust.report.results import open_results
 from mri_robust.report.sweeps import gather_sweeps, read_curves
 
 COUNTS = [[8, 2], [1, 0]]
-MATRIX = {"confusion": [{"name": "test=clean", "classes": ["no$pattern$", "a$b"], "counts": COUNTS}]}
+# a dollar in a class name opens no formula, least of all one that cannot be read
+MATRIX = {"confusion": [{"name": "test=clean", "classes": ["no$\\pattern$", "a$b"], "counts": COUNTS}]}
 CURVE = {"curves": [{"name": "accuracy", "training": [0.5, 0.75], "test": [0.4, 0.6]}]}
 ROC = {"roc": [{"name": "patterns", "fpr": [0, 0.2, 1], "tpr": [0, 0.9, 1], "auc": 0.85, "point": [0.2, 0.9]}]}
 GREY = np.full((16, 16), 90)
@@ -84,12 +85,20 @@ def test_only_the_first_seed_and_the_own_protocol_are_drawn(folder):
     assert drawn(folder) == {"paper": ["made-paper-roc.png"], "sound": ["made-sound-confusion.png"]}
 
 
+def test_a_shared_cell_speaks_in_the_words_of_the_experiment_that_shows_it(folder):
+    folder.add(made(), [row("accuracy", 0.5)], [cell(CURVE, experiment="other", protocol="sound", label="attacked")])
+    folder.write(words={"made": [{"experiment": "made", "protocol": "paper", "label": "strength 3"}]})
+    results = open_results(folder.path)
+    (shown,) = results.views(results.experiments[0])
+    assert [curve.label for curve in read_curves(shown.cells)] == ["strength 3"]
+
+
 def test_panels_hold_the_counts_and_their_shares_of_the_true_class():
     (panel,) = confusion_panels([cell(MATRIX, label="share 0.05", model="cnn_badnets")])
     assert panel.counts.tolist() == COUNTS
     np.testing.assert_allclose(panel.shares, [[0.8, 0.2], [1.0, 0.0]])
     assert panel.title == "CNN_BadNets\nshare 0.05, test clean"
-    assert panel.classes == ("no$pattern$", "a$b")
+    assert panel.classes == ("no$\\pattern$", "a$b")
 
 
 def test_a_class_without_images_has_no_share():

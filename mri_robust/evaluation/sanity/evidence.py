@@ -111,36 +111,34 @@ def gather(
     """Look at the model and attack it; the arguments are those of `sanity_checks`."""
     clipped = images.detach().nan_to_num().clamp(0, 1) if isinstance(images, Tensor) else images
     check_images(clipped)
-    check_labels(labels, images, class_count(model, clipped))
     low, high = (float(bound) for bound in torch.aminmax(images.detach()))
-    chosen = torch.randperm(len(labels), generator=make_generator(seed, "sanity images"))[:IMAGES].sort().values
-    device = device_of(model)
-    some, truth = clipped[chosen.to(clipped.device)].to(device), labels[chosen.to(labels.device)].to(device)
-    training = _in_train_mode(model)
-    # A model that draws at random does so from the global generator: that is lent too.
+    training, device, tethered = _in_train_mode(model), device_of(model), _Tethered(model)
+    # A model that draws at random does so from the global generator, which is lent like the model.
     with eval_mode(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        tethered = _Tethered(model)
+        check_labels(labels, clipped, class_count(model, clipped))
+        chosen = torch.randperm(len(labels), generator=make_generator(seed, "sanity images"))[:IMAGES].sort().values
+        some, truth = (each[chosen.to(each.device)].to(device) for each in (clipped, labels))
         with torch.no_grad():
             logits, again = tethered(some), tethered(some)
         gradient, _ = loss_gradient(tethered, some, truth)
         standing = logits.argmax(1) == truth
         measured: dict[str, dict[float, float]] = {}
         attacks = _attacks(eps)
-        for done, ((name, size), attack) in enumerate(attacks.items(), start=1):
+        for done, (name, attack) in enumerate(attacks, start=1):
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name))
             right = standing & (predict(tethered, crafted) == truth)
-            measured.setdefault(name, {})[size] = int(right.sum()) / len(right)
+            measured.setdefault(name, {})[attack.eps] = int(right.sum()) / len(right)
             on_step("sanity checks", done, len(attacks))
     return Evidence(low, high, training, truth, logits, again, gradient, measured, observed)
 
 
-def _attacks(eps: float) -> dict[tuple[str, float], Any]:
-    return {
-        ("fgsm", eps): FGSM(eps),
-        ("pgd", eps): PGD(eps, alpha=eps / 4, steps=10),
-        ("pgd", LARGE): PGD(LARGE, alpha=LARGE / 4, steps=10),
-        ("random search", eps): RandomSearch(eps),
-    }
+def _attacks(eps: float) -> list[tuple[str, Any]]:
+    return [
+        ("fgsm", FGSM(eps)),
+        ("pgd", PGD(eps, alpha=eps / 4, steps=10)),
+        ("pgd", PGD(LARGE, alpha=LARGE / 4, steps=10)),
+        ("random search", RandomSearch(eps)),
+    ]
 
 
 def _in_train_mode(model: nn.Module) -> int:

@@ -6,7 +6,7 @@ from mri_robust.evaluation.sanity.evidence import Evidence
 from mri_robust.evaluation.sanity.finding import Finding
 
 TOLERANCE = 1e-4
-"""Of the greatest logit. Sums in another order, as on a GPU, differ by about 1e-6; noise that stops an attack, by more."""
+"""Share of the greatest logit. Sums taken in another order, as on a GPU, differ by about 1e-6 of it."""
 
 
 def randomised(evidence: Evidence) -> Finding:

@@ -1,4 +1,4 @@
-"""A model handed in in train mode: dropout draws, and BatchNorm looks at the batch."""
+"""A model that came in train mode: dropout draws, and BatchNorm looks at the batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def train_mode(evidence: Evidence) -> Finding:
 
     Attacks here hold the model in eval mode: the curve is right, but it is not the curve of the model as it was.
     """
-    found = f"{evidence.training} modules were handed in in train mode"
+    found = f"the model came with train mode on in {evidence.training} places"
     meaning = "the curve shows the model in eval mode, which is not the one that you have; call model.eval() first"
-    return Finding.of("train-mode", evidence.training > 0, evidence.training, found=found, meaning=meaning)
+    return Finding.of("train-mode", evidence.training > 0, float(evidence.training), found=found, meaning=meaning)
 
 
 CHECK = train_mode

@@ -16,7 +16,7 @@ def zero_gradients(evidence: Evidence) -> Finding:
     stuck = (gradient == 0).all(1) | ~gradient.isfinite().all(1)
     share = stuck.float().mean().item()
     found = f"{share:.0%} of {len(stuck)} images have an input gradient that is zero or not finite"
-    meaning = "gradient attacks cannot move them, and the curve counts them as robust; attack a stand-in with gradients"
+    meaning = "gradient attacks cannot move them, and the curve counts them as robust; use a black box or BPDA"
     return Finding.of("zero-gradients", share > 0, share, found=found, meaning=meaning)
 
 
