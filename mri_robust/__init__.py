@@ -24,10 +24,14 @@ _PUBLIC = {
     "as_art_classifier": "mri_robust.adapters.art",
     "as_torchattack": "mri_robust.adapters.torchattacks",
     "crosscheck": "mri_robust.evaluation.crosscheck",
+    "CurveSettings": "mri_robust.evaluation.curve",
+    "epsilon_curve": "mri_robust.evaluation.curve",
     "epsilon_sweep": "mri_robust.evaluation.sweep",
     "fit": "mri_robust.training",
     "load_dataset": "mri_robust.data.dataset",
     "load_model": "mri_robust.models.checkpoint",
+    "measure_curve": "mri_robust.evaluation.curve",
+    "sanity_checks": "mri_robust.evaluation.sanity",
     "save_model": "mri_robust.models.checkpoint",
 }
 

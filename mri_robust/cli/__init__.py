@@ -17,6 +17,7 @@ from mri_robust.core.registry import did_you_mean
 COMMANDS = {
     "bench": "Regenerate the study's tables and figures, and cross-check the attacks.",
     "crosscheck": "Certify that our attacks agree with ART's and torchattacks'.",
+    "curve": "Accuracy over epsilon of your own model, and whether to believe it.",
     "data": "Look at a data set: counts, statistics, a grid of images.",
     "snoop": "List images that carry a suspicious pattern.",
 }

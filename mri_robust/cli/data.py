@@ -92,6 +92,60 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
     click.echo(f"wrote {shown(out)}")
 
 
+@data.command()
+@click.option(
+    "--data",
+    default="phantom",
+    show_default=True,
+    metavar="SOURCE",
+    help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/.",
+)
+@click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="audit",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where audit.csv and audit.png are written.",
+)
+def audit(data: str, skip_unreadable: bool, out: Path) -> None:
+    """Look for what makes numbers measured on a data set worthless.
+
+    Finds images that stand twice, pixel for pixel or nearly (other brightness, encoding, mirrored), within and
+    between training and test; the same picture in two classes; unreadable files; and whatever gives a class away
+    without a look at the brain: colour, frames, borders, file sizes. Reads images as RGB at 224 pixels. Every
+    finding goes to audit.csv, the pairs to look at first to audit.png.
+    """
+    from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.core.files import writable_folder, write_text
+    from mri_robust.data.audit.file_facts import file_facts
+    from mri_robust.data.audit.full import AUDIT_SIZE
+    from mri_robust.data.audit.full import audit as audit_dataset
+    from mri_robust.data.dataset import load_dataset
+    from mri_robust.data.layout import shown
+    from mri_robust.report.audit_tables import print_audit
+    from mri_robust.report.pairs_sheet import save_pairs, telling_pairs
+
+    dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
+    writable_folder(out)
+    console = make_console()
+    with StepProgress(console) as progress:
+        files = file_facts(data, lambda done, total: progress("look at files", done, total))
+        found = audit_dataset(dataset, files=files, on_step=progress)
+    print_audit(found, console)
+
+    table, sheet = out / "audit.csv", out / "audit.png"
+    text = found.findings.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    # A name that is no text, as Linux allows, cannot be written as UTF-8.
+    write_text(table, text.encode("utf-8", "backslashreplace").decode())
+    sheet.unlink(missing_ok=True)
+    pairs = telling_pairs(found.findings, found.images.set_index("file")["group"])
+    if len(pairs):
+        save_pairs(sheet, pairs, dataset, title=f"{dataset.name}: pairs to look at first")
+    click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(pairs) else "; no sheet, no pair is near"))
+
+
 def _print_summary(dataset: Dataset, summary: Summary) -> None:
     from rich import box
     from rich.console import Console

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.torchattacks import as_torchattack
+from mri_robust.core.contract import class_count
 
 STRONG = {"APGD": {"steps": 50}, "APGDT": {"steps": 50}, "Square": {"n_queries": 1000}}
 """Croce and Hein (arXiv 2003.01690) and Andriushchenko et al. (arXiv 1912.00049), with their budgets."""
@@ -25,12 +26,13 @@ def strong_attacks(
         batch: images at once.
     """
     lowered = verdicts.clone()
+    counted = {"APGDT": {"n_classes": class_count(model, images)}}
     for rung, eps in enumerate(epsilons):
         for name, options in STRONG.items():
             standing = torch.nonzero(lowered > rung).flatten()
             for some in standing.split(batch):
                 with torch.random.fork_rng(devices=[]):  # these attacks seed the global generator themselves
-                    attack = as_torchattack(name, model, eps=eps, **options)
+                    attack = as_torchattack(name, model, eps=eps, **options, **counted.get(name, {}))
                     adversarial = attack(images[some], labels[some])
                 with torch.no_grad():
                     fooled = (model(adversarial).argmax(1) != labels[some]).cpu()

@@ -50,7 +50,7 @@ def _rebuilt(module: nn.Module) -> nn.Module:
     changed = _fold_batchnorm(graph) + _pool_first(graph)
     if not changed:
         return module
-    graph.graph.lint()
+    graph.delete_all_unused_submodules()
     graph.recompile()
     return graph.eval()
 
@@ -73,7 +73,7 @@ def _fold_batchnorm(traced: fx.GraphModule) -> int:
             continue
         fused = fuse_conv_bn_eval(modules[str(before.target)], norm).to(memory_format=torch.channels_last)
         fused.requires_grad_(False)
-        _put(traced, str(before.target), fused)
+        traced.set_submodule(str(before.target), fused)
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
         folded += 1
@@ -102,15 +102,3 @@ def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return isinstance(modules[str(node.target)], nn.ReLU)
     return node.op in ("call_function", "call_method") and node.target in _RELU_FUNCTIONS
-
-
-def _put(traced: fx.GraphModule, target: str, module: nn.Module) -> None:
-    """Replace a submodule in the traced copy alone; the containers on the way are copied, not shared."""
-    parent, _, name = target.rpartition(".")
-    holder: nn.Module = traced
-    for step in parent.split(".") if parent else []:
-        own = copy.copy(holder._modules[step])
-        own._modules = dict(own._modules)  # type: ignore[union-attr]
-        holder._modules[step] = own
-        holder = own  # type: ignore[assignment]
-    holder._modules[name] = module

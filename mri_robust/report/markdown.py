@@ -49,7 +49,9 @@ def _summary(results: Results) -> str:
 
 
 def _closeness(results: Results) -> str:
-    """One line an experiment: how far protocol `paper` comes to the study's numbers."""
+    """One line an experiment: how far protocol `paper` comes to the study's numbers; empty where it was not run."""
+    if "paper" not in results.run["protocols"]:
+        return ""
     lines = []
     for experiment in results.experiments:
         close = closeness(distances(results.tables[experiment.name]))

@@ -140,7 +140,7 @@ QUICK = Scale(
     attacked_images=1000,
     attacked_epochs={10: 6, 5: 3},
     strengths=(1, 3),
-    pattern_growth=2.0,
+    pattern_growth=3.5,
     strong=False,
 )
 SCALES = {scale.name: scale for scale in (QUICK, STANDARD, FULL)}

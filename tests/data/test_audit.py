@@ -1,6 +1,8 @@
-"""Duplicates, leaks and pixel statistics against plain counting."""
+"""Exact duplicates, leaks and pixel statistics against plain counting."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mri_robust.data.audit import duplicate_counts, leaked_test_images
-from mri_robust.data.dataset import Dataset, Split
+from mri_robust.data.audit import duplicate_counts, exact, leaked_test_images
+from mri_robust.data.dataset import Dataset, Split, content_digest
 from mri_robust.data.summary import pixel_statistics, summarise
 
 
@@ -20,7 +22,7 @@ def split_of(images: np.ndarray) -> Split:
 def dataset_of(train: list[int], test: list[int]) -> Dataset:
     """A data set whose images are flat, so that equal numbers are equal images."""
     splits = [split_of(np.full((len(v), 1, 8, 8), np.array(v)[:, None, None, None], np.uint8)) for v in (train, test)]
-    return Dataset("flat", *splits, classes=("a", "b"), digest="0")
+    return Dataset("flat", *splits, classes=("a", "b"), digest=content_digest(*(split.images for split in splits)))
 
 
 def test_twins_are_found_whatever_their_label() -> None:
@@ -30,9 +32,24 @@ def test_twins_are_found_whatever_their_label() -> None:
 
 
 def test_one_pixel_makes_no_twin() -> None:
-    dataset = dataset_of([1], [1])
+    dataset = replace(dataset_of([1], [1]), digest="one pixel")
     dataset.test.images[0, 0, 3, 3] = 2
     assert not leaked_test_images(dataset).any()
+
+
+def test_the_answer_is_remembered_for_the_same_data_set_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    monkeypatch.setattr(exact, "fingerprint", lambda image: taken.append(0) or image.tobytes())
+    dataset = dataset_of([101, 102], [102, 103])
+    first = leaked_test_images(dataset)
+    assert first.tolist() == [True, False]
+    assert len(taken) == 4
+    assert leaked_test_images(dataset_of([101, 102], [102, 103])) is first
+    assert len(taken) == 4
+    part = Split(dataset.test.images[1:], dataset.test.labels[1:], dataset.test.names[1:])
+    assert leaked_test_images(replace(dataset, test=part)).tolist() == [False]
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = False
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=20))

@@ -1,0 +1,192 @@
+"""Our attacks against the libraries', on the same trained model and images: seconds, ratios, memory, accuracies.
+
+Run as `python benchmarks/attack_speed.py --data brain-tumor-mri.zip`. Engines are interleaved round by round; medians
+count. The floor is the number of input-gradient and forward passes that the task needs, times the measured time of one
+of each on the attack's copy of the model. Peak memory is that of a process that runs one engine alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import training_speed
+from engines import EPSILONS, OUR_BATCH, SINGLE_STEPS, TASKS, Work
+from subjects import load_work
+
+from mri_robust.attacks.gradient import loss_gradient
+from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.memory import keep_freed_memory
+from mri_robust.models.attack_copy import attack_copy
+
+DEFAULT_TASKS = "fgsm-sweep,pgd-sweep,single-pgd,training"
+PEERS = ("art", "torchattacks", "foolbox")
+
+
+def main() -> None:
+    options = _options()
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    work, dataset = load_work(
+        options.data, options.model, options.checkpoint, options.image_size, options.images, device
+    )
+    if options.alone:
+        task, engine = options.alone.split(":")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        TASKS[task][engine](work)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps({"peak_mb": round(after / 1024), "before_mb": round(before / 1024)}))
+        return
+    rows: list[dict[str, Any]] = []
+    for task in options.tasks.split(","):
+        if task in TASKS:
+            rows += _attack_task(task, work, options)
+        elif task == "training":
+            rows += _training_task(dataset, options)
+        elif task == "adversarial-training":
+            seconds = [
+                training_speed.adversarial_epoch(dataset, options.model, dataset.size) for _ in range(options.rounds)
+            ]
+            rows.append(_row(task, "native", seconds, None, None, None, []))
+        else:
+            sys.exit(f"unknown task '{task}': known are {', '.join(TASKS)}, training, adversarial-training")
+        _print(rows[-len(TASKS.get(task, ())) or -2 :] if task in TASKS else rows[-2:])
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def _attack_task(task: str, work: Work, options: argparse.Namespace) -> list[dict[str, Any]]:
+    engines = {name: run for name, run in TASKS[task].items() if name != "foolbox" or _has_foolbox()}
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    accuracies: dict[str, list[float]] = {}
+    passes: list[tuple[float, float]] = []
+    for name, run in engines.items():  # once unmeasured: libraries prepare convolutions at the first call
+        accuracies[name] = run(work)
+    for _ in range(options.rounds):
+        passes.append(_pass_seconds(work))
+        for name, run in engines.items():
+            began = time.perf_counter()
+            run(work)
+            _synchronise()
+            seconds[name].append(time.perf_counter() - began)
+    floor = _floor(task, statistics.median(p[0] for p in passes), statistics.median(p[1] for p in passes))
+    best_peer = min((statistics.median(seconds[name]) for name in engines if name in PEERS), default=None)
+    memory = {name: _peak(task, name, options) for name in engines} if options.memory else {}
+    return [
+        _row(task, name, seconds[name], best_peer, floor, memory.get(name), accuracies[name]) for name in engines
+    ]
+
+
+def _pass_seconds(work: Work) -> tuple[float, float]:
+    """Seconds of one input gradient, and of one forward pass, of all images on the attack's copy."""
+    with eval_mode(work.model):
+        fast = attack_copy(work.model, work.images[:2])
+        batches = list(zip(work.images.split(OUR_BATCH), work.labels.split(OUR_BATCH), strict=True))
+        loss_gradient(fast, *batches[0])
+        began = time.perf_counter()
+        for images, labels in batches:
+            loss_gradient(fast, images, labels)
+        _synchronise()
+        middle = time.perf_counter()
+        with torch.no_grad():
+            for images, _ in batches:
+                fast(images)
+        _synchronise()
+        return middle - began, time.perf_counter() - middle
+
+
+def _floor(task: str, gradient: float, forward: float) -> float | None:
+    if task == "fgsm-sweep":
+        return gradient + len(EPSILONS) * forward
+    return SINGLE_STEPS * gradient + forward if task == "single-pgd" else None
+
+
+def _training_task(dataset: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
+    runs = {"native": training_speed.native, "plain loop": training_speed.plain_loop}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(options.rounds):
+        for name, run in runs.items():
+            seconds[name].append(run(dataset, options.model, dataset.size))
+    peer = statistics.median(seconds["plain loop"])
+    return [_row("training", name, found, peer, None, None, []) for name, found in seconds.items()]
+
+
+def _row(
+    task: str,
+    engine: str,
+    seconds: list[float],
+    peer: float | None,
+    floor: float | None,
+    peak: float | None,
+    accuracies: list[float],
+) -> dict[str, Any]:
+    median = statistics.median(seconds)
+    return {
+        "task": task,
+        "engine": engine,
+        "seconds": round(median, 3),
+        "rounds": [round(value, 3) for value in seconds],
+        "ratio_to_best_peer": None if peer is None else round(peer / median, 2),
+        "ratio_to_floor": None if floor is None else round(median / floor, 2),
+        "peak_mb": peak,
+        "accuracies": [round(value, 4) for value in accuracies],
+    }
+
+
+def _peak(task: str, engine: str, options: argparse.Namespace) -> float:
+    """Peak megabytes of a process of its own that runs one engine once."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--alone", f"{task}:{engine}"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(made.stdout.strip().splitlines()[-1])["peak_mb"])
+
+
+def _has_foolbox() -> bool:
+    try:
+        import foolbox  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        peer = "" if row["ratio_to_best_peer"] is None else f"{row['ratio_to_best_peer']:6.2f}x best peer"
+        floor = "" if row["ratio_to_floor"] is None else f"{row['ratio_to_floor']:6.2f}x floor"
+        peak = "" if row["peak_mb"] is None else f"{row['peak_mb']:6.0f} MB"
+        print(
+            f"{row['task']:<12} {row['engine']:<13} {row['seconds']:8.2f} s {row['rounds']} {peer} {floor} {peak} "
+            f"{row['accuracies']}",
+            flush=True,
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="phantom", help="phantom, a folder or a .zip")
+    parser.add_argument("--model", choices=["cnn", "resnet18"], default="cnn")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--tasks", default=DEFAULT_TASKS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--no-memory", dest="memory", action="store_false")
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
