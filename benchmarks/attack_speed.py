@@ -80,9 +80,7 @@ def _attack_task(task: str, work: Work, options: argparse.Namespace) -> list[dic
     floor = _floor(task, statistics.median(p[0] for p in passes), statistics.median(p[1] for p in passes))
     best_peer = min((statistics.median(seconds[name]) for name in engines if name in PEERS), default=None)
     memory = {name: _peak(task, name, options) for name in engines} if options.memory else {}
-    return [
-        _row(task, name, seconds[name], best_peer, floor, memory.get(name), accuracies[name]) for name in engines
-    ]
+    return [_row(task, name, seconds[name], best_peer, floor, memory.get(name), accuracies[name]) for name in engines]
 
 
 def _pass_seconds(work: Work) -> tuple[float, float]:

@@ -43,9 +43,7 @@ def load_work(
 
 
 def _trained(dataset: Dataset, model: str, image_size: int) -> torch.nn.Module:
-    scale = replace(
-        QUICK, image_size=image_size, rate=2.0, train_images=1500, epochs={10: 3}, resnet_epochs={5: 2}
-    )
+    scale = replace(QUICK, image_size=image_size, rate=2.0, train_images=1500, epochs={10: 3}, resnet_epochs={5: 2})
     facts = DataFacts(
         dataset.name, dataset.digest, dataset.channels, dataset.classes, len(dataset.train), len(dataset.test)
     )

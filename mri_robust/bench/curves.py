@@ -17,9 +17,10 @@ from mri_robust.core.progress import OnStep
 from mri_robust.data.dataset import Channels, Dataset, load_dataset
 from mri_robust.evaluation.curve import Curve, CurveSettings, measure_curve
 from mri_robust.evaluation.measures.evasion import choose_images
-from mri_robust.evaluation.sanity import Finding, sanity_checks
+from mri_robust.evaluation.sanity import sanity_checks
 from mri_robust.evaluation.significance import mcnemar, over_seeds, paired_bootstrap
 from mri_robust.models.foreign import check_logits, open_model
+from mri_robust.study.curve_results import CurveResults
 from mri_robust.training import to_unit_range
 
 DEFAULT_SIZE = 224
@@ -46,27 +47,6 @@ class CurvePlan:
     precision: str = "fp32"
 
 
-@dataclass(frozen=True)
-class CurveResults:
-    """What a run of `curve` found.
-
-    Attributes:
-        table: one row a model and epsilon: `model`, `attack`, `epsilon`, `accuracy`, `ci_low`, `ci_high`, `spread`
-            (over seeds, empty for one), `n`.
-        images: one row an image: `file`, `label`, and for each model its smallest fooling epsilon.
-        comparisons: one row a pair of models and epsilon: `model`, `other`, `epsilon`, `difference`, its 95 % interval,
-            McNemar's `p_value`; empty for one model.
-        findings: model -> what the sanity checks say.
-        about: settings, data and versions, plain data.
-    """
-
-    table: pd.DataFrame
-    images: pd.DataFrame
-    comparisons: pd.DataFrame
-    findings: dict[str, list[Finding]]
-    about: dict[str, Any]
-
-
 def run_curves(plan: CurvePlan, device: torch.device, on_step: OnStep) -> CurveResults:
     """Load the models and the data, check, attack, compare.
 
@@ -79,12 +59,13 @@ def run_curves(plan: CurvePlan, device: torch.device, on_step: OnStep) -> CurveR
     pixels, labels = dataset.test.images[chosen], dataset.test.labels[chosen]
     settings = CurveSettings(attack=plan.attack, steps=plan.steps, restarts=plan.restarts, precision=plan.precision)
     curves: dict[str, list[Curve]] = {}
-    findings: dict[str, list[Finding]] = {}
+    findings: dict[str, list[dict[str, Any]]] = {}
     probe = to_unit_range(torch.from_numpy(np.array(pixels)))
     for source, model in models.items():
         model.to(device)
         check_logits(model, probe[:2].to(device), dataset.classes, source)
-        findings[source] = sanity_checks(model, probe.to(device), torch.from_numpy(labels).to(device), on_step=on_step)
+        checked = sanity_checks(model, probe.to(device), torch.from_numpy(labels).to(device), on_step=on_step)
+        findings[source] = [asdict(finding) for finding in checked]
         curves[source] = [
             measure_curve(
                 model,

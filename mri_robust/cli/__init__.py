@@ -18,7 +18,7 @@ COMMANDS = {
     "bench": "Regenerate the study's tables and figures, and cross-check the attacks.",
     "crosscheck": "Certify that our attacks agree with ART's and torchattacks'.",
     "curve": "Accuracy over epsilon of your own model, and whether to believe it.",
-    "data": "Look at a data set: counts, statistics, a grid of images.",
+    "data": "Look at a data set: counts, statistics, copies and give-aways, a grid of images.",
     "snoop": "List images that carry a suspicious pattern.",
 }
 """Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""

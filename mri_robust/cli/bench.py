@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     type=click.Choice(list(SCALES)),
     default="quick",
     show_default=True,
-    help="56 px in minutes; the whole training set at 112 px; the study's own 224 px, epochs and batch.",
+    help="56 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
 )
 @click.option(
     "--engine",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,9 +15,7 @@ from mri_robust.core.digest import canonical_json
 from mri_robust.core.files import write_text, written_aside
 from mri_robust.report.drawing import COLOURS, MARKERS, plain_axes
 from mri_robust.report.layout import in_255ths
-
-if TYPE_CHECKING:
-    from mri_robust.bench.curves import CurveResults
+from mri_robust.study.curve_results import CurveResults
 
 
 def write_curves(results: CurveResults, out: Path) -> None:
@@ -27,11 +24,9 @@ def write_curves(results: CurveResults, out: Path) -> None:
     write_text(out / "images.csv", results.images.to_csv(index=False, lineterminator="\n"))
     if len(results.comparisons):
         write_text(out / "comparisons.csv", results.comparisons.to_csv(index=False, lineterminator="\n"))
-    checks = {
-        model: [{"check": f.check, "tripped": f.tripped, "figure": f.figure, "message": f.message} for f in findings]
-        for model, findings in results.findings.items()
-    }
-    write_text(out / "curve.json", canonical_json({**results.about, "sanity_checks": checks}, indent=2) + "\n")
+    write_text(
+        out / "curve.json", canonical_json({**results.about, "sanity_checks": results.findings}, indent=2) + "\n"
+    )
     with written_aside(out / "curve.png") as aside:
         draw_curve(results.table).savefig(aside, format="png", metadata={"Software": None})
 
@@ -75,9 +70,9 @@ def print_curves(results: CurveResults, console: Console) -> None:
         )
     for model, findings in results.findings.items():
         for finding in findings:
-            if finding.tripped:
-                console.print(f"[bold yellow]warning[/] {escape(model)}: {escape(finding.message)}", highlight=False)
-    tripped = sum(finding.tripped for findings in results.findings.values() for finding in findings)
+            if finding["tripped"]:
+                console.print(f"[bold yellow]warning[/] {escape(model)}: {escape(finding['message'])}", highlight=False)
+    tripped = sum(finding["tripped"] for findings in results.findings.values() for finding in findings)
     checks = sum(len(findings) for findings in results.findings.values())
     console.print(f"{checks - tripped} of {checks} sanity checks passed", highlight=False)
 

@@ -10,7 +10,7 @@ class Scale:
     """What a run cuts against the study.
 
     Attributes:
-        name: `quick`, `standard` or `full`.
+        name: `quick`, `small`, `standard` or `full`.
         image_size: pixels; the study's own is 224.
         batch_size: images a training step; the study's own is 8.
         rate: factor on the study's learning rates, for larger batches and fewer steps.
@@ -143,5 +143,20 @@ QUICK = Scale(
     pattern_growth=3.5,
     strong=False,
 )
-SCALES = {scale.name: scale for scale in (QUICK, STANDARD, FULL)}
+SMALL = replace(
+    FULL,
+    name="small",
+    image_size=56,
+    batch_size=32,
+    rate=4.0,
+    whole_augmentation=False,
+    training_steps=3,
+    attack_share=0.2,
+    steps=10,
+    restarts=1,
+    strengths=(1, 3),
+    pattern_growth=3.5,
+    strong=False,
+)
+SCALES = {scale.name: scale for scale in (QUICK, SMALL, STANDARD, FULL)}
 """Scales by name, the default first."""

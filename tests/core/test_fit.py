@@ -69,6 +69,18 @@ def test_one_step_is_gradient_descent_by_hand() -> None:
     assert history[0]["loss"] == pytest.approx(np.log(4), abs=1e-6)
 
 
+def test_a_clipped_step_is_as_long_as_the_bound_and_points_the_same_way() -> None:
+    moves = {}
+    for bound in (None, 0.01):
+        model = Linear(torch.zeros(4, 64), torch.zeros(4))
+        sgd = torch.optim.SGD(model.parameters(), lr=1.0)
+        fit(model, IMAGES, LABELS, optimizer=sgd, settings=settings(epochs=1, batch_size=COUNT, clip_norm=bound))
+        moves[bound] = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    assert moves[None].norm() > 0.1
+    assert moves[0.01].norm().item() == pytest.approx(0.01, rel=1e-3)
+    torch.testing.assert_close(moves[0.01] / 0.01, moves[None] / moves[None].norm(), rtol=1e-3, atol=1e-4)
+
+
 def test_the_epoch_loss_is_the_mean_over_images_not_over_batches() -> None:
     """Without a learning rate the loss of every image is fixed; 48 images in batches of 20, 20 and 8."""
     weight = torch.randn(4, 64, generator=torch.Generator().manual_seed(0))

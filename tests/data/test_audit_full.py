@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,20 @@ def test_the_phantom_has_nothing_to_find() -> None:
     assert found.majority == 0.25
 
 
+REAL = os.environ.get("MRI_ROBUST_REAL_DATA")
+
+
+@pytest.mark.skipif(not REAL, reason="MRI_ROBUST_REAL_DATA does not name the archive of the study's data")
+def test_the_real_archive_has_its_known_faults() -> None:
+    found = audit(load_dataset(REAL or "", size=224, channels="rgb"))
+    assert found.duplicates.loc["pixel for pixel", ["repeats_train", "repeats_test", "seen"]].tolist() == [207, 30, 216]
+    coloured = of_kind(found, "colour")
+    assert (len(coloured), set(coloured["class"])) == (106, {"notumor"})
+    # Counted apart from this code at 128 pixels, by plain correlation from .98 to .995, flips included: always 992.
+    assert found.duplicates.loc["near, flips too", "seen"] == pytest.approx(992, abs=3)
+    assert len(of_kind(found, "label conflict")) == 4
+
+
 @settings(max_examples=8)
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 15), st.integers(0, 11))
 def test_every_planted_copy_counts_once(in_train: int, in_test: int, source: int, tested: int) -> None:
@@ -78,10 +93,11 @@ def test_how_alike_the_twin_in_training_is_stands_beside_every_test_image() -> N
     assert tested["group"].tolist()[:3] == found.images["group"].tolist()[:3]
     assert found.images.query("split == 'test' and twin == ''")["file"].tolist() == ["Testing/notumor/3.png"]
     near = of_kind(found, "near")
-    assert near[["file", "other_file", "flip"]].to_numpy().tolist() == [
-        ["Training/notumor/1.png", "Testing/notumor/1.png", ""],
+    assert near["distance"].is_monotonic_increasing
+    assert near.sort_values("file")[["file", "other_file", "flip"]].to_numpy().tolist() == [
         ["Training/glioma/2.png", "Testing/glioma/2.png", "left-right"],
-    ] or near["distance"].is_monotonic_increasing
+        ["Training/notumor/1.png", "Testing/notumor/1.png", ""],
+    ]
 
 
 def test_one_picture_in_two_classes_is_a_conflict() -> None:
@@ -121,7 +137,14 @@ def test_grey_is_pillows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edge", "frame"), [(np.full(28, 129), 1), (np.full(28, 17), 1), (np.full(28, 15), 0), (np.linspace(20, 90, 28), 0)]
+    ("edge", "frame"),
+    [
+        (np.full(28, 129), 1),
+        (np.full(28, 17), 1),
+        (np.full(28, 15), 0),
+        (np.linspace(20, 90, 28), 0),
+        (np.linspace(90, 200, 28), 1),
+    ],
 )
 @pytest.mark.parametrize("turns", range(4))
 def test_a_frame_is_a_bright_or_an_even_edge(edge: np.ndarray, frame: int, turns: int) -> None:
@@ -158,14 +181,14 @@ def test_a_class_in_white_frames_is_told_by_the_frame_alone() -> None:
 
 def test_features_of_chance_tell_nothing_and_copies_are_not_remembered() -> None:
     generator = np.random.default_rng(0)
-    noise = np.repeat(generator.random(100), 10)
-    labels = np.repeat(generator.integers(0, 2, 100), 10)
-    features = pd.DataFrame({"noise": noise})
-    grouped = class_accuracies(features, ["noise"], labels, np.repeat(np.arange(100), 10))["accuracy"]
-    remembered = class_accuracies(features, ["noise"], labels, np.arange(1000))["accuracy"]
-    assert 0.3 < grouped["noise"] < 0.7
+    group = np.repeat(np.arange(50), 10)
+    features = pd.DataFrame({"noise": generator.random(50)[group]})
+    labels = (np.arange(50) % 2)[group]
+    apart = class_accuracies(features, ["noise"], labels, group)["accuracy"]
+    remembered = class_accuracies(features, ["noise"], labels, np.arange(500))["accuracy"]
+    assert 0.3 < apart["noise"] < 0.7
     assert remembered["noise"] > 0.85
-    assert grouped[TOGETHER] == grouped["noise"]
+    assert apart[TOGETHER] == apart["noise"]
 
 
 def test_too_few_images_give_no_accuracy_and_no_error() -> None:

@@ -11,7 +11,9 @@ from scipy.stats import binomtest
 from toy_models import assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 
 from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.core.borrowing import eval_mode
 from mri_robust.evaluation.curve import CurveSettings, epsilon_curve, measure_curve
+from mri_robust.evaluation.survivors import strong_attacks
 
 EPSILONS = (0.004, 0.01, 0.02, 0.1)
 MODEL = small_net()
@@ -44,6 +46,16 @@ def test_library_attacks_only_take_away_from_pgd() -> None:
     pgd = measure_curve(MODEL, IMAGES, LABELS, EPSILONS, CurveSettings(attack="pgd", steps=2))
     worst = measure_curve(MODEL, IMAGES, LABELS, EPSILONS, CurveSettings(attack="worst-case", steps=20, restarts=2))
     assert worst.right[1:].sum() < pgd.right[1:].sum()
+
+
+def test_survivors_are_lowered_to_the_first_radius_that_a_stronger_attack_fools_them_at() -> None:
+    right_clean = right(IMAGES)
+    verdicts = torch.where(torch.from_numpy(right_clean), 2, -1)
+    with eval_mode(MODEL):
+        lowered = strong_attacks(MODEL, IMAGES, LABELS, (0.001, 0.3), verdicts, 16)
+    assert (lowered[~torch.from_numpy(right_clean)] == -1).all()
+    assert (lowered == 1).sum() > 20  # at .3 nearly everybody falls, at .001 hardly anybody
+    assert (lowered == 0).sum() < 5
 
 
 def test_half_precision_is_confirmed_so_it_is_never_below_an_attack_that_finds_all() -> None:

@@ -71,6 +71,7 @@ def test_a_perfect_backdoor_is_invisible_on_clean_images_and_always_succeeds() -
     clean, mix, triggered = (values(rows) for rows in result["rows"])
     assert clean["accuracy"] == 1.0
     assert triggered == {"asr": 1.0}
+    assert result["rows"][2][0]["n"] == 60  # images of the target class are no victims
     stamped = triggered_places("mix", DATA.test.labels, PARAMETERS)
     assert mix["accuracy"] == pytest.approx(1 - len(stamped) / COUNT)
     assert mix["missed_tumour_rate"] == pytest.approx(len(stamped) / 60)

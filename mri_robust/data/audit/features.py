@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 GIVEAWAYS = ("colour", "frame", "border", "border_spread", "corners", "width", "height")
-"""Features that say nothing of a tumour: a model that reads the class off them cheats."""
-CONTENT = ("brightness", "contrast", "kilobytes")
-"""Features that the anatomy changes too; shown, but no proof of cheating."""
+"""Features that say nothing of a tumour: a model that reads the class off them cheats.
+
+The others, `brightness`, `contrast` and `kilobytes`, depend on the anatomy too: they are shown, but prove nothing.
+"""
 
 _BRIGHT = 128
 _BLACK = 16

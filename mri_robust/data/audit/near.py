@@ -115,7 +115,7 @@ def _unit(images: np.ndarray) -> np.ndarray:
     flat = images.reshape(len(images), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.divide(flat, norm, out=np.zeros_like(flat), where=norm > 1e-3)
+    return np.divide(flat, norm, out=np.zeros_like(flat), where=norm > 0)
 
 
 def _candidates(signatures: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
