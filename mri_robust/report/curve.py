@@ -69,9 +69,8 @@ def print_curves(results: CurveResults, console: Console) -> None:
             highlight=False,
         )
     for model, findings in results.findings.items():
-        for finding in findings:
-            if finding["tripped"]:
-                console.print(f"[bold yellow]warning[/] {escape(model)}: {escape(finding['message'])}", highlight=False)
+        for message in (finding["message"] for finding in findings if finding["tripped"]):
+            console.print(f"[bold yellow]warning[/] {escape(model)}: {escape(message)}", highlight=False)
     tripped = sum(finding["tripped"] for findings in results.findings.values() for finding in findings)
     checks = sum(len(findings) for findings in results.findings.values())
     console.print(f"{checks - tripped} of {checks} sanity checks passed", highlight=False)
