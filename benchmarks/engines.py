@@ -20,7 +20,7 @@ SINGLE_EPS, SINGLE_ALPHA, SINGLE_STEPS = 4 / 255, 1 / 255, 20
 WORST_EPSILONS = tuple(eps / 255 for eps in (1, 2, 4, 8))
 WORST_STEPS, RESTARTS = 40, 5
 PEER_BATCH = 32
-OUR_BATCH = 8
+OUR_BATCH = 64
 
 Accuracies = list[float]
 

@@ -42,7 +42,7 @@ class Ladder:
     alphas: tuple[float, ...]
     steps: int
     restarts: int = 0
-    batch: int = 16
+    batch: int = 32
 
     def __post_init__(self) -> None:
         check_count("number of epsilons", len(self.epsilons))

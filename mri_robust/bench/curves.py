@@ -97,7 +97,7 @@ def _load(plan: CurvePlan, models: list[nn.Module]) -> Dataset:
     return load_dataset(
         plan.data,
         size=plan.size or int(getattr(stated, "image_size", DEFAULT_SIZE)),
-        channels=plan.channels or getattr(stated, "channels", None) or "rgb",  # type: ignore[arg-type]
+        channels=plan.channels or getattr(stated, "channels", None) or "rgb",
         skip_unreadable=plan.skip_unreadable,
     )
 

@@ -55,7 +55,7 @@ class CurveSettings:
     alpha: float | None = None
     restarts: int = 5
     precision: str = "fp32"
-    batch: int = 16
+    batch: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
