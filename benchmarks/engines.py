@@ -20,7 +20,8 @@ SINGLE_EPS, SINGLE_ALPHA, SINGLE_STEPS = 4 / 255, 1 / 255, 20
 WORST_EPSILONS = tuple(eps / 255 for eps in (1, 2, 4, 8))
 WORST_STEPS, RESTARTS = 40, 5
 PEER_BATCH = 32
-OUR_BATCH = 64
+OUR_BATCH = 32
+SINGLE_BATCH = 64
 
 Accuracies = list[float]
 
@@ -65,7 +66,7 @@ def _native_single(work: Work) -> Accuracies:
     attack = PGD(SINGLE_EPS, alpha=SINGLE_ALPHA, steps=SINGLE_STEPS, random_start=False)
     with eval_mode(work.model):
         fast = attack_copy(work.model, work.images[:2])
-        batches = zip(work.images.split(OUR_BATCH), work.labels.split(OUR_BATCH), strict=True)
+        batches = zip(work.images.split(SINGLE_BATCH), work.labels.split(SINGLE_BATCH), strict=True)
         crafted = torch.cat([attack.craft(fast, images, labels, None) for images, labels in batches])
     return [work.accuracy(crafted)]
 
