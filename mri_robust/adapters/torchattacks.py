@@ -95,6 +95,30 @@ class _Stretched(nn.Module):
         return self.model(stretched * self.width + self.low)
 
 
+class _PlainGradient(nn.Module):
+    """A model whose input gradient is contiguous, which PGDL2 and others take for granted; no value changes.
+
+    A model in channels_last gives colour images a gradient in that order, and `grad.view(...)` fails on it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(_Contiguous.apply(images))
+
+
+class _Contiguous(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        return images.view_as(images)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0].contiguous()
+
+
 def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
     accepted = inspect.signature(attack_class.__init__).parameters  # type: ignore[misc]
     unknown = sorted(set(parameters) - set(accepted))
@@ -109,7 +133,7 @@ def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> 
                 return super().__call__(*args, **kwargs)
 
     Borrowing.__name__ = Borrowing.__qualname__ = attack_class.__name__
-    attack = Borrowing(model, **parameters)
+    attack = Borrowing(_PlainGradient(model), **parameters)
     attack.set_device(device_of(model))
     return attack
 
