@@ -47,6 +47,6 @@ def _trained(dataset: Dataset, model: str, image_size: int) -> torch.nn.Module:
     facts = DataFacts(
         dataset.name, dataset.digest, dataset.channels, dataset.classes, len(dataset.train), len(dataset.test)
     )
-    setting = Setting("sound", scale, facts, seed=42, weights=Plan((), weights="none").first_weights())
+    setting = Setting("sound", scale, facts, seed=42, weights=Plan((), weights="none").first_weights)
     store = ModelStore(cache_folder("benchmarks"), dataset, Machine.choose("auto", "auto"))
     return store.get(TRAINED[model].recipe(setting))

@@ -28,6 +28,12 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Ten
     return gradient, logits.detach()
 
 
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """int64 [N]: the class of greatest logit."""
+    with torch.no_grad():
+        return model(images).argmax(1)
+
+
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
     """bool [N]: the attack has what it wants, the target label, or any label but the true one."""
     hit = logits.argmax(1) == labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ class Plan:
             train_images=len(dataset.train),
             test_images=len(dataset.test),
         )
-        weights = self.first_weights()
+        weights = self.first_weights
         seeds = range(FIRST_SEED, FIRST_SEED + self.seeds)
         return [Setting(protocol, SCALES[self.scale], facts, seed, self.engine, weights) for seed in seeds]
 
+    @cached_property
     def first_weights(self) -> dict[str, tuple[str, str]]:
         """ResNet -> (`none`, `imagenet` or a file; the digest of that file); `auto` takes ImageNet's where they are.
 
@@ -210,7 +212,7 @@ class Bench:
             "scale": plan.scale,
             "cuts": SCALES[plan.scale].cuts(),
             "engine": plan.engine,
-            "weights": ", ".join(f"{name} {weights}" for name, (weights, _) in plan.first_weights().items()),
+            "weights": ", ".join(f"{name} {weights}" for name, (weights, _) in plan.first_weights.items()),
             "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
             "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
             "words": {name: [cell.words for cell, _ in cells] for name, cells in measured.items()},

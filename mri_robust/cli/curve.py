@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import data_options
+from mri_robust.cli.options import data_options, device_option
 from mri_robust.core.errors import UserError
 
 
@@ -62,9 +62,7 @@ class Numbers(click.ParamType):
     show_default=True,
     help="What PGD crafts in; every success is confirmed in fp32.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Processor."
-)
+@device_option
 @click.option("--out", type=click.Path(path_type=Path), default="curve", show_default=True, help="Folder to write to.")
 def curve(sources: tuple[str, ...], out: Path, device: str, **options: Any) -> None:
     """Accuracy over epsilon, exact and with intervals, and whether to believe it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mri_robust.cli.options import Command, data_options
+from mri_robust.cli.options import Command, data_options, skip_unreadable_option, source_option
 
 if TYPE_CHECKING:
     from mri_robust.data.dataset import Dataset
@@ -93,14 +93,8 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
 
 
 @data.command()
-@click.option(
-    "--data",
-    default="phantom",
-    show_default=True,
-    metavar="SOURCE",
-    help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/.",
-)
-@click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read.")
+@source_option
+@skip_unreadable_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

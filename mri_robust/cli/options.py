@@ -9,23 +9,31 @@ import click
 
 Command = Callable[..., Any]
 
+skip_unreadable_option = click.option(
+    "--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."
+)
+source_option = click.option(
+    "--data",
+    default="phantom",
+    show_default=True,
+    metavar="SOURCE",
+    help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/.",
+)
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Processor."
+)
+
 
 def data_options(command: Command) -> Command:
     """`--data`, `--channels` (None when not given) and `--skip-unreadable`."""
     for option in (
-        click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."),
+        skip_unreadable_option,
         click.option(
             "--channels",
             type=click.Choice(["grey", "rgb"]),
             help="Read images as grey or RGB.  [default: grey; rgb under --protocol paper]",
         ),
-        click.option(
-            "--data",
-            default="phantom",
-            show_default=True,
-            metavar="SOURCE",
-            help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/.",
-        ),
+        source_option,
     ):
         command = option(command)
     return command
@@ -41,9 +49,7 @@ def machine_options(command: Command) -> Command:
             show_default=True,
             help="Number format of training; attacks are always measured in fp32.",
         ),
-        click.option(
-            "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Processor."
-        ),
+        device_option,
     ):
         command = option(command)
     return command

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mri_robust.cli.options import device_option, skip_unreadable_option
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -38,10 +40,8 @@ _CHUNK = 256
     metavar="FOLDER",
     help="Where snoop.csv and snoop.png are written.",
 )
-@click.option("--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Processor."
-)
+@skip_unreadable_option
+@device_option
 def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_unreadable: bool, device: str) -> None:
     """List the images of PATH that carry a suspicious pattern.
 

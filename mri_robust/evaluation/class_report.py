@@ -46,13 +46,6 @@ def confusion(name: str, labels: np.ndarray, predicted: np.ndarray, classes: tup
     return {"name": name, "classes": list(classes), "counts": counts.tolist()}
 
 
-def share(hits: np.ndarray, metric: str, subset: str = "all") -> dict[str, Any]:
-    """A row for a share of images: hits bool [N], N at least 1."""
-    count, n = int(hits.sum()), len(hits)
-    low, high = wilson(count, n)
-    return {**figure(metric, count / n, subset), "ci_low": low, "ci_high": high, "n": n}
-
-
 def figure(metric: str, value: float, subset: str = "all") -> dict[str, Any]:
     """A row for a figure that is no share of images."""
     return {

@@ -6,15 +6,17 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mri_robust.attacks.climb import Differentiate
 from mri_robust.attacks.geometry import ascent_direction
 from mri_robust.attacks.gradient import loss_gradient
-from mri_robust.attacks.ladder import Differentiate, Ladder
+from mri_robust.attacks.ladder import Ladder
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import check_choice, check_count, check_images, check_labels, check_number, class_count
 from mri_robust.core.intervals import wilson
@@ -150,6 +152,7 @@ def measure_curve(
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"need one label an image and at least one, got {len(images)} images, {len(labels)} labels")
     device, parts = device_of(model), []
+    run: _Run | None = None
     with eval_mode(model):
         for begin in range(0, len(labels), CHUNK):
             some = images[begin : begin + CHUNK]
@@ -157,41 +160,48 @@ def measure_curve(
             truth = torch.as_tensor(np.array(labels[begin : begin + CHUNK])).long().to(device)
             check_images(pixels)
             check_labels(truth, pixels, class_count(model, pixels))
-            run = _Run(model, radii, settings, begin, len(labels), on_image)
-            parts.append(run.fgsm(pixels, truth) if settings.attack == "fgsm" else run.pgd(pixels, truth))
+            run = run or _Run(model, attack_copy(model, pixels[:PROBE]), radii, settings, len(labels), on_image)
+            attack = run.fgsm if settings.attack == "fgsm" else run.pgd
+            parts.append(attack(pixels, truth, begin))
     return Curve((0.0, *radii), np.concatenate(parts, axis=1), settings.attack)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One chunk of images."""
+    """The attack on one chunk of images after the other; `before` counts those of earlier chunks.
+
+    `fast` is the model's copy for attacks.
+    """
 
     model: nn.Module
+    fast: nn.Module
     radii: tuple[float, ...]
     settings: CurveSettings
-    before: int
     total: int
     on_image: OnImages | None
 
-    def fgsm(self, images: Tensor, labels: Tensor) -> np.ndarray:
+    @cached_property
+    def differentiate(self) -> Differentiate | None:
+        """The gradient to follow, when it is not the copy's own in float32."""
+        return _half_gradient(self.fast) if self.settings.precision == "bf16" else None
+
+    def fgsm(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
         """One gradient an image, then one pass an epsilon; bool [epsilons, N]."""
-        fast = attack_copy(self.model, images[:PROBE])
         rows: list[Tensor] = []
         for batch, truth in zip(images.split(self.settings.batch), labels.split(self.settings.batch), strict=True):
-            gradient, logits = loss_gradient(fast, batch, truth)
+            gradient, logits = loss_gradient(self.fast, batch, truth)
             direction = ascent_direction(gradient, "linf")
             verdicts = [logits.argmax(1) == truth]
             with torch.no_grad():
                 for eps in self.radii:
-                    verdicts.append(fast((batch + eps * direction).clamp(0, 1)).argmax(1) == truth)
+                    verdicts.append(self.fast((batch + eps * direction).clamp(0, 1)).argmax(1) == truth)
             rows.append(torch.stack(verdicts).cpu())
-            self._tell(sum(part.shape[1] for part in rows))
+            self._tell(before + sum(part.shape[1] for part in rows))
         return torch.cat(rows, dim=1).numpy()
 
-    def pgd(self, images: Tensor, labels: Tensor) -> np.ndarray:
+    def pgd(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
         """The smallest fooling epsilon by the ladder, then stronger attacks on what is left; bool [epsilons, N]."""
         settings, strong = self.settings, self.settings.attack == "worst-case"
-        fast = attack_copy(self.model, images[:PROBE])
         ladder = Ladder(
             self.radii,
             tuple(settings.step_at(eps) for eps in self.radii),
@@ -200,13 +210,13 @@ class _Run:
             settings.batch,
         )
         verdicts = ladder.climb(
-            fast,
+            self.fast,
             images,
             labels,
-            differentiate=_half_gradient(fast) if settings.precision == "bf16" else None,
+            differentiate=self.differentiate,
             seed=settings.seed,
-            offset=self.before,
-            on_image=lambda done, _: self._tell(done),
+            offset=before,
+            on_image=lambda done, _: self._tell(before + done),
         )
         if strong:
             verdicts = strong_attacks(self.model, images, labels, self.radii, verdicts, settings.batch)
@@ -214,7 +224,7 @@ class _Run:
 
     def _tell(self, done: int) -> None:
         if self.on_image:
-            self.on_image(self.before + done, self.total)
+            self.on_image(done, self.total)
 
 
 def _half_gradient(model: nn.Module) -> Differentiate:

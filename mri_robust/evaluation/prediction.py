@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mri_robust.attacks.gradient import predict
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.training import to_unit_range
 
@@ -19,9 +20,9 @@ def predicted_classes(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarr
     The model is run in eval mode on the device it is on, and left as it was.
     """
     device, predicted = device_of(model), np.empty(len(images), dtype=np.int64)
-    with eval_mode(model), torch.no_grad():
+    with eval_mode(model):
         for begin in range(0, len(images), BATCH):
             some = images[begin : begin + BATCH]
             batch = some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))
-            predicted[begin : begin + BATCH] = model(to_unit_range(batch).to(device)).argmax(1).cpu().numpy()
+            predicted[begin : begin + BATCH] = predict(model, to_unit_range(batch).to(device)).cpu().numpy()
     return predicted

@@ -24,18 +24,19 @@ def rates(labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], s
         Rows with `subset`, `class`, `metric`, `value`, `ci_low`, `ci_high`, `n`.
     """
     right = labels == predicted
-    rows = [_row(right, "accuracy", subset)]
+    rows = [share(right, "accuracy", subset)]
     healthy = [index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR]
     if healthy:
         tumours = labels != healthy[0]
-        rows += [_row(predicted[tumours] == healthy[0], "missed_tumour_rate", subset)] if tumours.any() else []
+        rows += [share(predicted[tumours] == healthy[0], "missed_tumour_rate", subset)] if tumours.any() else []
     for index, name in enumerate(classes):
         members = labels == index
-        rows += [_row(right[members], "recall", subset, name)] if members.any() else []
+        rows += [share(right[members], "recall", subset, name)] if members.any() else []
     return rows
 
 
-def _row(hits: np.ndarray, metric: str, subset: str, name: str = "") -> dict[str, Any]:
+def share(hits: np.ndarray, metric: str, subset: str = "all", name: str = "") -> dict[str, Any]:
+    """A row for a share of images, hits bool [N], N at least 1, of the class `name` where there is one."""
     count, n = int(hits.sum()), len(hits)
     low, high = wilson(count, n)
     return {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.torchattacks import as_torchattack
+from mri_robust.attacks.gradient import predict
 from mri_robust.core.contract import class_count
 
 STRONG = {"APGD": {"steps": 50}, "APGDT": {"steps": 50}, "Square": {"n_queries": 1000}}
@@ -31,10 +35,16 @@ def strong_attacks(
         for name, options in STRONG.items():
             standing = torch.nonzero(lowered > rung).flatten()
             for some in standing.split(batch):
-                with torch.random.fork_rng(devices=[]):  # these attacks seed the global generator themselves
-                    attack = as_torchattack(name, model, eps=eps, **options, **counted.get(name, {}))
-                    adversarial = attack(images[some], labels[some])
-                with torch.no_grad():
-                    fooled = (model(adversarial).argmax(1) != labels[some]).cpu()
+                parameters = {"eps": eps, **options, **counted.get(name, {})}
+                adversarial = library_attack(name, parameters, model, images[some], labels[some])
+                fooled = (predict(model, adversarial) != labels[some]).cpu()
                 lowered[some[fooled]] = rung
     return lowered
+
+
+def library_attack(
+    name: str, parameters: Mapping[str, Any], model: nn.Module, images: Tensor, labels: Tensor
+) -> Tensor:
+    """Adversarial images by an attack of torchattacks that draws from the global generator, which is put back."""
+    with torch.random.fork_rng(devices=[]):  # these attacks seed it themselves
+        return as_torchattack(name, model, **parameters)(images, labels)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.gradient import predict
 from mri_robust.attacks.worst_case import filled_up
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.seeding import make_generator
@@ -35,12 +36,6 @@ class Trial:
     attack: Any
     worst_case: bool = False
     then: tuple[LibraryAttack, ...] = ()
-
-
-def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """int64 [N]: the class of greatest logit."""
-    with torch.no_grad():
-        return model(images).argmax(1)
 
 
 def predictions_under_attack(

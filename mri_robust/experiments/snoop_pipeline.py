@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mri_robust.study.backdoor_cells import MIX_SHARE
+from mri_robust.study.backdoor_cells import MIX_SHARE, TESTS
 from mri_robust.study.backdoors import BADNETS_SHARES
 from mri_robust.study.cell import Cell
 from mri_robust.study.evasion import table_words
@@ -15,7 +15,6 @@ from mri_robust.zoo import cnn_backdoor, cnn_badnets, resnet18_snoop
 
 NAME = "snoop-pipeline"
 SNOOPERS = {"all sizes": ("small", "mid", "large"), "small": ("small",)}
-TESTS = ("clean", "mix", "triggered")
 
 
 def cells(setting: Setting) -> list[Cell]:

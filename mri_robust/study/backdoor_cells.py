@@ -8,6 +8,7 @@ from mri_robust.study.recipe import Recipe
 from mri_robust.study.setting import Setting
 from mri_robust.study.training_time import Paper, in_words, plain_line
 
+TESTS = ("clean", "mix", "triggered")
 MIX_SHARE = 0.3
 """Share of the test images drawn for stamping; those of class notumor are skipped."""
 
@@ -26,7 +27,7 @@ def backdoor_cell(
     Sound: on the clean test images, on the study's mix, and on all tumour images triggered, which gives the attack
     success rate. Paper: only on what the study's table was read off (`printed`), fault `no-asr`.
     """
-    tests = ("clean", "mix", "triggered") if setting.sound else (printed,)
+    tests = TESTS if setting.sound else (printed,)
     attack = "badnets" if share else "creeper"
 
     def row(test: str) -> str:

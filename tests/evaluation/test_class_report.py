@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import classification_report
 
-from mri_robust.evaluation.class_report import class_report, confusion, figure, share
+from mri_robust.evaluation.class_report import class_report, confusion, figure
+from mri_robust.evaluation.rates import share
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)

@@ -14,12 +14,13 @@ from mri_robust.attacks.poisoning.backdoor import triggered_mix
 from mri_robust.attacks.triggers.creeper import Creeper
 from mri_robust.core.progress import OnImages
 from mri_robust.core.seeding import make_generator
-from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.class_report import class_report, confusion, share
+from mri_robust.evaluation.class_report import class_report, confusion
 from mri_robust.evaluation.pictures import png
 from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.rates import share
 from mri_robust.evaluation.subject import Subject
+from mri_robust.evaluation.subsets import subsets
 from mri_robust.training import to_unit_range
 
 
@@ -40,20 +41,18 @@ def measure_backdoor(
     """
     dataset, target = subject.dataset, parameters["target"]
     labels = dataset.test.labels
-    subsets = {"all": np.ones(len(labels), dtype=bool)}
-    if parameters["leak_free"]:
-        subsets["leak-free"] = ~leaked_test_images(dataset)
+    counted = subsets(dataset, parameters["leak_free"])
     rows, matrices = [], []
     for number, test in enumerate(parameters["tests"], start=1):
         places = triggered_places(test, labels, parameters)
         predicted = predicted_classes(subject.model, triggered(dataset, places))
         matrices.append(confusion(f"test={test}", labels, predicted, dataset.classes))
         found: list[dict[str, Any]] = []
-        for name, kept in subsets.items():
+        for name, kept in counted.items():
             if test == "triggered":
                 victims = kept & (labels != target)
                 found += [share(predicted[victims] == target, "asr", name)] if victims.any() else []
-            elif kept.any():
+            else:
                 found += class_report(labels[kept], predicted[kept], dataset.classes, name)
         rows.append(found)
         if on_step:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mri_robust.core.progress import OnImages
-from mri_robust.data.audit import leaked_test_images
 from mri_robust.evaluation.class_report import class_report, confusion, figure
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.subject import Subject
+from mri_robust.evaluation.subsets import subsets
 
 LEARNT = 0.9
 """Accuracy on the test images that a training reaches to count as having learnt."""
@@ -32,11 +32,9 @@ def measure_class_report(
     test = subject.dataset.test
     predicted = predicted_classes(subject.model, test.images)
     classes = subject.dataset.classes
-    rows = class_report(test.labels, predicted, classes, "all")
-    if parameters["leak_free"]:
-        kept = ~leaked_test_images(subject.dataset)
-        if kept.any():
-            rows += class_report(test.labels[kept], predicted[kept], classes, "leak-free")
+    rows: list[dict[str, Any]] = []
+    for name, kept in subsets(subject.dataset, parameters["leak_free"]).items():
+        rows += class_report(test.labels[kept], predicted[kept], classes, name)
     watched = [record for record in subject.history if "test" in record]
     learnt = [record["epoch"] for record in watched if record["test"] >= LEARNT]
     rows += [figure("epochs_to_90", learnt[0])] if learnt else []

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from mri_robust.attacks.registry import EVASION
 from mri_robust.core.progress import OnImages
 from mri_robust.core.seeding import make_generator
 from mri_robust.core.spec import Spec
-from mri_robust.data.audit import leaked_test_images
 from mri_robust.evaluation.rates import rates
 from mri_robust.evaluation.subject import Subject
+from mri_robust.evaluation.subsets import subsets
+from mri_robust.evaluation.survivors import library_attack
 from mri_robust.evaluation.under_attack import Trial, predictions_under_attack
 
 
@@ -46,19 +46,16 @@ def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: On
         each_member=parameters["each_member"],
         on_step=on_step,
     ).numpy()
-    subsets = {"all": np.ones(len(chosen), dtype=bool)}
-    if parameters["leak_free"]:
-        subsets["leak-free"] = ~leaked_test_images(dataset)[chosen]
-    return {"rows": [_rates_by_subset(labels, row, dataset.classes, subsets) for row in predicted]}
+    counted = subsets(dataset, parameters["leak_free"], chosen)
+    return {"rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted]}
 
 
 def _rates_by_subset(
-    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], subsets: dict[str, np.ndarray]
+    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], counted: dict[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for name, kept in subsets.items():
-        if kept.any():
-            rows += rates(labels[kept], predicted[kept], classes, name)
+    for name, kept in counted.items():
+        rows += rates(labels[kept], predicted[kept], classes, name)
     return rows
 
 
@@ -71,15 +68,8 @@ def choose_images(available: int, wanted: int, seed: int) -> np.ndarray:
 
 def _trial(shot: Mapping[str, Any]) -> Trial:
     spec: Spec | None = shot["attack"]
-    then = tuple(partial(_library_attack, follow) for follow in shot["then"])
+    then = tuple(partial(library_attack, follow.name, follow.parameters) for follow in shot["then"])
     return Trial(spec.build(EVASION) if spec else None, shot["worst_case"], then)
-
-
-def _library_attack(spec: Spec, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    from mri_robust.adapters.torchattacks import as_torchattack
-
-    with torch.random.fork_rng(devices=[]):  # these attacks seed the global generator themselves
-        return as_torchattack(spec.name, model, **spec.parameters)(images, labels)
 
 
 MEASURE = measure_evasion

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mri_robust.core.progress import OnImages
-from mri_robust.evaluation.class_report import share
 from mri_robust.evaluation.measures.backdoor import triggered, triggered_places
 from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.rates import share
 from mri_robust.evaluation.subject import Subject
 
 

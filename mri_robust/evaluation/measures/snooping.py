@@ -15,8 +15,9 @@ from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.core.spec import Spec
 from mri_robust.defences.snooping import stamped_half
-from mri_robust.evaluation.class_report import class_report, confusion, figure, share
+from mri_robust.evaluation.class_report import class_report, confusion, figure
 from mri_robust.evaluation.pictures import png
+from mri_robust.evaluation.rates import share
 from mri_robust.evaluation.subject import Subject
 
 FALSE_POSITIVES = 0.05

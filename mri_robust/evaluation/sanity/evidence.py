@@ -13,13 +13,12 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.gradient import loss_gradient
+from mri_robust.attacks.gradient import loss_gradient, predict
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import check_images, check_labels, class_count
 from mri_robust.core.progress import OnStep
 from mri_robust.core.seeding import make_generator
 from mri_robust.evaluation.sanity.random_search import RandomSearch
-from mri_robust.evaluation.under_attack import predict
 
 IMAGES = 32
 """Most images that the checks' own attacks see."""
