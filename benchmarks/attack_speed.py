@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 import training_speed
 from engines import EPSILONS, OUR_BATCH, SINGLE_STEPS, TASKS, Work
+from peak import peak_mb
 from subjects import load_work
 
 from mri_robust.attacks.gradient import loss_gradient
@@ -40,10 +40,9 @@ def main() -> None:
     )
     if options.alone:
         task, engine = options.alone.split(":")
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_mb()
         TASKS[task][engine](work)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"peak_mb": round(after / 1024), "before_mb": round(before / 1024)}))
+        print(json.dumps({"peak_mb": peak_mb(), "before_mb": before}))
         return
     rows: list[dict[str, Any]] = []
     for task in options.tasks.split(","):

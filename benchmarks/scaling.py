@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from engines import OUR_BATCH
+from peak import peak_mb
 from subjects import load_work
 
 from mri_robust.core.memory import keep_freed_memory
@@ -61,8 +61,7 @@ def _measure(options: argparse.Namespace, images: int, epsilons: int) -> dict[st
     began = time.perf_counter()
     measure_curve(work.model, pixels, labels, radii, settings)  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"images": images, "epsilons": epsilons, "seconds": round(seconds, 2), "peak_mb": peak}
+    return {"images": images, "epsilons": epsilons, "seconds": round(seconds, 2), "peak_mb": peak_mb()}
 
 
 class _Repeated:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mri_robust.bench.comparisons import comparison_table
 from mri_robust.bench.environment import Machine, package_versions
 from mri_robust.bench.model_store import ModelStore
 from mri_robust.bench.store import Store
@@ -116,6 +117,8 @@ class Bench:
                 results[name] += [(cell, self._measure(cell, models)) for cell in cells]
                 self._write_csv(name, results[name])
                 models.forget()
+        everything = [pair for measured in results.values() for pair in measured]
+        write_text(self.out / "comparisons.csv", csv_text(comparison_table(everything)))
         return results
 
     def _declare(self, protocol: str) -> dict[str, list[Cell]]:

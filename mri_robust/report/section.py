@@ -13,6 +13,7 @@ from mri_robust.report.distance import Closeness, closeness, distances
 from mri_robust.report.entry import entry_text, interval_text
 from mri_robust.report.layout import Grid, arrange, title
 from mri_robust.report.markup import escape, table_markdown
+from mri_robust.report.paired import paired_lines
 from mri_robust.report.results import Results
 from mri_robust.report.side_by_side import compare
 from mri_robust.study.experiment import Experiment
@@ -35,6 +36,7 @@ def experiment_section(results: Results, experiment: Experiment, figures: dict[s
         rows = table[table["protocol"] == protocol]
         parts.append(f"### Protocol `{protocol}`")
         parts += _by_epsilon(rows, experiment) if experiment.layout == "epsilon" else _by_condition(rows)
+        parts += _paired(results, experiment, protocol)
         parts += [f"![{path.stem}]({path.as_posix()})" for path in figures.get(protocol, [])]
     if not all(comparable_weights(weights) for weights in table["weights"].unique()):
         parts.append(
@@ -103,6 +105,19 @@ def _by_epsilon(rows: pd.DataFrame, experiment: Experiment) -> list[str]:
         if grid.lines:
             parts.append(f"{heading}:\n\n{_grid_markdown(grid)}")
     return parts
+
+
+def _paired(results: Results, experiment: Experiment, protocol: str) -> list[str]:
+    """Which model is better at the epsilon that no eye sees, image by image."""
+    heads, lines = paired_lines(results.folder, experiment.name, protocol)
+    if not lines:
+        return []
+    explained = (
+        "Pairs of models on the same images at 4/255: how much more accurate the first is, with the 95 % interval of the "
+        "paired bootstrap over images and seeds; images that just one of them gets right, and McNemar's exact test, of the "
+        "first seed. Every pair and epsilon stands in `comparisons.csv`."
+    )
+    return [explained, table_markdown(heads, lines, align=_align(3, heads))]
 
 
 def _grid_markdown(grid: Grid) -> str:

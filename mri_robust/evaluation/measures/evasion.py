@@ -19,6 +19,9 @@ from mri_robust.evaluation.subsets import subsets
 from mri_robust.evaluation.survivors import library_attack
 from mri_robust.evaluation.under_attack import Trial, predictions_under_attack
 
+ORDER_SEED = 42
+"""The study's seed."""
+
 
 def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: OnImages | None = None) -> dict[str, Any]:
     """Attack the test images and count.
@@ -30,10 +33,11 @@ def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: On
         on_step: called with images done and images in all.
 
     Returns:
-        `rows`: for each shot a list of rates (see `rates`).
+        `rows`: for each shot a list of rates (see `rates`); `right`: for each shot a text with a `1` for each attacked
+        image that the model gets right and a `0` for each other.
     """
     dataset = subject.dataset
-    chosen = choose_images(len(dataset.test), parameters["images"], parameters["seed"])
+    chosen = choose_images(len(dataset.test), parameters["images"])
     images = torch.from_numpy(np.ascontiguousarray(dataset.test.images[chosen]))
     labels = dataset.test.labels[chosen]
     predicted = predictions_under_attack(
@@ -47,7 +51,10 @@ def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: On
         on_step=on_step,
     ).numpy()
     counted = subsets(dataset, parameters["leak_free"], chosen)
-    return {"rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted]}
+    return {
+        "rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted],
+        "right": ["".join("01"[hit] for hit in row == labels) for row in predicted],
+    }
 
 
 def _rates_by_subset(
@@ -59,8 +66,11 @@ def _rates_by_subset(
     return rows
 
 
-def choose_images(available: int, wanted: int, seed: int) -> np.ndarray:
-    """Sorted indices of the first `wanted` test images in an order shuffled by `seed`; all when none are left out."""
+def choose_images(available: int, wanted: int, seed: int = ORDER_SEED) -> np.ndarray:
+    """Sorted indices of the first `wanted` test images in an order shuffled by `seed`; all when none are left out.
+
+    The seed is no model's: models of all training seeds are compared on the same images.
+    """
     if wanted >= available:
         return np.arange(available)
     return np.sort(torch.randperm(available, generator=make_generator(seed, "test order"))[:wanted].numpy())
