@@ -11,7 +11,7 @@ from engines import Work
 
 from mri_robust.bench.environment import Machine
 from mri_robust.bench.model_store import ModelStore
-from mri_robust.bench.runner import Plan
+from mri_robust.bench.plan import Plan
 from mri_robust.core.files import cache_folder
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.models.checkpoint import load_model

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mri_robust.core.contract import check_choice, check_count, check_number
 from mri_robust.core.device import resolve_precision
 from mri_robust.core.errors import UserError
 from mri_robust.core.seeding import make_generator
+from mri_robust.models.training_state import keep_training, resume_training
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, H, W] in [0, 1], generator) -> images of the same shape."""
@@ -40,6 +42,8 @@ class FitSettings:
         watched: the figure of an epoch's record that a `ReduceLROnPlateau` scheduler gets, `loss` or `accuracy`.
         on_step: called after each step with the images done and the images in all.
         on_epoch: called after each epoch with the model; what it returns joins the epoch's record.
+        resume: a file that holds the training after each epoch but the last; where it is there, training goes on from
+            it exactly. It is for one training alone, and whoever stores the trained model takes it away.
     """
 
     epochs: int = 10
@@ -50,6 +54,7 @@ class FitSettings:
     watched: str = "loss"
     on_step: Callable[[int, int], None] | None = None
     on_epoch: Callable[[nn.Module], Record] | None = None
+    resume: Path | None = None
 
     def __post_init__(self) -> None:
         check_count("epochs", self.epochs)
@@ -105,7 +110,8 @@ def fit(
         One record an epoch: `epoch`, `loss`, `accuracy` (on what was trained on), `seconds`, and what `on_epoch` gave.
 
     Raises:
-        UserError: the loss is not finite; the message names the epoch and the step.
+        UserError: the loss is not finite, and the message names the epoch and the step; or the file to go on from is
+            damaged or another training's.
         ValueError: images and labels differ in number, or there are none.
     """
     settings = settings or FitSettings()
@@ -115,14 +121,17 @@ def fit(
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     targets = torch.as_tensor(np.array(labels)).long()
     model.to(memory_format=torch.channels_last)
-    history: list[Record] = []
-    for epoch in range(1, settings.epochs + 1):
+    parts = {"model": model, "optimizer": optimizer, "loss": loop.loss, "scheduler": scheduler}
+    history = resume_training(settings.resume, parts) if settings.resume else []
+    for epoch in range(len(history) + 1, settings.epochs + 1):
         record = loop.epoch(epoch, pixels, targets)
         if settings.on_epoch:
             record |= settings.on_epoch(model)
         if scheduler is not None:
             _step_scheduler(scheduler, record[settings.watched])
         history.append(record)
+        if settings.resume and epoch < settings.epochs:
+            keep_training(settings.resume, parts, history)
     model.eval()
     return history
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from mri_robust.bench.environment import Machine
-from mri_robust.bench.runner import Bench, Plan
+from mri_robust.bench.plan import Plan
+from mri_robust.bench.runner import Bench
 from mri_robust.core.files import cache_folder
 from mri_robust.core.progress import OnStep
 from mri_robust.data.dataset import Dataset, load_dataset

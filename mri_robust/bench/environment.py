@@ -39,14 +39,18 @@ class Machine:
     threads: int
 
     @classmethod
-    def choose(cls, device: str, precision: str) -> Machine:
-        """The machine for `--device` and `--precision`.
+    def choose(cls, device: str, precision: str, threads: int | None = None) -> Machine:
+        """The machine for `--device`, `--precision` and `--threads`; as many threads as torch takes when None.
 
         Raises:
             UserError: CUDA was asked for and there is none.
         """
         chosen = resolve_device(device)
-        return cls(chosen, resolve_precision(precision, chosen), torch.get_num_threads())
+        return cls(chosen, resolve_precision(precision, chosen), threads or torch.get_num_threads())
+
+    def pin_threads(self) -> None:
+        """Let torch compute on this many threads, in this process."""
+        torch.set_num_threads(self.threads)
 
     def deciding(self) -> dict[str, Any]:
         """What of it decides trained weights."""

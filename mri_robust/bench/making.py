@@ -56,8 +56,12 @@ class Maker:
         self.weights_folder = weights_folder
         self.on_step = on_step
 
-    def make(self, recipe: Recipe) -> tuple[Model, list[Record]]:
+    def make(self, recipe: Recipe, resume: Path | None = None) -> tuple[Model, list[Record]]:
         """The model and the record of its training, an entry an epoch.
+
+        Args:
+            recipe: what to train.
+            resume: the file that keeps the training after each epoch, to go on from where it is there.
 
         Raises:
             UserError: the loss is not finite, or pretrained weights cannot be had.
@@ -65,11 +69,11 @@ class Maker:
         if recipe.members:
             return Ensemble([self.get(member) for member in recipe.members], recipe.shares), []
         if recipe.snooping:
-            return self._make_snooper(recipe)
+            return self._make_snooper(recipe, resume)
         model = self._first_weights(recipe)
-        return model, self._train(model, recipe)
+        return model, self._train(model, recipe, resume)
 
-    def _make_snooper(self, recipe: Recipe) -> tuple[Snooper, list[Record]]:
+    def _make_snooper(self, recipe: Recipe, resume: Path | None) -> tuple[Snooper, list[Record]]:
         how = dict(recipe.snooping.parameters) if recipe.snooping else {}
         snooper = Snooper.create(
             image_size=recipe.image_size,
@@ -84,7 +88,7 @@ class Maker:
         history = snooper.fit(
             images,
             patterns=patterns,
-            settings=self._settings(recipe),
+            settings=self._settings(recipe, resume),
             learning_rate=recipe.learning_rate,
             anneal=recipe.anneal,
             **how,
@@ -113,7 +117,7 @@ class Maker:
             return str(find_imagenet(recipe.architecture, self.weights_folder) or recipe.weights)
         return recipe.weights or "none"
 
-    def _train(self, model: Classifier, recipe: Recipe) -> list[Record]:
+    def _train(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
         images, labels = self._training_images(recipe)
         augment = recipe.augmentation.build(DEFENCES) if recipe.augmentation else None
         adversary = recipe.adversary.build(DEFENCES) if recipe.adversary else None
@@ -142,7 +146,7 @@ class Maker:
             images,
             labels,
             optimizer=optimizer,
-            settings=self._settings(recipe, on_epoch),
+            settings=self._settings(recipe, resume, on_epoch),
             loss=recipe.loss.build(TRAINING) if recipe.loss else None,
             scheduler=_scheduler(base, recipe),
             changes=Changes(augment, stamp, adversary),
@@ -159,7 +163,9 @@ class Maker:
             optimizer = TRAINING.load(spec.name)(optimizer, **spec.parameters)
         return optimizer, base
 
-    def _settings(self, recipe: Recipe, on_epoch: Callable[[nn.Module], Record] | None = None) -> FitSettings:
+    def _settings(
+        self, recipe: Recipe, resume: Path | None, on_epoch: Callable[[nn.Module], Record] | None = None
+    ) -> FitSettings:
         return FitSettings(
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
@@ -169,6 +175,7 @@ class Maker:
             watched=recipe.plateau or "loss",
             on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total),
             on_epoch=on_epoch,
+            resume=resume,
         )
 
     def _training_images(self, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:

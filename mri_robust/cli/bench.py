@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,8 @@ from mri_robust.study.scale import SCALES
 
 if TYPE_CHECKING:
     from mri_robust.bench.environment import Machine
-    from mri_robust.bench.runner import Plan
+    from mri_robust.bench.executors import ExecutorOptions
+    from mri_robust.bench.plan import Plan
 
 
 @click.command()
@@ -62,53 +63,64 @@ if TYPE_CHECKING:
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
 @machine_options
 @click.option(
+    "--threads",
+    type=click.IntRange(min=1, max=1024),
+    metavar="N",
+    help="CPU threads of each training and measurement; decides their rounding.  [default: torch's own number]",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="One after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
+)
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="Join this Ray cluster.  [default: a local one, bound to loopback]"
+)
+@click.option(
+    "--gpu-share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of a GPU that a Ray task takes.",
+)
+@click.option(
     "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Folder for everything made."
 )
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
-def bench(
-    experiments: tuple[str, ...],
-    data: str,
-    channels: str | None,
-    skip_unreadable: bool,
-    protocol: str,
-    scale: str,
-    engine: str,
-    weights: str,
-    weights_dir: Path | None,
-    seeds: int,
-    device: str,
-    precision: str,
-    out: Path,
-    list_only: bool,
-) -> None:
+def bench(experiments: tuple[str, ...], out: Path, list_only: bool, **options: Any) -> None:
     """Regenerate tables and figures of the study; all of them when no EXPERIMENT is named.
 
-    Writes one CSV an experiment, report.md, figures, models and a cross-check certificate to --out. What was
-    computed before for the same inputs is not computed again.
+    Writes one CSV an experiment, report.html, report.md, figures, models and a cross-check certificate to --out. What
+    was computed before for the same inputs is not computed again, so a run that was cut short goes on.
     """
     if list_only:
         for each in all_experiments():
             click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
     named = [load_experiment(name) for name in experiments] or all_experiments()
-    _check_weights(weights)
+    _check_weights(options["weights"])
     import_torchvision()
     from mri_robust.bench.environment import Machine
-    from mri_robust.bench.runner import Plan
+    from mri_robust.bench.executors import ExecutorOptions
+    from mri_robust.bench.plan import Plan
 
+    protocol = options["protocol"]
     plan = Plan(
         experiments=tuple({each.name: each for each in named}.values()),
-        data=data,
-        channels=channels,  # type: ignore[arg-type]
-        skip_unreadable=skip_unreadable,
+        data=options["data"],
+        channels=options["channels"],
+        skip_unreadable=options["skip_unreadable"],
         protocols=PROTOCOLS if protocol == "both" else (protocol,),
-        scale=scale,
-        engine=engine,
-        weights=weights,
-        weights_folder=weights_dir,
-        seeds=seeds,
+        scale=SCALES[options["scale"]],
+        engine=options["engine"],
+        weights=options["weights"],
+        weights_folder=options["weights_dir"],
+        seeds=options["seeds"],
     )
-    _run(plan, out, Machine.choose(device, precision))
+    machine = Machine.choose(options["device"], options["precision"], options["threads"])
+    _run(plan, out, machine, ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"]))
 
 
 def _check_weights(weights: str) -> None:
@@ -118,7 +130,7 @@ def _check_weights(weights: str) -> None:
         )
 
 
-def _run(plan: Plan, out: Path, machine: Machine) -> None:
+def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions) -> None:
     """Run the bench with progress, certify, write the report, print the tables."""
     from mri_robust.bench.certify import certify_bench
     from mri_robust.bench.runner import Bench
@@ -126,14 +138,14 @@ def _run(plan: Plan, out: Path, machine: Machine) -> None:
     from mri_robust.core.digest import canonical_json
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.memory import keep_freed_memory
-    from mri_robust.report.markdown import write_report
     from mri_robust.report.terminal import print_tables
+    from mri_robust.report.write import write_report
 
     keep_freed_memory()
     console = make_console()
     began = time.perf_counter()
     with StepProgress(console) as progress:
-        run = Bench(plan, out, machine, progress)
+        run = Bench(plan, out, machine, progress, executor)
         for protocol in plan.protocols:
             run.open_models(protocol)  # data that cannot be read leaves no folder behind
         writable_folder(out)
@@ -142,12 +154,15 @@ def _run(plan: Plan, out: Path, machine: Machine) -> None:
     write_text(out / "crosscheck.json", certificate.json())
     command = shlex.join(["mri-robust", *sys.argv[1:]])
     provenance = run.provenance(command, measured, time.perf_counter() - began)
-    for warning in provenance["warnings"]:
+    for warning in [*run.notices(), *provenance["warnings"]]:
         console.print(f"warning: {warning}", highlight=False, markup=False)
     write_text(out / "run.json", canonical_json(provenance, indent=2) + "\n")
-    write_report(out)
+    report = write_report(out)
     print_tables(out, console)
-    console.print(f"\nreport: {out / 'report.md'}   seconds: {time.perf_counter() - began:.0f}", highlight=False)
+    console.print(f"\nreport: {report}   seconds: {time.perf_counter() - began:.0f}", highlight=False)
     click.echo(certificate.verdict())
+    if run.failures():
+        failed = f"{len(run.failures())} of {len(run.outcomes)} cells failed, the first with {run.failures()[0]}"
+        raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
     if not certificate.passed:
         raise SystemExit(1)

@@ -16,7 +16,12 @@ def written_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it into place when the block ends without an error.
 
     A reader sees the old file or the new one, never a part. After an error nothing is left behind.
+
+    Raises:
+        UserError: `path` is a device, a pipe or a folder: a file in its place would break what it is there for.
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"cannot write '{path}': it is there and no file; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix)
     os.close(handle)
@@ -30,9 +35,16 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to `path` in one move."""
+    """Write UTF-8 `text` to `path` in one move; bytes of a file name that are no text are written as `\\udcff`."""
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="")
+        aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to `<name>.damaged`, where nothing reads it; returns the new path."""
+    aside = path.with_name(f"{path.name}.damaged")
+    os.replace(path, aside)
+    return aside
 
 
 def cache_folder(*parts: str) -> Path:

@@ -47,6 +47,7 @@ def predictions_under_attack(
     engine: str = "native",
     seed: int = 0,
     each_member: bool = False,
+    first: int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Predicted classes, int64 [trials, N] on the CPU.
@@ -59,18 +60,21 @@ def predictions_under_attack(
         engine: `native`, `art` or `torchattacks`.
         seed: of the random starts, which are the same for every engine.
         each_member: attack each member of an `Ensemble` by itself and feed it its own adversarial image.
+        first: place of the first image, a whole number of batches, where these are a part of a larger set.
         on_step: called with images done and images in all.
 
     Raises:
-        ValueError: there is no such engine, or a worst case is asked for with `each_member`.
+        ValueError: there is no such engine, `first` is within a batch, or a worst case is asked for with `each_member`.
     """
     if each_member and any(trial.worst_case for trial in trials):
         raise ValueError("the worst case is that of the whole ensemble: each_member has none")
+    if first % BATCH:
+        raise ValueError(f"first must be a multiple of {BATCH}, got {first}")
     crafter = load_engine(engine)
     rows: list[Tensor] = []
     device = device_of(model)
     with eval_mode(model):
-        for number, begin in enumerate(range(0, len(labels), BATCH)):
+        for number, begin in enumerate(range(0, len(labels), BATCH), start=first // BATCH):
             batch = to_unit_range(images[begin : begin + BATCH]).to(device)
             truth = labels[begin : begin + BATCH].to(device)
             shooter = _Shooter(crafter, (seed, number), each_member)

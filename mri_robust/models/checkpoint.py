@@ -7,17 +7,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mri_robust.core.digest import canonical_json
+from mri_robust.core.contract import check_choice
+from mri_robust.core.digest import plain
 from mri_robust.core.errors import UserError
-from mri_robust.core.files import written_aside
+from mri_robust.core.json_text import check_shape
+from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
-from mri_robust.models.weights_file import read_metadata, read_state_dict
+from mri_robust.models.weights_file import read_metadata, read_state_dict, write_tensors
 
 FORMAT = 1
+_NORMALISATION = (float, [float])
+_CLASSIFIER = {
+    "architecture": str,
+    "classes": [str],
+    "image_size": int,
+    "channels": str,
+    "mean": _NORMALISATION,
+    "std": _NORMALISATION,
+}
+_ENSEMBLE = {"members": [_CLASSIFIER], "shares": [float]}
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -29,10 +40,8 @@ def save_model(model: Classifier | Ensemble, path: str | Path, **notes: Any) -> 
         path: where to; folders are made.
         notes: plain data kept beside it (`recipe=`, `data_digest=`, `history=`, ...).
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    header = canonical_json({"format": FORMAT, "model": model.description(), **notes})
-    with written_aside(Path(path)) as aside:
-        save_file(state, aside, metadata={"mri_robust": header})
+    header = plain({"format": FORMAT, "model": model.description(), **notes})
+    write_tensors(Path(path), model.state_dict(), header)
 
 
 def load_model(
@@ -63,7 +72,7 @@ def load_model(
     state = read_state_dict(path)
     description = header.get("model")
     if isinstance(description, dict):
-        model = _build(description, path)
+        model = _build(description, state, path)
     elif architecture and classes and image_size:
         model = build_model(architecture, classes=tuple(classes), image_size=image_size)
         state = {f"network.{name}": tensor for name, tensor in state.items()}
@@ -91,7 +100,8 @@ def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     if not isinstance(detector, dict) or not isinstance(description, dict):
         what = "a classifier" if "model" in header else "a file of weights"
         raise UserError(f"'{path}' is {what}, not a snooping detector: give a file that Snooper.save wrote")
-    model = _filled(_build(description, path), read_state_dict(path), path)
+    state = read_state_dict(path)
+    model = _filled(_build(description, state, path), state, path)
     if not isinstance(model, Classifier):
         raise UserError(f"'{path}' is an ensemble, not a snooping detector: give a file that Snooper.save wrote")
     return model, detector
@@ -126,23 +136,69 @@ def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"checkpoint '{path}' does not fit its model: {str(error).splitlines()[-1].strip()}") from error
+    broken = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
+    broken += ["std" for part in model.modules() if isinstance(part, Classifier) and not (part.std > 0).all()]
+    if broken:
+        raise UserError(f"checkpoint '{path}' holds numbers in '{broken[0]}' that no model works with: train it again")
     return model.eval()
 
 
-def _build(description: Mapping[str, Any], path: Path) -> Classifier | Ensemble:
+def _build(description: Mapping[str, Any], state: Mapping[str, Tensor], path: Path) -> Classifier | Ensemble:
     """The untrained module that a checkpoint's header describes; no weights are drawn from the global generator."""
     try:
-        if description["architecture"] == "ensemble":
-            members = [_build(member, path) for member in description["members"]]
-            return Ensemble([member for member in members if isinstance(member, Classifier)], description["shares"])
         with torch.random.fork_rng(devices=[]):
-            return build_model(
-                description["architecture"],
-                classes=tuple(description["classes"]),
-                image_size=int(description["image_size"]),
-                channels=description["channels"],
-                mean=description["mean"],
-                std=description["std"],
-            )
-    except (KeyError, TypeError, ValueError) as error:
+            _check_draft(description, state, path)
+            return _described(description, state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"checkpoint '{path}' has a header that describes no model: {error}") from error
+
+
+def _check_draft(description: Mapping[str, Any], state: Mapping[str, Tensor], path: Path) -> None:
+    """Build the module without memory, for the header of a small file may describe one that no machine can hold.
+
+    Raises:
+        UserError: the file lacks one of its tensors, or has it in another shape.
+    """
+    try:
+        with torch.device("meta"):
+            draft = _described(description, state).state_dict()
+    except RuntimeError:  # an architecture of a third party that looks at its own numbers
+        return
+    for name, tensor in draft.items():
+        if name not in state or state[name].shape != tensor.shape:
+            found = list(state[name].shape) if name in state else "missing"
+            raise UserError(
+                f"checkpoint '{path}' does not fit its model: '{name}' is {found}, not {list(tensor.shape)}; train it "
+                "again"
+            )
+
+
+def _described(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> Classifier | Ensemble:
+    """The module of a header.
+
+    Raises:
+        UserError: unknown architecture.
+        KeyError, TypeError, ValueError: the header describes nothing.
+    """
+    if description.get("architecture") != "ensemble":
+        return _classifier(description)
+    check_shape(description, _ENSEMBLE, "its ensemble")
+    members = description["members"]
+    if not all(f"members.{index}.mean" in state for index in range(len(members))):
+        raise ValueError(f"it has {len(members)} members and the weights of fewer")
+    return Ensemble([_classifier(member) for member in members], description["shares"])
+
+
+def _classifier(description: Mapping[str, Any]) -> Classifier:
+    check_shape(description, _CLASSIFIER, "its model")
+    check_choice("channels", description["channels"], ("grey", "rgb"))
+    if len(description["classes"]) < 2 or not SMALLEST <= description["image_size"] <= LARGEST:
+        raise ValueError(f"it needs two classes or more, and an image size from {SMALLEST} to {LARGEST}")
+    return build_model(
+        description["architecture"],
+        classes=tuple(description["classes"]),
+        image_size=description["image_size"],
+        channels=description["channels"],
+        mean=description["mean"],
+        std=description["std"],
+    )

@@ -1,8 +1,9 @@
-import json
+import errno
 import pickle
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mri_robust import load_model, save_model
@@ -10,6 +11,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.models.checkpoint import check_classes, load_detector, read_notes
 from mri_robust.models.classifier import build_model
 from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.weights_file import write_tensors
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -77,11 +79,11 @@ def write_empty(path, model):
 
 def write_other_shapes(path, model):
     header = {"model": {**model.description(), "image_size": 24}}
-    save_file(dict(model.state_dict()), path, metadata={"mri_robust": json.dumps(header)})
+    write_tensors(path, model.state_dict(), header)
 
 
 def write_nonsense_header(path, model):
-    save_file(dict(model.state_dict()), path, metadata={"mri_robust": json.dumps({"model": {"architecture": "cnn"}})})
+    write_tensors(path, model.state_dict(), {"model": {"architecture": "cnn"}})
 
 
 @pytest.mark.parametrize(
@@ -127,11 +129,32 @@ def test_classes_that_differ_from_the_datas_are_refused(model):
         check_classes(model, ("no", "yes"), "m")
 
 
+def test_a_full_disk_is_the_systems_own_error(model, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("mri_robust.models.weights_file.save_file", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        save_model(model, tmp_path / "m.safetensors")
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_header_that_was_changed_is_noticed(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(model, path, accuracy=0.75)
+    content = path.read_bytes()
+    assert content.count(b"0.75") == 1
+    path.write_bytes(content.replace(b"0.75", b"0.95"))
+    with pytest.raises(UserError, match="damaged"):
+        load_model(path)
+
+
 def test_saving_leaves_nothing_behind_when_the_disk_fails(model, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("mri_robust.models.checkpoint.save_file", full)
+    monkeypatch.setattr("mri_robust.models.weights_file.save_file", full)
     with pytest.raises(OSError, match="No space"):
         save_model(model, tmp_path / "m.safetensors")
     assert not list(tmp_path.iterdir())
@@ -166,7 +189,7 @@ def test_another_number_of_means_is_refused(values, model, tmp_path):
     with pytest.raises(ValueError, match="one number or three"):
         build_model("cnn", classes=CLASSES, image_size=16, mean=values)
     header = {"model": {**model.description(), "std": list(values)}}
-    save_file(dict(model.state_dict()), tmp_path / "m.safetensors", metadata={"mri_robust": json.dumps(header)})
+    write_tensors(tmp_path / "m.safetensors", model.state_dict(), header)
     with pytest.raises(UserError, match="describes no model"):
         load_model(tmp_path / "m.safetensors")
 

@@ -38,23 +38,39 @@ def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: On
     """
     dataset = subject.dataset
     chosen = choose_images(len(dataset.test), parameters["images"])
-    images = torch.from_numpy(np.ascontiguousarray(dataset.test.images[chosen]))
+
+    def part(begin: int, end: int) -> list[list[int]]:
+        return measure_part(parameters, subject, begin, end, on_step)
+
+    predicted = np.concatenate(subject.spread(part, len(chosen)), axis=1)
     labels = dataset.test.labels[chosen]
+    counted = subsets(dataset, parameters["leak_free"], chosen)
+    return {
+        "rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted],
+        "right": ["".join("01"[int(hit)] for hit in row == labels) for row in predicted],
+    }
+
+
+def measure_part(
+    parameters: Mapping[str, Any], subject: Subject, begin: int, end: int, on_step: OnImages | None = None
+) -> list[list[int]]:
+    """Predicted classes, a row a shot, of the attacked images from `begin`, a whole number of batches, to `end`."""
+    test = subject.dataset.test
+    chosen = choose_images(len(test), parameters["images"])
+    some = chosen[begin:end]
     predicted = predictions_under_attack(
         subject.model,
-        images,
-        torch.from_numpy(labels),
+        torch.from_numpy(np.array(test.images[some])),
+        torch.from_numpy(test.labels[some]),
         [_trial(shot) for shot in parameters["shots"]],
         engine=parameters["engine"],
         seed=parameters["seed"],
         each_member=parameters["each_member"],
-        on_step=on_step,
-    ).numpy()
-    counted = subsets(dataset, parameters["leak_free"], chosen)
-    return {
-        "rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted],
-        "right": ["".join("01"[hit] for hit in row == labels) for row in predicted],
-    }
+        first=begin,
+        on_step=(lambda done, _: on_step(begin + done, len(chosen))) if on_step else None,
+    )
+    rows: list[list[int]] = predicted.tolist()
+    return rows
 
 
 def _rates_by_subset(
@@ -83,3 +99,4 @@ def _trial(shot: Mapping[str, Any]) -> Trial:
 
 
 MEASURE = measure_evasion
+PART = measure_part
