@@ -1,4 +1,4 @@
-"""The most memory that a process has held."""
+"""How much memory a process holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ def peak_mb() -> int:
 
     Read from the kernel's `VmHWM`, which starts anew with each program; `ru_maxrss` also counts the parent that forked.
     """
+    return _status("VmHWM")
+
+
+def private_mb() -> int:
+    """Megabytes of this process that are its own now: without pages of mapped files, which the kernel may take back."""
+    return _status("RssAnon")
+
+
+def _status(name: str) -> int:
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) // 1024
-    raise RuntimeError("the kernel does not say VmHWM")
+    raise RuntimeError(f"the kernel does not say {name}")

@@ -1,7 +1,7 @@
 """Memory and seconds of an evaluation over more and more images, which are read from the disk as they are needed.
 
-Run as `python benchmarks/streaming.py`. One CNN, FGSM at 4/255 on phantom images of 56 pixels, a process a row; data set
-and model are made by a process before.
+Run as `python benchmarks/streaming.py`. One CNN, FGSM at 4/255 on phantom images of 56 pixels, a process a row; data
+set and model are made by a process before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from peak import peak_mb
+from peak import peak_mb, private_mb
 
 from mri_robust.bench.environment import Machine
 from mri_robust.bench.plan import Plan
@@ -34,7 +34,7 @@ def main() -> None:
         print(json.dumps(_measure(*options.one.split(","))))
         return
     rows = []
-    print("test images   seconds   images/s   peak MB")
+    print("test images   seconds   images/s   peak MB   without mapped files")
     for images in options.images:
         with tempfile.TemporaryDirectory() as folder:
             for what in ("prepare", "measure"):
@@ -43,7 +43,8 @@ def main() -> None:
         row = json.loads(made.stdout.strip().splitlines()[-1])
         rows.append(row)
         print(
-            f"{images:11,} {row['seconds']:9.1f} {images / row['seconds']:10.0f} {row['peak_mb']:9}",
+            f"{images:11,} {row['seconds']:9.1f} {images / row['seconds']:10.0f} {row['peak_mb']:9} "
+            f"{row['private_mb']:22}",
             flush=True,
         )
     if options.json:
@@ -51,6 +52,7 @@ def main() -> None:
 
 
 def _measure(what: str, images: str, folder: str) -> dict[str, float]:
+    # Freed memory is kept, so what a process holds at its end is about the most that it held.
     keep_freed_memory()
     plan = Plan((), data=f"phantom:train=500,test={images}", weights="none")
     worker = Worker(Job(plan, Path(folder), Machine.choose("auto", "auto")))
@@ -64,7 +66,12 @@ def _measure(what: str, images: str, folder: str) -> dict[str, float]:
     began = time.perf_counter()
     outcome = worker.measure(cell)
     assert outcome.result is not None, outcome.error
-    return {"images": int(images), "seconds": time.perf_counter() - began, "peak_mb": peak_mb()}
+    return {
+        "images": int(images),
+        "seconds": time.perf_counter() - began,
+        "peak_mb": peak_mb(),
+        "private_mb": private_mb(),
+    }
 
 
 def _options() -> argparse.Namespace:
