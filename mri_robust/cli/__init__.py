@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from mri_robust import __version__
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, one_line
 from mri_robust.core.registry import did_you_mean
 
 COMMANDS = {
@@ -19,9 +20,14 @@ COMMANDS = {
     "crosscheck": "Certify that our attacks agree with ART's and torchattacks'.",
     "curve": "Accuracy over epsilon of your own model, and whether to believe it.",
     "data": "Look at a data set: counts, statistics, copies and give-aways, a grid of images.",
+    "report": "Write the reports of a finished bench again.",
+    "results": "Look into the folder of a bench: what it stores, what can go, how two differ.",
     "snoop": "List images that carry a suspicious pattern.",
 }
 """Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""
+
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""How a group that is called without arguments asks for its help, from click 8.2 on; before, it shows it itself."""
 
 
 class OneLineErrors(click.Group):
@@ -53,24 +59,53 @@ class OneLineErrors(click.Group):
         """Run; `Error: ...` and exit code 2 for anything the user can act on, 130 for Ctrl-C."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        _show_any_text()
         try:
+            _check_arguments(sys.argv[1:] if args is None else args)
             code = super().main(args, standalone_mode=False, **extra)
         except UserError as error:
             _stop(str(error), 2)
+        except _NO_ARGUMENTS as error:
+            click.echo(error.format_message())
+            raise SystemExit(0) from None
         except click.ClickException as error:
             hint = f" (see '{error.ctx.command_path} --help')" if getattr(error, "ctx", None) else ""  # type: ignore[attr-defined]
-            _stop(" ".join(error.format_message().split()) + hint, 2)
+            _stop(one_line(error.format_message()) + hint, 2)
         except (click.Abort, KeyboardInterrupt):
             _stop("interrupted; what was finished is kept, run the same command to go on", 130)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise SystemExit(0) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-                raise
-            where = f"'{error.filename}'" if error.filename else "a file"
-            _stop(f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again", 2)
+            _stop(_about_file(error), 2)
+        except MemoryError:
+            _stop("not enough memory: take fewer or smaller images, or a machine with more", 2)
         raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _show_any_text() -> None:
+    """Let the terminal show what it can: a file name may be no text, and a locale may lack letters."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """No argument can hold a NUL or half a character; the system's own calls would fail on one in ways of their own."""
+    for argument in arguments:
+        try:
+            whole = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            whole = False
+        if not whole:
+            raise UserError(f"the argument '{argument}' holds a character that no name can hold: leave it out")
+
+
+def _about_file(error: OSError) -> str:
+    """What an error of the file system means."""
+    where = f"'{error.filename}'" if error.filename else "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        what = f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again"
+    else:
+        what = f"cannot use {where}: {error.strerror or error}; see what lies there, then run it again"
+    return one_line(what)
 
 
 def _stop(message: str, code: int) -> None:

@@ -88,18 +88,19 @@ if TYPE_CHECKING:
 @click.option(
     "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Folder for everything made."
 )
+@click.option("--all", "everything", is_flag=True, help="Also the experiments that the study lacks.")
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
-def bench(experiments: tuple[str, ...], out: Path, list_only: bool, **options: Any) -> None:
-    """Regenerate tables and figures of the study; all of them when no EXPERIMENT is named.
+def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any) -> None:
+    """Regenerate tables and figures of the study, all of them when no EXPERIMENT is named, and more by name.
 
     Writes one CSV an experiment, report.html, report.md, figures, models and a cross-check certificate to --out. What
     was computed before for the same inputs is not computed again, so a run that was cut short goes on.
     """
     if list_only:
-        for each in all_experiments():
+        for each in all_experiments(beyond=True):
             click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
-    named = [load_experiment(name) for name in experiments] or all_experiments()
+    named = [load_experiment(name) for name in experiments] or all_experiments(beyond=everything)
     _check_weights(options["weights"])
     import_torchvision()
     from mri_robust.bench.environment import Machine

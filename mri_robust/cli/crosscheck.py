@@ -49,6 +49,7 @@ def crosscheck(
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.memory import keep_freed_memory
+    from mri_robust.data.layout import shown
     from mri_robust.report.terminal import print_certificate
 
     writable_folder(out.parent)
@@ -63,6 +64,6 @@ def crosscheck(
             certificate = certify_file(model_path, source, images, machine, progress)
     write_text(out, certificate.json())
     print_certificate(certificate.rows(), console)
-    console.print(f"certificate: {out}", highlight=False)
+    click.echo(f"certificate: {shown(out)}")
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,22 @@ class Numbers(click.ParamType):
     name = "numbers"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """The numbers as floats."""
+        """The numbers as finite floats."""
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(float(Fraction(part.strip())) for part in str(value).split(","))
+            numbers = tuple(_number(part) for part in str(value).split(","))
         except (ValueError, ZeroDivisionError):
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
             self.fail(f"'{value}' is no list of numbers such as 1/255,2/255,.05", param, ctx)
+        return numbers
+
+
+def _number(text: str) -> float:
+    """A number or fraction; in floats, for a Fraction of 1e999999999 would be written out digit by digit."""
+    above, slash, below = text.partition("/")
+    return float(above) / float(below) if slash else float(above)
 
 
 @click.command()
@@ -70,11 +79,14 @@ def curve(sources: tuple[str, ...], out: Path, device: str, **options: Any) -> N
     Writes curve.csv, images.csv (each image's smallest fooling epsilon), curve.png and curve.json to --out. Sanity
     checks that trip are printed as warnings with the figure behind them.
     """
+    from rich.markup import escape
+
     from mri_robust.bench.curves import CurvePlan, run_curves
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.device import resolve_device
     from mri_robust.core.files import writable_folder
     from mri_robust.core.memory import keep_freed_memory
+    from mri_robust.data.layout import shown
     from mri_robust.report.curve import print_curves, write_curves
 
     for eps in options["eps"]:
@@ -86,7 +98,11 @@ def curve(sources: tuple[str, ...], out: Path, device: str, **options: Any) -> N
     keep_freed_memory()
     console = make_console()
     with StepProgress(console) as progress:
-        results = run_curves(CurvePlan(sources=sources, **options), resolve_device(device), progress)
+
+        def on_step(what: str, done: int, total: int) -> None:
+            progress(escape(what), done, total)  # it names a file, and files may be called [/b]
+
+        results = run_curves(CurvePlan(sources=sources, **options), resolve_device(device), on_step)
     write_curves(results, out)
     print_curves(results, console)
-    console.print(f"written to {out}: curve.csv, images.csv, curve.png, curve.json", highlight=False)
+    click.echo(f"written to {shown(out)}: curve.csv, images.csv, curve.png, curve.json")

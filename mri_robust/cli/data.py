@@ -130,9 +130,7 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     print_audit(found, console)
 
     table, sheet = out / "audit.csv", out / "audit.png"
-    text = found.findings.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    # A name that is no text, as Linux allows, cannot be written as UTF-8.
-    write_text(table, text.encode("utf-8", "backslashreplace").decode())
+    write_text(table, found.findings.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
     sheet.unlink(missing_ok=True)
     pairs = telling_pairs(found.findings, found.images.set_index("file")["group"])
     if len(pairs):

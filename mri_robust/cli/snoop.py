@@ -120,9 +120,7 @@ def _csv(scans: Scans, scores: np.ndarray, order: np.ndarray, flagged: int) -> s
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "score", "flagged"))
     for rank, index in enumerate(order):
-        # A name that is no text, as Linux allows, cannot be written as UTF-8.
-        name = scans.names[index].encode("utf-8", "backslashreplace").decode()
-        writer.writerow((name, str(scores[index]), str(rank < flagged).lower()))
+        writer.writerow((scans.names[index], str(scores[index]), str(rank < flagged).lower()))
     return text.getvalue()
 
 

@@ -89,9 +89,9 @@ def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
 
 
 def class_count(model: nn.Module, images: Tensor) -> int:
-    """Number of classes of `model`: what it states in `.classes`, else the width of one image's logits."""
+    """Number of classes of `model`: the names that it states in `.classes`, else the width of one image's logits."""
     classes = getattr(model, "classes", None)
-    if classes is not None:
+    if isinstance(classes, (list, tuple)):
         return len(classes)
     with eval_mode(model), torch.no_grad():
         return int(model(images[:1].to(device_of(model))).shape[1])

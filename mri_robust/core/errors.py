@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_MOST, _HEAD, _TAIL = 2000, 1400, 400
+"""Characters of a message, and of what is kept of a longer one: its end holds the way out."""
+
 
 class UserError(Exception):
     """Something the user gave or has cannot be used.
@@ -11,4 +14,14 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """`text` as a line that any terminal can show: what it names may come from a hostile file.
+
+    White space becomes one space, what is not printable (escape sequences, halves of characters) `?`, and the middle of
+    more than 2000 characters `…`.
+    """
+    line = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    return line if len(line) <= _MOST else f"{line[:_HEAD]} … {line[-_TAIL:]}"

@@ -14,8 +14,10 @@ import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import cache_folder, write_text, written_aside
+from mri_robust.core.json_text import check_shape, parse_json
 
 _CHUNK = 2**22
+_RECORD = {"shape": [int], "content": str, "sha256": str, "unreadable": {str: str}, "original_sizes": {str: int}}
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class Slot:
     def load(self) -> tuple[np.ndarray, Record] | None:
         """Read-only memory map uint8 [N, C, H, W] and its record; None when absent, cut short or damaged."""
         try:
-            record = Record(**json.loads(self.record.read_text(encoding="utf-8")))
+            said = parse_json(self.record.read_bytes())
+            check_shape(said, _RECORD)
+            record = Record(**said)
             images = np.memmap(self.pixels, dtype=np.uint8, mode="r", shape=tuple(record.shape))
             whole = self.pixels.stat().st_size == images.size and checksum(self.pixels) == record.sha256
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, OverflowError):
             return None
         return (images, record) if whole else None
 

@@ -13,6 +13,8 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.registry import Registry
 
 Channels = Literal["grey", "rgb"]
+SMALLEST, LARGEST = 8, 1024
+"""Sides in pixels that images can be read at."""
 
 SOURCES = Registry("mri_robust.data.sources", attribute="SOURCE", kind="data source", group="mri_robust.datasets")
 
@@ -97,8 +99,8 @@ def load_dataset(
         UserError: the source does not exist or cannot be used; the message says what to do.
         ValueError: `size` or `channels` is out of range.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 1024:
-        raise ValueError(f"size must be a whole number of pixels from 8 to 1024, got {size!r}")
+    if isinstance(size, bool) or not isinstance(size, int) or not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"size must be a whole number of pixels from {SMALLEST} to {LARGEST}, got {size!r}")
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
     text = str(source)

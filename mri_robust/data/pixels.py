@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 
-# Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
+"""Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for."""
 
 
 class Unreadable(Exception):
@@ -40,7 +40,7 @@ def decode(data: bytes, size: int, channels: Channels) -> tuple[np.ndarray, tupl
     if not data:
         raise Unreadable("empty file")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             original = image.size
             if original[0] * original[1] > MAX_PIXELS:
                 raise Unreadable(f"too large: {original[0]} x {original[1]} pixels")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from zipfile import is_zipfile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -98,11 +98,18 @@ def _opened(path: Path) -> Iterator[Files]:
     suffix = path.suffix.casefold()
     if folder:
         yield _Tree(path)
-    elif file and (suffix in IMAGE_SUFFIXES or not (suffix == ".zip" or is_zipfile(path))):
+    elif file and (suffix in IMAGE_SUFFIXES or not (suffix == ".zip" or _is_zip(path))):
         yield _OneFile(path)
     else:
         with ArchiveFiles(path) as files:
             yield files
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return is_zipfile(path)
+    except BadZipFile:  # which it raises for one of the many ways not to be a zip
+        return False
 
 
 def _is_hidden(part: str) -> bool:
@@ -137,7 +144,10 @@ def _decoded(files: Files, names: list[str], size: int, channels: Channels) -> t
         except Unreadable as reason:
             return reason
 
-    images = np.empty((len(names), 1 if channels == "grey" else 3, size, size), dtype=np.uint8)
+    try:
+        images = np.empty((len(names), 1 if channels == "grey" else 3, size, size), dtype=np.uint8)
+    except MemoryError as error:
+        raise UserError(f"{len(names)} images of {size} pixels do not fit in memory: give fewer at a time") from error
     unreadable: dict[str, str] = {}
     # Pillow decodes outside the interpreter's lock; it warns of oddities that nobody can act on here.
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():

@@ -51,4 +51,5 @@ EXPERIMENT = Experiment(
     faults=("frozen-augmentation", "no-asr", "leaky-split", "rgb-images"),
     cells=cells,
     layout="classes",
+    threats=("backdoor",),
 )

@@ -50,4 +50,5 @@ EXPERIMENT = Experiment(
     faults=("frozen-augmentation", "no-asr", "clean-loader-table2", "leaky-split", "rgb-images"),
     cells=cells,
     layout="classes",
+    threats=("backdoor",),
 )

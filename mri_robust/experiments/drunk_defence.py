@@ -58,4 +58,5 @@ EXPERIMENT = Experiment(
     faults=("ascent", "reused-optimizer", "plateau-of-accuracy", "leaky-split", "rgb-images"),
     cells=cells,
     layout="conditions",
+    threats=("noisy-training",),
 )

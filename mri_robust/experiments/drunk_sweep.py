@@ -53,4 +53,5 @@ EXPERIMENT = Experiment(
     faults=("ascent", "plateau-of-accuracy", "leaky-split", "rgb-images"),
     cells=cells,
     layout="conditions",
+    threats=("noisy-training",),
 )

@@ -107,4 +107,5 @@ EXPERIMENT = Experiment(
         "rgb-images",
     ),
     cells=cells,
+    threats=("evasion",),
 )

@@ -54,4 +54,5 @@ EXPERIMENT = Experiment(
     faults=("fine-tuned-start", "leaky-split", "rgb-images"),
     cells=cells,
     layout="classes",
+    threats=("biased-training",),
 )

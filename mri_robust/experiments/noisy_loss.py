@@ -58,4 +58,5 @@ EXPERIMENT = Experiment(
     faults=("fine-tuned-start", "leaky-split", "rgb-images"),
     cells=cells,
     layout="conditions",
+    threats=("noisy-training",),
 )

@@ -148,4 +148,5 @@ EXPERIMENT = Experiment(
         "rgb-images",
     ),
     cells=cells,
+    threats=("evasion",),
 )

@@ -61,4 +61,5 @@ EXPERIMENT = Experiment(
     faults=("frozen-augmentation", "fixed-patterns", "leaky-split", "rgb-images"),
     cells=cells,
     layout="conditions",
+    threats=("backdoor", "trigger-detection"),
 )

@@ -51,7 +51,7 @@ def find_imagenet(name: str, folder: Path | None) -> Path | None:
         ValueError: torchvision has no network called `name`.
     """
     file_name = imagenet_file_name(name)
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not os.path.isdir(folder):
         raise UserError(f"weights folder '{folder}' does not exist: make it and put {file_name} in it, or name another")
     for place in (folder, _hub_cache()):
         # os.path.isfile, for Path.is_file raises where a home folder is closed to this user: no file is had from it

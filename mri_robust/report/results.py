@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mri_robust.core.digest import digest as digest_of
 from mri_robust.core.errors import UserError
+from mri_robust.core.json_text import parse_json
+from mri_robust.report.run_shapes import NUMBERS, TEXT, check_cell, check_run, check_table
 from mri_robust.study.experiment import Experiment, load_experiment
-
-TEXT = ("experiment", "protocol", "dataset", "model", "weights", "attack", "steps", "condition", "subset", "class")
-NUMBERS = ("epsilon", "alpha", "value", "ci_low", "ci_high", "n", "paper")
-"""Columns of a tidy table whose empty fields are missing numbers; an empty text is a text."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +76,8 @@ class Results:
         """
         digests = self.run["cells"].get(name, [])
         words = self.run.get("words", {}).get(name) or [{}] * len(digests)
-        found = []
-        for digest, own in zip(digests, words, strict=True):
-            path = self.folder / "cells" / f"{digest}.json"
-            if path.exists():
-                stored = json.loads(path.read_text(encoding="utf-8"))
-                found.append({**stored, "about": {**stored["about"], **own}})
-        return found
+        paths = [self.folder / "cells" / f"{digest}.json" for digest in digests]
+        return [_read_cell(path, own) for path, own in zip(paths, words, strict=True) if path.exists()]
 
 
 def open_results(folder: Path) -> Results:
@@ -94,10 +87,13 @@ def open_results(folder: Path) -> Results:
         UserError: it holds no finished run.
     """
     try:
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        certificate = json.loads((folder / "crosscheck.json").read_text(encoding="utf-8"))
+        run, certificate = (_read_json(folder / name) for name in ("run.json", "crosscheck.json"))
+        check_run(run, certificate)
         experiments = [load_experiment(name) for name in run["experiments"]]
         tables = {each.name: _read_table(folder / f"{each.name}.csv") for each in experiments}
+        for name, words in run.get("words", {}).items():
+            if words and len(words) != len(run["cells"].get(name, [])):
+                raise ValueError(f"run.json has words for other cells than those of '{name}'")
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"'{folder}' holds no finished bench run ({error}): run mri-robust bench --out {folder}"
@@ -105,8 +101,41 @@ def open_results(folder: Path) -> Results:
     return Results(folder, run, certificate, tables, experiments)
 
 
+def _read_json(path: Path) -> Any:
+    _check_file(path)
+    return parse_json(path.read_bytes())
+
+
 def _read_table(path: Path) -> pd.DataFrame:
+    _check_file(path)
     table = pd.read_csv(
         path, keep_default_na=False, na_values=dict.fromkeys(NUMBERS, ""), dtype=dict.fromkeys(TEXT, "str")
     )
-    return table.astype(dict.fromkeys(NUMBERS, "float64"))
+    table = table.astype({name: "float64" for name in NUMBERS if name in table})
+    check_table(table)
+    return table
+
+
+def _read_cell(path: Path, own: dict[str, Any]) -> dict[str, Any]:
+    """A stored cell under an experiment's own words.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        stored = _read_json(path)
+        cell: dict[str, Any] = {**stored, "about": {**stored["about"], **own}}
+        check_cell(cell)
+        sealed = digest_of([stored["about"], stored["result"]])
+        if stored.get("checksum", sealed) not in (sealed, digest_of(stored["result"])):
+            raise ValueError("its checksum is another")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"cell '{path}' is damaged ({error}): run mri-robust bench again, which measures it anew"
+        ) from error
+    return cell
+
+
+def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise ValueError(f"'{path.name}' is there and no file")

@@ -12,6 +12,8 @@ from mri_robust.study.setting import Setting
 
 STUDY_TEST_IMAGES = 256
 """Images that the study's defended models were measured on: fault `partial-test-set`."""
+GALLERY_IMAGES = 6
+"""Test images that a gallery keeps pictures of."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,15 @@ def evasion_cell(
     )
 
 
-def gallery_cell(setting: Setting, recipe: Recipe, attacks: list[Spec], experiment: str) -> Cell:
-    """A cell that keeps pictures of one test image under rising epsilon, with predictions: Figures 3 and 4."""
+def gallery_cell(
+    setting: Setting, recipe: Recipe, attacks: list[Spec], experiment: str, *, images: int = GALLERY_IMAGES
+) -> Cell:
+    """A cell that keeps pictures of some test images under rising epsilon, with predictions: Figures 3 and 4."""
     return Cell(
         measure="gallery",
         recipe=recipe,
         data=setting.data.digest,
-        parameters={"attacks": attacks, "engine": setting.engine, "seed": setting.seed},
+        parameters={"attacks": attacks, "engine": setting.engine, "images": images, "seed": setting.seed},
         words=table_words(setting, recipe, experiment),
     )
 

@@ -31,6 +31,8 @@ class Experiment:
         cells: setting -> cells.
         layout: `epsilon` (a row an attack, a column a model), `classes` (precision, recall and F1 of each class) or
             `conditions` (a row a model and condition).
+        threats: names of the threats in `study/threat.py` that it tests.
+        beyond: it is no table of the study, and is run by its name or with `--all`.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Experiment:
     faults: tuple[str, ...]
     cells: Callable[[Setting], list[Cell]] = field(repr=False)
     layout: str = "epsilon"
+    threats: tuple[str, ...] = ()
+    beyond: bool = False
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -49,10 +53,11 @@ class Experiment:
         return tuple("".join(found).lower() for found in re.findall(r"(Table|Figure) (\d+)", self.reference))
 
 
-def all_experiments() -> list[Experiment]:
-    """Every experiment, in the order of the study's sections."""
+def all_experiments(*, beyond: bool = False) -> list[Experiment]:
+    """The study's experiments, in the order of its sections; with `beyond` also those that it lacks, after them."""
     found: list[Experiment] = [EXPERIMENTS.load(name) for name in EXPERIMENTS.names()]
-    return sorted(found, key=lambda experiment: experiment.reference)
+    ordered = sorted(found, key=lambda experiment: (experiment.beyond, experiment.reference))
+    return [experiment for experiment in ordered if beyond or not experiment.beyond]
 
 
 def load_experiment(name: str) -> Experiment:

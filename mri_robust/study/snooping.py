@@ -85,4 +85,5 @@ def snooping_experiment(
         faults=("fixed-patterns", "leaky-split", "rgb-images"),
         cells=cells,
         layout="classes",
+        threats=("trigger-detection",),
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mri_robust.core.progress import OnImages
 from mri_robust.data.layout import arrange, shown
-from mri_robust.data.pixels import Unreadable
+from mri_robust.data.pixels import FORMATS
 from mri_robust.data.reading import Files
 from mri_robust.data.sources import archive, folder, kaggle
 
@@ -70,7 +70,7 @@ def _facts(files: Files, name: str) -> tuple[float, float, float]:
 
     try:
         data = files.read(name)
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return float(image.width), float(image.height), len(data) / 1000
-    except (Unreadable, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # see `decode`
         return (float("nan"),) * 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,30 +37,44 @@ def load_images(extent: Extent, size: int) -> np.ndarray:
     """All slices uint8 [train + test, 1, size, size], read-only: mapped from the cache, drawn first if need be.
 
     Where the cache cannot be written the slices are drawn into memory.
+
+    Raises:
+        UserError: they fit neither.
     """
     shape = (extent.train + extent.test, 1, size, size)
     try:
         path = cache_folder("phantom") / f"{digest([VERSION, extent, size])}.npy"
         if (images := _cached(path, extent, shape)) is not None:
             return images
+        if shutil.disk_usage(path.parent).free < math.prod(shape):  # a mapped file that finds no room ends the process
+            raise OSError("no room in the cache")
         with written_aside(path) as aside:
             target = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
             _fill(target, extent)
             target.flush()
             del target
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     except (UserError, OSError):
-        images = np.empty(shape, np.uint8)
+        images = _room_in_memory(shape)
         _fill(images, extent)
         images.flags.writeable = False
         return images
 
 
+def _room_in_memory(shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError as error:
+        raise UserError(
+            f"{shape[0]} slices of {shape[-1]} pixels fit neither the cache nor memory: ask for fewer or smaller ones"
+        ) from error
+
+
 def _cached(path: Path, extent: Extent, shape: tuple[int, ...]) -> np.ndarray | None:
     """The cached slices, or None where they are absent, damaged, or not what the drawing code gives today."""
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        images = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it takes no pickle and no archive
+    except Exception:  # numpy reads the header with Python's own parser, which raises nearly anything
         return None
     if images.shape != shape or images.dtype != np.uint8:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mri_robust.core.errors import UserError
@@ -13,6 +12,10 @@ from mri_robust.data.dataset import Channels, Dataset
 from mri_robust.data.layout import shown
 from mri_robust.data.pixels import MAX_BYTES, Unreadable
 from mri_robust.data.reading import read_dataset
+
+_STEP = 4096
+_MOST_UNPACKED, _MOST_RATIO = 2**30, 200
+"""Bytes that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
 
 
 class ArchiveSource:
@@ -38,7 +41,7 @@ class ArchiveFiles:
     """The members of a zip file, as `mri_robust.data.reading.Files`; a context manager that closes it.
 
     Raises:
-        UserError: it is no zip file, is cut short or encrypted, or has a member that points out of it.
+        UserError: it is no zip file, is cut short or encrypted, has a member that points out of it, or is a bomb.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,6 +49,7 @@ class ArchiveFiles:
         self._zip = _opened(path)
         try:
             self._members = _members(self._zip, shown(path))
+            _check_unpacked(self._members, path)
         except UserError:
             self._zip.close()
             raise
@@ -64,11 +68,14 @@ class ArchiveFiles:
         if member.file_size > MAX_BYTES:
             raise Unreadable("too large")
         try:
-            return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise Unreadable("damaged in the archive") from error
+            # In small steps: zipfile unpacks all that a step reads of a bzip2 or LZMA member, 60000 times as much.
+            with self._zip.open(member) as file:
+                return b"".join(iter(lambda: file.read(_STEP), b""))
         except (NotImplementedError, RuntimeError) as error:
             raise Unreadable("packed by an unknown method") from error
+        except Exception as error:
+            # On damaged members zipfile raises BadZipFile, zlib.error, LZMAError, EOFError, struct.error, ...
+            raise Unreadable("damaged in the archive") from error
 
     def key(self, names: list[str]) -> str:
         """Digest of the archive itself, which is quicker than that of its members."""
@@ -114,6 +121,16 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
             raise UserError(f"'{where}' holds '{shown(name)}' twice: pack it anew")
         members[name] = member
     return members
+
+
+def _check_unpacked(members: dict[str, zipfile.ZipInfo], path: Path) -> None:
+    """Check that unpacking ends: a small archive can unpack to more than any machine holds."""
+    sizes = (member.file_size for member in members.values())
+    unpacked, packed = sum(size for size in sizes if size <= MAX_BYTES), path.stat().st_size
+    if unpacked > max(_MOST_UNPACKED, _MOST_RATIO * packed):
+        raise UserError(
+            f"'{shown(path)}' is unsafe: its {packed / 1e6:.1f} MB unpack to {unpacked / 1e6:.0f} MB; do not use this file"
+        )
 
 
 SOURCE = ArchiveSource()

@@ -1,0 +1,20 @@
+"""`mri-robust report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Write the reports of a finished bench again, from what it left in DIR.
+
+    Writes report.html, one page that opens offline, and report.md with its figures. Nothing is computed again, and
+    torch is not needed.
+    """
+    from mri_robust.report.write import write_report
+
+    click.echo(f"report: {write_report(folder)}")

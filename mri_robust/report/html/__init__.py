@@ -1,0 +1,1 @@
+"""`report.html`: one page that opens offline, made with Jinja from what a bench left."""

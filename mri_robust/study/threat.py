@@ -1,0 +1,74 @@
+"""What an attacker does in each experiment, in the words of the law and of the field's taxonomy.
+
+Sources: Regulation (EU) 2024/1689 (AI Act), Article 15(5); NIST AI 100-2 E2025, "Adversarial Machine Learning: A
+Taxonomy and Terminology of Attacks and Mitigations", section 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AI_ACT = {
+    "data poisoning": "attacks that manipulate the training data set",
+    "model poisoning": "attacks that manipulate pre-trained components used in training",
+    "adversarial examples or model evasion": "inputs designed to make the model err",
+    "confidentiality attacks": "attacks that draw out the training data or the model",
+    "model flaws": "weaknesses of the model itself",
+}
+"""Attack types that Article 15(5) names -> what they are."""
+
+NIST = {
+    "evasion": "2.2",
+    "poisoning: availability": "2.3.1",
+    "poisoning: targeted": "2.3.2",
+    "poisoning: backdoor": "2.3.3",
+    "poisoning: model": "2.3.4",
+    "privacy": "2.4",
+}
+"""Categories of attacks on predictive models -> their section of NIST AI 100-2 E2025."""
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What one kind of experiment tests.
+
+    Attributes:
+        attacker: what the attacker does, or what stands against it.
+        ai_act: an attack type of `AI_ACT`.
+        nist: a category of `NIST`.
+        defence: the experiment measures what detects or stops the attack, not the attack.
+    """
+
+    attacker: str
+    ai_act: str
+    nist: str
+    defence: bool = False
+
+
+THREATS = {
+    "evasion": Threat(
+        "changes the pixels of a finished image by less than an eye sees",
+        "adversarial examples or model evasion",
+        "evasion",
+    ),
+    "backdoor": Threat(
+        "stamps a trigger on training images, so that a stamped tumour is later called healthy",
+        "data poisoning",
+        "poisoning: backdoor",
+    ),
+    "noisy-training": Threat(
+        "changes the training code, so that the model learns little", "model poisoning", "poisoning: availability"
+    ),
+    "biased-training": Threat(
+        "changes the training code, so that the model fails on a class of the attacker's choice",
+        "model poisoning",
+        "poisoning: model",
+    ),
+    "trigger-detection": Threat(
+        "a detector flags images that carry a pattern before the classifier sees them",
+        "data poisoning",
+        "poisoning: backdoor",
+        defence=True,
+    ),
+}
+"""Threat by the name under which experiments refer to it."""

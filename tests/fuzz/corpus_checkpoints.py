@@ -1,0 +1,228 @@
+"""Model files: headers that lie, containers that are broken, tensors that are none."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from corpus_images import flipped, truncated
+from made_up import deep
+
+from mri_robust.defences.snooping import CLASSES as PATTERN_CLASSES
+from mri_robust.models.classifier import Classifier, build_model
+from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.weights_file import write_tensors
+
+CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+SIZE = 16
+with torch.random.fork_rng(devices=[]):
+    torch.manual_seed(0)
+    MODEL = build_model("cnn", classes=CLASSES, image_size=SIZE).eval()
+    DETECTOR = build_model("cnn", classes=PATTERN_CLASSES, image_size=SIZE).eval()
+HEADER: dict[str, Any] = {"format": 1, "model": MODEL.description(), "history": [{"epoch": 1, "loss": 0.5}]}
+DETECTOR_HEADER: dict[str, Any] = {
+    "format": 1,
+    "model": DETECTOR.description(),
+    "detector": {"threshold": 0.5, "facts": {"recall": 0.95, "false_positive_rate": 0.1}},
+}
+Build = Callable[[Path], object]
+
+
+def written(model: torch.nn.Module, header: dict[str, Any], **changes: torch.Tensor) -> Build:
+    """A whole file, checksum and all, of these weights and this header."""
+    return lambda path: write_tensors(path, {**model.state_dict(), **changes}, header)
+
+
+def sound(path: Path) -> None:
+    """The classifier, as it is saved."""
+    written(MODEL, HEADER)(path)
+
+
+def contained(header: object, body: bytes = bytes(64), length: int | None = None) -> Build:
+    """A safetensors file of any header, given as JSON data or bytes."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return lambda path: path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + body)
+
+
+def _changed(change: Callable[[bytes], bytes]) -> Build:
+    def build(path: Path) -> None:
+        sound(path)
+        path.write_bytes(change(path.read_bytes()))
+
+    return build
+
+
+def _noted(text: str) -> Build:
+    return contained({"__metadata__": {"mri_robust": text}, "x": tensor()})
+
+
+def tensor(kind: str = "F32", shape: object = (16,), offsets: object = (0, 64)) -> dict[str, object]:
+    """What a safetensors header says of a tensor."""
+    return {"dtype": kind, "shape": shape, "data_offsets": offsets}
+
+
+def described(**changes: object) -> Build:
+    """The sound weights under a description with changes."""
+    return written(MODEL, {**HEADER, "model": {**HEADER["model"], **changes}})
+
+
+def _ensemble(**changes: object) -> Build:
+    model = Ensemble([MODEL, MODEL], (0.5, 0.5))
+    return written(model, {"model": {**model.description(), **changes}})
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    member: dict[str, Any] = {**HEADER["model"]}
+    for _ in range(levels):
+        member = {"architecture": "ensemble", "members": [member], "shares": [1.0]}
+    return member
+
+
+FIRST = "network.0.weight"
+WEIGHT = MODEL.state_dict()[FIRST]
+FILES: dict[str, Build] = {
+    "sound": sound,
+    "ensemble": _ensemble(),
+    "detector": written(DETECTOR, DETECTOR_HEADER),
+    "nothing": contained(b"", b"", 0),
+    "header-of-exabytes": contained({}, length=2**63),
+    "header-of-gigabytes": contained({}, length=2**32),
+    "header-too-long": contained({}, length=65),
+    "header-no-json": contained(b"\x80\x04\x95" * 9),
+    "header-not-text": contained(b'{"\xff": 1}'),
+    "header-a-list": contained([]),
+    "header-deep": contained(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    "metadata-of-numbers": contained({"__metadata__": {"mri_robust": 5}, "x": tensor()}),
+    "metadata-a-list": contained({"__metadata__": [1], "x": tensor()}),
+    "notes-no-json": _noted("{"),
+    "notes-deep": _noted("[" * 100_000 + "]" * 100_000),
+    "notes-nearly-too-deep": _noted('{"model": ' + "[" * 900 + "]" * 900 + "}"),
+    "notes-a-list": _noted("[]"),
+    "notes-digits": _noted('{"model": {"image_size": ' + "9" * 3000 + "}}"),
+    **{
+        f"shape-{n}": contained({"x": tensor(shape=s)})
+        for n, s in enumerate([[-1], [2**62, 2**62], ["a"], [], 5, [17], [0]])
+    },
+    **{
+        f"offsets-{n}": contained({"x": tensor(offsets=o)})
+        for n, o in enumerate([[0, 2**60], [64, 0], [-4, 60], [0], [1, 65]])
+    },
+    **{
+        f"kind-{k}": contained({"x": tensor(k, [n])})
+        for k, n in [("F8_E8M0", 64), ("F4", 128), ("X", 64), ("BOOL", 64)]
+    },
+    "overlapping": contained({"x": tensor(), "y": tensor()}),
+    "names": contained({"\x1b[31m": tensor(), "../../x": tensor(offsets=[64, 128])}, bytes(128)),
+    **{f"cut-{share}": _changed(lambda data, share=share: truncated(data, share)) for share in (0.0001, 0.5, 0.999)},
+    **{
+        f"flipped-{seed}": _changed(lambda data, seed=seed: flipped(data[:3000], seed, 3) + data[3000:])
+        for seed in range(8)
+    },
+    "another-byte": _changed(lambda data: data[:-5] + b"\x7f" + data[-4:]),
+    "image-size-huge": described(image_size=8 * 10**8),
+    "image-size-large": described(image_size=1024),
+    "image-size-negative": described(image_size=-16),
+    "image-size-odd": described(image_size=17),
+    "classes-none": described(classes=[]),
+    "classes-many": described(classes=["x"] * 200_000),
+    "classes-named": described(classes=["\x1b[31m", "a\nb", "<script>", "a" * 5000]),
+    "architecture-path": described(architecture="../../evil"),
+    "architecture-code": described(architecture="os:system"),
+    "architecture-long": described(architecture="a" * 10**6),
+    "architecture-large": described(architecture="resnet50"),
+    "channels-blue": described(channels="blue"),
+    "weights-nan": written(MODEL, HEADER, **{FIRST: WEIGHT * float("nan")}),
+    "weights-infinite": written(MODEL, HEADER, **{FIRST: WEIGHT / 0}),
+    "weights-whole": written(MODEL, HEADER, **{FIRST: WEIGHT.to(torch.int8)}),
+    "weights-half": written(MODEL, HEADER, **{FIRST: WEIGHT.half()}),
+    "weights-complex": written(MODEL, HEADER, **{FIRST: WEIGHT.to(torch.complex64)}),
+    "std-zero": written(MODEL, HEADER, std=torch.tensor(0.0)),
+    "mean-nan": written(MODEL, HEADER, mean=torch.tensor(float("nan"))),
+    "mean-of-two": written(MODEL, HEADER, mean=torch.zeros(2)),
+    "members-many": _ensemble(members=[MODEL.description()] * 20_000, shares=[1.0] * 20_000),
+    "members-none": _ensemble(members=[], shares=[]),
+    "members-nested": written(MODEL, {"model": _nested(300)}),
+    "members-apart": _ensemble(shares=["x", None]),
+    "threshold-nan": written(DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": float("nan"), "facts": {}}}),
+    "facts-huge": written(DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": 0.5, "facts": {"recall": 10**400}}}),
+    "facts-deep": written(
+        DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": 0.5, "facts": {"recall": deep(400)}}}
+    ),
+}
+"""Name -> what writes it as a `.safetensors` file."""
+
+
+def _saved(value: object, **options: bool) -> Build:
+    def build(path: Path) -> None:
+        torch.save(value, path, **options)
+
+    return build
+
+
+def _large_storage(path: Path) -> None:
+    """A pickle of before torch 1.6 that asks for 2 TB."""
+    buffer = io.BytesIO()
+    torch.save({"x": torch.zeros(3)}, buffer, _use_new_zipfile_serialization=False)
+    path.write_bytes(buffer.getvalue().replace(b"K\x03Nt", b"\x8a\x06\x00\x00\x00\x00\x00\x02Nt"))
+
+
+def _members(**files: bytes) -> Build:
+    def build(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(f"archive/{name}", content)
+
+    return build
+
+
+def _pth(change: Callable[[bytes], bytes]) -> Build:
+    def build(path: Path) -> None:
+        torch.save(MODEL.network.state_dict(), path)
+        path.write_bytes(change(path.read_bytes()))
+
+    return build
+
+
+STATES: dict[str, Build] = {
+    "sound-pth": _saved(MODEL.network.state_dict()),
+    "wrapped": _saved({"state_dict": MODEL.network.state_dict(), "epoch": 3}),
+    "legacy": _saved(MODEL.network.state_dict(), _use_new_zipfile_serialization=False),
+    "legacy-of-terabytes": _large_storage,
+    "list": _saved([torch.zeros(2)]),
+    "number": _saved(5),
+    "empty": _saved({}),
+    "texts": _saved({"x": "y"}),
+    "keys": _saved({1: torch.zeros(2), (2, 3): torch.zeros(2), "\x1b[31m": torch.zeros(2)}),
+    "nested": lambda path: path.write_bytes(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."),
+    "model": _saved(MODEL),
+    "sparse": _saved({"0.weight": torch.eye(3).to_sparse()}),
+    "stretched": _saved({"0.weight": torch.zeros(1).expand(10**6, 10**6)}),
+    "no-memory": _saved({"0.weight": torch.zeros(10**5, 10**5, device="meta")}),
+    "quantised": _saved({"0.weight": torch.zeros(3).to(torch.float8_e4m3fn)}),
+    "nan": _saved({name: value * float("nan") for name, value in MODEL.network.state_dict().items()}),
+    "zip-of-zeros": _members(**{"data.pkl": bytes(10**8), "version": b"3\n"}),
+    "zip-of-nothing": _members(),
+    "text": lambda path: path.write_text("not weights"),
+    "no-bytes": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(bytes(10**6)),
+    **{f"cut-pth-{share}": _pth(lambda data, share=share: truncated(data, share)) for share in (0.01, 0.5, 0.99)},
+    **{
+        f"flipped-pth-{seed}": _pth(lambda data, seed=seed: flipped(data[:2000], seed, 4) + data[2000:])
+        for seed in range(6)
+    },
+}
+"""Name -> what writes it as a `.pth` file."""
+
+
+def fits(model: object) -> bool:
+    """Whether what was loaded is a classifier that works."""
+    if not isinstance(model, (Classifier, Ensemble)):
+        return False
+    with torch.no_grad():
+        return bool(torch.isfinite(model(torch.zeros(2, 1, model.image_size, model.image_size))).all())
