@@ -185,7 +185,7 @@ class _Loop:
         images = images.to(device, memory_format=torch.channels_last)
         labels = labels.to(device)
         self.model.train()
-        with _autocast(device, self.settings.precision):
+        with _autocast(images, self.settings.precision):
             if changes.adversary is not None:
                 images, labels = changes.adversary(self.model, images, labels, generator)
             logits = self.model(images)
@@ -198,8 +198,15 @@ class _Loop:
         return loss.item(), int((logits.argmax(1) == labels).sum()), len(labels)
 
 
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    half = resolve_precision(precision, device) == "bf16"
+def _autocast(images: Tensor, precision: str) -> AbstractContextManager[Any]:
+    """bf16 where it is asked for, but on a CPU not for images of up to 16 pixels.
+
+    Their last stage in a ResNet is a strided convolution over one pixel, whose bf16 weight gradient reads memory that
+    nobody wrote (oneDNN in torch 2.14): the same step gave other weights each time, and now and then NaN.
+    """
+    device = images.device
+    tiny = device.type == "cpu" and min(images.shape[-2:]) <= 16
+    half = resolve_precision(precision, device) == "bf16" and not tiny
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 

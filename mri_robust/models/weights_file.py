@@ -111,7 +111,7 @@ def _is_html(path: Path) -> bool:
 
 
 def _check_exists(path: Path) -> None:
-    """Check that there is a file and that it may be read; a pipe or a device is none, and could be waited for in vain."""
+    """Check that there is a file; a pipe or a device is none, and could be waited for in vain."""
     if not os.path.isfile(path):
         what = "is no file" if os.path.exists(path) else "does not exist"
         raise UserError(f"model file '{path}' {what}: give a .safetensors or .pth file")

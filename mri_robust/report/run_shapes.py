@@ -1,4 +1,4 @@
-"""What the files of a finished run look like as far as the report relies on it: they may be damaged, or a stranger's."""
+"""What the files of a finished run look like, as far as the report relies on it: they may be damaged, or anybody's."""
 
 from __future__ import annotations
 

@@ -21,8 +21,17 @@ from mri_robust.study.protocol import FAULTS
 from mri_robust.study.recipe import comparable_weights
 
 MEANINGS = {
+    "relative_accuracy": "Relative to clean: accuracy as a share of the accuracy on clean images.",
     "asr": "Attack success: share of the triggered tumour images that are called notumor.",
     "missed_tumour_rate": "Missed tumours: share of the tumour images that are called notumor.",
+    "fidelity": "Fidelity: share of the test images that the copy and the model call the same.",
+    "right_answers": "Right answers: share of the queries whose answer names the class that the model gives.",
+    "fidelity_gap": "Ours − ART's: fidelity of the copy by our own code less that by ART on the same queries, whose "
+    "batches come in another order; .1 at most where both have learned.",
+    "tpr_at_1_fpr": "TPR at 1 % FPR: share of the members found where at most 1 % of the others are taken for members.",
+    "same_as_art": "Same as ART: share of the images of which our code says what ART's says.",
+    "members": "Members: images that the model was trained on; others: images that it was not trained on, without a "
+    "twin among the members.",
 }
 """Metric -> its footnote, for those that a name does not explain."""
 
@@ -113,9 +122,9 @@ def _paired(results: Results, experiment: Experiment, protocol: str) -> list[str
     if not lines:
         return []
     explained = (
-        "Pairs of models on the same images at 4/255: how much more accurate the first is, with the 95 % interval of the "
-        "paired bootstrap over images and seeds; images that just one of them gets right, and McNemar's exact test, of the "
-        "first seed. Every pair and epsilon stands in `comparisons.csv`."
+        "Pairs of models on the same images at 4/255: how much more accurate the first is, with the 95 % interval of "
+        "the paired bootstrap over images and seeds; images that just one of them gets right, and McNemar's exact "
+        "test, of the first seed. Every pair and epsilon stands in `comparisons.csv`."
     )
     return [explained, table_markdown(heads, lines, align=_align(3, heads))]
 

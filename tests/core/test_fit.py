@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from toy_models import Linear, small_net
 
@@ -103,6 +104,19 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_not_moved() ->
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_resnet_of_tiny_images_trains_alike_each_time_in_either_precision() -> None:
+    """In bf16 the last stage's weight gradient is not determined at 16 pixels; see `training._autocast`."""
+    images = np.random.default_rng(0).integers(0, 255, (16, 3, 16, 16), dtype=np.uint8)
+    weights = []
+    for _ in range(3):
+        torch.manual_seed(0)
+        model = torchvision.models.resnet18(num_classes=4)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        fit(model, images, np.arange(16) % 4, optimizer=optimizer, settings=settings(epochs=1, precision="bf16"))
+        weights.append(model.layer4[0].conv1.weight.detach().clone())
+    assert all(torch.equal(each, weights[0]) for each in weights)
 
 
 def test_bytes_and_floats_tensors_and_arrays_are_the_same_images() -> None:

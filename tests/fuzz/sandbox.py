@@ -49,7 +49,7 @@ class Sandbox:
             folder.mkdir(parents=True)
 
     def judge(self, surface: str, action: Callable[[], Any], *, calls: bool = False) -> Any:
-        """Run `action`; returns what it gives, or None where it was refused; with `calls` it may start programs and wait for them."""
+        """Run `action`; what it gives, or None where it was refused. With `calls` it may start programs."""
         tally = OUTCOMES.setdefault(surface, Counter())
         before = self._tree()
         tally["failed"] += 1

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mri_robust.core.errors import UserError
 from mri_robust.data.cache import checksum
 from mri_robust.data.dataset import Channels, Dataset
+from mri_robust.data.formats.limits import MAX_BYTES, Unreadable
 from mri_robust.data.layout import shown
-from mri_robust.data.pixels import MAX_BYTES, Unreadable
 from mri_robust.data.reading import read_dataset
 
 _STEP = 4096
@@ -62,15 +62,15 @@ class ArchiveFiles:
     def __exit__(self, *exception: object) -> None:
         self._zip.close()
 
-    def read(self, name: str) -> bytes:
-        """The bytes of member `name`, never more than its declared size; raises `Unreadable`."""
+    def read(self, name: str, most: int = -1) -> bytes:
+        """The bytes of member `name`, never more than its declared size, or its first `most`; raises `Unreadable`."""
         member = self._members[name]
         if member.file_size > MAX_BYTES:
             raise Unreadable("too large")
         try:
             # In small steps: zipfile unpacks all that a step reads of a bzip2 or LZMA member, 60000 times as much.
             with self._zip.open(member) as file:
-                return b"".join(iter(lambda: file.read(_STEP), b""))
+                return file.read(most) if most >= 0 else b"".join(iter(lambda: file.read(_STEP), b""))
         except (NotImplementedError, RuntimeError) as error:
             raise Unreadable("packed by an unknown method") from error
         except Exception as error:
@@ -129,7 +129,7 @@ def _check_unpacked(members: dict[str, zipfile.ZipInfo], path: Path) -> None:
     unpacked, packed = sum(size for size in sizes if size <= MAX_BYTES), path.stat().st_size
     if unpacked > max(_MOST_UNPACKED, _MOST_RATIO * packed):
         raise UserError(
-            f"'{shown(path)}' is unsafe: its {packed / 1e6:.1f} MB unpack to {unpacked / 1e6:.0f} MB; do not use this file"
+            f"'{shown(path)}' is unsafe: its {packed / 1e6:.1f} MB unpack to {unpacked / 1e6:.0f} MB; do not use it"
         )
 
 
