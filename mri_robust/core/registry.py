@@ -44,7 +44,11 @@ class Registry:
 
     def names(self) -> list[str]:
         """Names of all parts, this package's first, each sorted."""
-        return [*self._modules, *sorted(set(self._entry_points) - set(self._modules))]
+        return [*self._modules, *self.added()]
+
+    def added(self) -> list[str]:
+        """Names of the parts that other packages add, sorted."""
+        return sorted(set(self._entry_points) - set(self._modules))
 
     def __contains__(self, name: object) -> bool:
         return name in self._modules or name in self._entry_points
@@ -53,13 +57,23 @@ class Registry:
         """The part called `name`.
 
         Raises:
-            UserError: no part has that name; the nearest one is offered.
+            UserError: no part has that name, and the nearest one is offered; or another package's cannot be imported.
         """
         if name in self._modules:
             return getattr(importlib.import_module(self._modules[name]), self.attribute)
         if name in self._entry_points:
-            return self._entry_points[name].load()
+            return self._load_added(self._entry_points[name])
         raise UserError(f"unknown {self.kind} '{name}'{did_you_mean(name, self.names())}")
+
+    def _load_added(self, point: EntryPoint) -> Any:
+        try:
+            return point.load()
+        except Exception as error:  # a stranger's code
+            package = f" of the package '{point.dist.name}'" if point.dist else ""
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(
+                f"{self.kind} '{point.name}'{package} cannot be imported: {reason}; mend or uninstall it"
+            ) from error
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

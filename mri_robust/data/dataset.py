@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.registry import Registry
+from mri_robust.data.sources import SOURCES
+from mri_robust.data.tumours import healthy_classes
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024
 """Sides in pixels that images can be read at."""
-
-SOURCES = Registry("mri_robust.data.sources", attribute="SOURCE", kind="data source", group="mri_robust.datasets")
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Dataset:
         digest: names everything that decides the pixels and labels: the content, the size and the channels.
         skipped: what was left out while reading, reason -> count: `hidden`, `not an image`, `outside the classes`,
             `link` (out of the data folder), `not a file`, `unreadable`.
+        tumour_classes: the classes with a tumour, where somebody said so; see `healthy_classes`.
     """
 
     name: str
@@ -56,6 +56,12 @@ class Dataset:
     classes: tuple[str, ...]
     digest: str
     skipped: dict[str, int] = field(default_factory=dict)
+    tumour_classes: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> tuple[int, ...]:
+        """The classes without a tumour: those that are no `tumour_classes`, or whose name says so."""
+        return healthy_classes(self.classes, self.tumour_classes)
 
     @property
     def size(self) -> int:
@@ -108,7 +114,19 @@ def load_dataset(
         candidate: Source = SOURCES.load(name)
         if candidate.accepts(text):
             return candidate.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
-    raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'")
+    added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
+    raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
+
+
+def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
+    """The same data, told which classes show a tumour; as it was for none, or for those that the names say.
+
+    Raises:
+        UserError: one of them is no class of the data, or they all are.
+    """
+    if healthy_classes(dataset.classes, tumour_classes) == dataset.healthy:
+        return dataset
+    return replace(dataset, tumour_classes=tumour_classes)
 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:

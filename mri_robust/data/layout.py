@@ -1,17 +1,14 @@
-"""Which files of a folder or archive are the images of which split and class, judged by their names alone."""
+"""Which files of a folder or archive are the images of which split and class, judged by their names."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from mri_robust.core.errors import UserError
+from mri_robust.data.formats.names import FirstBytes, is_image
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 SPLITS = ("training", "testing")
 _HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
@@ -50,12 +47,13 @@ def shown(text: object) -> str:
     return whole if len(whole) <= 300 else f"{whole[:200]}…{whole[-60:]}"
 
 
-def arrange(listing: Iterable[str], where: str) -> Layout:
+def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"") -> Layout:
     """Find splits, classes and images in a listing.
 
     Args:
         listing: slash-separated relative names; the name of a folder ends in a slash.
         where: what the messages call the folder or archive.
+        first_bytes: what is asked of a file whose name does not say whether it is an image.
 
     Raises:
         UserError: it is empty, lacks a split, has fewer than two classes, or a class without images in a split.
@@ -68,7 +66,7 @@ def arrange(listing: Iterable[str], where: str) -> Layout:
         inside = path.startswith(root)
         name = path[len(root) :] if inside else path
         parts = name.rstrip("/").split("/")
-        reason = _reason_to_skip(name, parts, inside)
+        reason = _reason_to_skip(path, parts, inside, first_bytes)
         if reason is None:
             images = found[parts[0].casefold()].setdefault(parts[1], [])
             if not name.endswith("/"):
@@ -83,11 +81,11 @@ def arrange(listing: Iterable[str], where: str) -> Layout:
     return Layout(root, classes, _flat(train, classes), _flat(test, classes), dict(skipped))
 
 
-def _reason_to_skip(name: str, parts: list[str], inside: bool) -> str | None:
+def _reason_to_skip(path: str, parts: list[str], inside: bool, first_bytes: FirstBytes) -> str | None:
     if any(part.startswith(".") or part.casefold() in _HIDDEN for part in parts):
         return "hidden"
-    folder = name.endswith("/")
-    if not folder and PurePosixPath(name).suffix.casefold() not in IMAGE_SUFFIXES:
+    folder = path.endswith("/")
+    if not folder and not is_image(path, first_bytes):
         return "not an image"
     if not inside or not is_split(parts[0]) or len(parts) < (2 if folder else 3):
         return "outside the classes"

@@ -18,8 +18,10 @@ from mri_robust.core.digest import digest
 from mri_robust.core.errors import UserError
 from mri_robust.data.cache import Record, Slot
 from mri_robust.data.dataset import Channels, Dataset, Split
+from mri_robust.data.formats.limits import Unreadable
+from mri_robust.data.formats.names import MAGIC_END, decoders
 from mri_robust.data.layout import Layout, arrange, class_of, shown
-from mri_robust.data.pixels import Unreadable, decode
+from mri_robust.data.pixels import decode
 
 _BATCH = 64
 _FORMAT = 1
@@ -38,8 +40,8 @@ class Files(Protocol):
     listing: tuple[str, ...]
     skipped: dict[str, int]
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a listed file; raises `Unreadable`."""
+    def read(self, name: str, most: int = -1) -> bytes:
+        """The bytes of a listed file, or its first `most`; raises `Unreadable`."""
         ...
 
     def key(self, names: list[str]) -> str:
@@ -79,9 +81,9 @@ def read_dataset(files: Files, *, size: int, channels: Channels, skip_unreadable
     from PIL import __version__ as pillow
 
     where = shown(files.path)
-    layout = arrange(files.listing, where)
+    layout = arrange(files.listing, where, lambda name: first_bytes(files, name))
     names = [layout.root + name for name in (*layout.train, *layout.test)]
-    slot = Slot(digest([_FORMAT, pillow, files.key(names), size, channels]))
+    slot = Slot(digest([_FORMAT, pillow, files.key(names), size, channels, *decoders(names)]))
     kept = slot.load()
     if kept is None:
         _fill(slot, files, layout, size, channels, skip_unreadable)
@@ -91,6 +93,14 @@ def read_dataset(files: Files, *, size: int, channels: Channels, skip_unreadable
     images, record = kept
     _check_unreadable(record.unreadable, layout, where, skip_unreadable)
     return _dataset(files, layout, images, record)
+
+
+def first_bytes(files: Files, name: str) -> bytes:
+    """What `is_image` asks of a file; nothing where it cannot be read."""
+    try:
+        return files.read(name, MAGIC_END)
+    except Unreadable:
+        return b""
 
 
 def _fill(slot: Slot, files: Files, layout: Layout, size: int, channels: Channels, skip_unreadable: bool) -> None:
@@ -121,7 +131,7 @@ def _decoded(files: Files, layout: Layout, size: int, channels: Channels) -> Ite
     def one(name: str) -> tuple[str, _Image | Unreadable]:
         try:
             data = files.read(layout.root + name)
-            return name, _Image(*decode(data, size, channels), sha256=hashlib.sha256(data).hexdigest())
+            return name, _Image(*decode(data, size, channels, name), sha256=hashlib.sha256(data).hexdigest())
         except Unreadable as reason:
             return name, reason
 

@@ -16,9 +16,11 @@ import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Channels
-from mri_robust.data.layout import IMAGE_SUFFIXES, shown
-from mri_robust.data.pixels import Unreadable, decode
-from mri_robust.data.reading import Files
+from mri_robust.data.formats.limits import Unreadable
+from mri_robust.data.formats.names import is_image, kind_of
+from mri_robust.data.layout import shown
+from mri_robust.data.pixels import decode
+from mri_robust.data.reading import Files, first_bytes
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles
 
@@ -95,10 +97,9 @@ def _opened(path: Path) -> Iterator[Files]:
         raise UserError(f"cannot read '{shown(path)}': {error.strerror}; check its path and permissions") from error
     if not there:
         raise UserError(f"'{shown(path)}' does not exist: give an image, or a folder or .zip of images")
-    suffix = path.suffix.casefold()
     if folder:
         yield _Tree(path)
-    elif file and (suffix in IMAGE_SUFFIXES or not (suffix == ".zip" or _is_zip(path))):
+    elif file and (kind_of(path.name) or not (path.suffix.casefold() == ".zip" or _is_zip(path))):
         yield _OneFile(path)
     else:
         with ArchiveFiles(path) as files:
@@ -128,7 +129,7 @@ def _chosen(files: Files, leave_out: Path | None) -> tuple[list[str], Counter[st
             names.append(name)
         elif any(_is_hidden(part) for part in path.parts):
             skipped["hidden"] += 1
-        elif path.suffix.casefold() not in IMAGE_SUFFIXES:
+        elif not is_image(name, lambda name: first_bytes(files, name)):
             skipped["not an image"] += 1
         else:
             names.append(name)
@@ -140,7 +141,7 @@ def _decoded(files: Files, names: list[str], size: int, channels: Channels) -> t
 
     def one(name: str) -> np.ndarray | Unreadable:
         try:
-            return decode(files.read(name), size, channels)[0]
+            return decode(files.read(name), size, channels, name)[0]
         except Unreadable as reason:
             return reason
 

@@ -100,10 +100,19 @@ def open_model(
     """
     model = _from_factory(source, weights) if _is_factory(source) else _from_checkpoint(source, weights)
     if mean or std:
-        if len(mean) != len(std) or len(mean) not in (1, 3) or not all(value > 0 for value in std):
-            raise UserError(f"--mean and --std need one or three numbers each, std over 0; got {mean} and {std}")
+        check_normalisation(mean, std)
         model = Normalised(model, mean, std)
     return model.eval()
+
+
+def check_normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Check that there is one mean and one deviation, or three of each.
+
+    Raises:
+        UserError: there are others.
+    """
+    if len(mean) != len(std) or len(mean) not in (1, 3) or not all(value > 0 for value in std):
+        raise UserError(f"--mean and --std need one or three numbers each, std over 0; got {mean} and {std}")
 
 
 def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], source: str) -> None:
@@ -140,7 +149,7 @@ def _is_factory(source: str) -> bool:
 
 def _from_checkpoint(source: str, weights: Path | None) -> nn.Module:
     if weights is not None:
-        raise UserError("--weights goes with --model package.module:factory; a checkpoint has its own")
+        raise UserError("--weights goes with --model package.module:factory or timm:NAME; a checkpoint has its own")
     return load_model(source)
 
 

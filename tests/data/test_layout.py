@@ -60,7 +60,7 @@ def test_images_deeper_in_a_class_belong_to_it() -> None:
         ([*SOUND, "Training/c/1.png"], "class 'c' has no images in Testing"),
         ([*SOUND, "Testing/c/1.png"], "class 'c' has no images in Training"),
         ([*SOUND, "Testing/c/"], "class 'c' has no images in Training"),
-        ([*SOUND, "Training/c/1.dcm", "Testing/c/1.dcm"], "class 'c' has no images in Training"),
+        ([*SOUND, "Training/c/1.csv", "Testing/c/1.csv"], "class 'c' has no images in Training"),
         (["Training/a/1.png", "Testing/a/1.png"], "only the class 'a'"),
         (["Training/1.png", "Testing/1.png"], "no class folders"),
         ([f"{root}/{name}" for root in "xy" for name in SOUND], "several data sets (x/, y/)"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import matplotlib.font_manager  # noqa: F401 - looks for fonts, by programs and into the home folder, once
 import pytest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from mri_robust.core.progress import OnImages
+from mri_robust.data.formats.limits import Unreadable
 from mri_robust.data.layout import arrange, shown
-from mri_robust.data.pixels import FORMATS
-from mri_robust.data.reading import Files
+from mri_robust.data.pixels import open_image
+from mri_robust.data.reading import Files, first_bytes
 from mri_robust.data.sources import archive, folder, kaggle
 
 _EVERY = 512
@@ -36,7 +36,7 @@ def file_facts(source: str | Path, on_images: OnImages | None = None) -> pd.Data
     with _opened(str(source)) as files:
         if files is None:
             return None
-        layout = arrange(files.listing, shown(files.path))
+        layout = arrange(files.listing, shown(files.path), lambda name: first_bytes(files, name))
         names = (*layout.train, *layout.test)
         rows = []
         # Pillow warns of oddities inside single files, which a reader of 7000 cannot act on.
@@ -66,11 +66,9 @@ def _opened(text: str) -> Iterator[Files | None]:
 
 
 def _facts(files: Files, name: str) -> tuple[float, float, float]:
-    from PIL import Image
-
     try:
         data = files.read(name)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_image(data, name) as image:
             return float(image.width), float(image.height), len(data) / 1000
-    except Exception:  # see `decode`
+    except Unreadable:
         return (float("nan"),) * 3

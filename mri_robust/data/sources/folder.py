@@ -12,8 +12,8 @@ from pathlib import Path
 from mri_robust.core.digest import digest
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Channels, Dataset
+from mri_robust.data.formats.limits import MAX_BYTES, Unreadable
 from mri_robust.data.layout import is_split, shown
-from mri_robust.data.pixels import MAX_BYTES, Unreadable
 from mri_robust.data.reading import read_dataset
 
 
@@ -82,8 +82,8 @@ class FolderFiles:
             return False
         return target.is_file() and target.is_relative_to(self.path)
 
-    def read(self, name: str) -> bytes:
-        """The bytes of file `name`; raises `Unreadable`."""
+    def read(self, name: str, most: int = -1) -> bytes:
+        """The bytes of file `name`, or its first `most`; raises `Unreadable`."""
         try:
             with open(self.path / name, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -91,7 +91,7 @@ class FolderFiles:
                     raise Unreadable("not a file")
                 if status.st_size > MAX_BYTES:
                     raise Unreadable("too large")
-                return file.read()
+                return file.read(most)
         except OSError as error:
             raise Unreadable((error.strerror or str(error)).lower()) from error
 

@@ -1,0 +1,207 @@
+"""Somebody's own DICOM and NIfTI slices, classes and tumours, from the files to the tables."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from medical_files import PATIENT, dicom, nifti
+from scipy.stats import binomtest
+
+from mri_robust.cli import main
+
+SICK, WELL = "Tumor Grad III", "Kontrolle"
+SIDE = 16
+MODELS = """
+import torch
+from torch import nn
+
+class Bright(nn.Module):
+    def forward(self, images):
+        mean = images.mean((1, 2, 3))
+        return 40 * torch.stack([0.5 - mean, mean - 0.5], 1)
+
+class Random(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Flatten(), nn.Linear(256, 5))
+
+class Coloured(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Flatten(), nn.Linear(768, 5))
+"""
+
+
+def even(grey: int) -> bytes:
+    """A DICOM slice whose every pixel is that grey on a screen: this window shows a value of 8 bits as it is."""
+    pixels = np.full((SIDE, SIDE), grey, np.uint8)
+    return dicom(pixels, WindowCenter=128, WindowWidth=256)
+
+
+def split_rows(bright: int) -> bytes:
+    """A NIfTI slice, black but for so many rows."""
+    values = np.zeros((SIDE, SIDE, 1), np.int16)
+    values[:, :bright] = 900
+    return nifti(values)
+
+
+def two_classes() -> dict[str, bytes]:
+    """Bright slices of one class, dark ones of the other."""
+    slices = {
+        SICK: {"a.dcm": even(140), "IM0002": even(130), "1.2.840.5": even(160), "b.nii": split_rows(9)},
+        WELL: {"a.dicom": even(110), "IM0001": even(90), "DICOMDIR": even(0), "README": b"x" * 300},
+    }
+    return {
+        f"{split}/{label}/{name}": content
+        for split in ("Training", "Testing")
+        for label, files in slices.items()
+        for name, content in files.items()
+    }
+
+
+def five_classes() -> dict[str, bytes]:
+    generator = np.random.default_rng(0)
+    names = ("0", "glioma (IV)", "[red]méningiome", "ohne Befund", "$x_{1}")
+
+    def content(name: str, place: int) -> bytes:
+        colour = generator.integers(0, 256, (20, 18, 3), dtype=np.uint8)
+        grey = generator.normal(500, 90, (18, 20, 1))
+        return dicom(colour) if place == 0 else nifti(grey)
+
+    return {
+        f"{split}/{name}/{place}.{'dcm' if place == 0 else 'nii'}": content(name, place)
+        for split in ("Training", "Testing")
+        for name in names
+        for place in range(2)
+    }
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_models.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("own_models", None)
+
+
+def folder_of(files: dict[str, bytes], root: Path) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def zip_of(files: dict[str, bytes], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert PATIENT not in result.output
+    return result
+
+
+def curve(*arguments: object) -> pd.DataFrame:
+    result = run("curve", "--size", SIDE, "--steps", 12, *arguments)
+    assert result.exit_code == 0, result.output
+    return pd.read_csv("curve/curve.csv")
+
+
+def test_info_counts_slices_of_every_kind_in_a_folder_and_a_zip(tmp_path: Path) -> None:
+    outputs = [
+        run("data", "info", "--size", SIDE, "--data", source).output
+        for source in (folder_of(two_classes(), tmp_path / "own"), zip_of(two_classes(), tmp_path / "own.zip"))
+    ]
+    for output in outputs:
+        words = output.split()
+        assert [words[place + 3 :][:3] for place in [words.index("Tumor")]] == [["4", "4", "8"]]
+        assert words[words.index(WELL) + 1 :][:3] == ["2", "2", "4"]
+        assert "4 not an image" in output  # DICOMDIR and README, twice
+        assert "16 x 16 (12)" in output
+    digests = [next(line for line in output.splitlines() if "digest" in line) for output in outputs]
+    assert digests[0] == digests[1]
+
+
+def test_a_curve_over_dicom_and_nifti_is_the_closed_form(tmp_path: Path) -> None:
+    """The model asks for the mean grey, so an even slice falls at its distance from the middle; of the one with 9 white
+    rows of 16 only those can be made darker."""
+    folder = folder_of(two_classes(), tmp_path / "own")
+    table = curve(
+        *("--model", "own_models:Bright", "--data", folder, "--channels", "grey"),
+        *("--tumour-classes", SICK, "--eps", "2/255,4/255,16/255,24/255,32/255,40/255"),
+    )
+    falls = {
+        SICK: [abs(grey - 127.5) for grey in (140, 130, 160)] + [(9 / 16 - 0.5) * 255 * 16 / 9],
+        WELL: [abs(grey - 127.5) for grey in (110, 90)],
+    }
+    for row in table.itertuples():
+        fooled = {label: sum(fall < row.epsilon * 255 for fall in found) for label, found in falls.items()}
+        assert row.accuracy == pytest.approx(1 - sum(fooled.values()) / 6)
+        assert row.missed_tumour_rate == pytest.approx(fooled[SICK] / 4)
+        interval = binomtest(fooled[SICK], 4).proportion_ci(method="wilson")
+        assert (row.missed_ci_low, row.missed_ci_high) == pytest.approx((interval.low, interval.high))
+    assert table["missed_tumour_rate"].tolist() == [0, 0, 0.25, 0.5, 0.5, 0.75, 1]
+    assert (table["tumours"] == 4).all()
+
+
+def test_two_classes_have_a_worst_case_and_no_missed_tumours_unless_somebody_names_them(tmp_path: Path) -> None:
+    source = zip_of(two_classes(), tmp_path / "own.zip")
+    options = ("--attack", "worst-case", "--restarts", 1, "--eps", "16/255")
+    table = curve("--model", "own_models:Bright", "--data", source, "--channels", "grey", *options)
+    assert table["accuracy"].tolist() == pytest.approx([1, 4 / 6])
+    assert "missed_tumour_rate" not in table
+
+
+@pytest.mark.parametrize(("channels", "model"), [("grey", "Random"), ("rgb", "Coloured")])
+def test_five_classes_of_any_name(channels: str, model: str, tmp_path: Path) -> None:
+    source = folder_of(five_classes(), tmp_path / "own")
+    arguments = ("--model", f"own_models:{model}", "--data", source, "--channels", channels, "--eps", "4/255")
+    table = curve(*arguments, "--tumour-classes", "glioma (IV),[red]méningiome,0")
+    assert (table["n"] == 10).all()
+    assert (table["tumours"] == 6).all()
+    images = pd.read_csv("curve/images.csv")
+    assert set(images["label"]) == {"0", "glioma (IV)", "[red]méningiome", "ohne Befund", "$x_{1}"}
+    assert run("data", "preview", "--size", SIDE, "--data", source, "--channels", channels).exit_code == 0
+
+
+def test_an_audit_finds_copies_and_measures_slices(tmp_path: Path) -> None:
+    result = run("data", "audit", "--data", folder_of(two_classes(), tmp_path / "own"))
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv("audit/audit.csv").query("kind == 'exact'")
+    assert len(found) == 6  # the training slices stand in the test split too
+    measured = next(line for line in result.output.splitlines() if line.strip().startswith(WELL) and "16.0" in line)
+    assert measured.split().count("100.0") == 3  # the mean of 110 and 90: of the border, the corners and all
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("Tumor Grad II", "no class 'Tumor Grad II'; did you mean 'Tumor Grad III'?"),
+        (f"{SICK},{WELL}", "names all of Kontrolle, Tumor Grad III"),
+        (" , ", "no list of names"),
+    ],
+)
+@pytest.mark.parametrize("command", [["curve", "--model", "own_models:Bright"], ["bench", "fgsm"]])
+def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says: str, tmp_path: Path) -> None:
+    source = folder_of(two_classes(), tmp_path / "own")
+    result = run(*command, "--data", source, "--tumour-classes", names, "--out", "made")
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Traceback" not in result.output
+    assert not Path("made/run.json").exists()
+
+
+def test_a_volume_is_refused_by_name(tmp_path: Path) -> None:
+    files = {**two_classes(), f"Training/{SICK}/head.nii": nifti(np.zeros((4, 4, 155), np.uint8))}
+    result = run("data", "info", "--data", folder_of(files, tmp_path / "own"))
+    assert result.exit_code == 2
+    assert f"Training/{SICK}/head.nii (a volume of 155 slices: export the slices that show" in result.output

@@ -1,0 +1,50 @@
+"""DICOM and NIfTI files in memory, written by pydicom and nibabel."""
+
+from __future__ import annotations
+
+import io
+
+import nibabel
+import numpy as np
+import pydicom
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+
+PATIENT = "SECRET^PATIENT"
+
+
+def dicom(pixels: np.ndarray, syntax: UID = ExplicitVRLittleEndian, **elements: object) -> bytes:
+    """A DICOM file of pixels [H, W] (grey) or [H, W, 3] (RGB), integers or float32; an element of None is left out."""
+    grey, floats = pixels.ndim == 2, pixels.dtype.kind == "f"
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        syntax,
+        MRImageStorage,
+        "1.2",
+    )
+    file = pydicom.FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+    bits = 8 * pixels.dtype.itemsize
+    said = {
+        "PatientName": PATIENT,
+        "Rows": pixels.shape[0],
+        "Columns": pixels.shape[1],
+        "SamplesPerPixel": 1 if grey else 3,
+        "PlanarConfiguration": None if grey else 0,
+        "PhotometricInterpretation": "MONOCHROME2" if grey else "RGB",
+        "BitsAllocated": bits,
+        "BitsStored": None if floats else bits,
+        "HighBit": None if floats else bits - 1,
+        "PixelRepresentation": None if floats else int(pixels.dtype.kind == "i"),
+        "FloatPixelData" if floats else "PixelData": pixels.tobytes(),
+    }
+    buffer = io.BytesIO()
+    with pydicom.config.disable_value_validation():  # tests also write what the standard forbids
+        for name, value in (said | elements).items():
+            if value is not None:
+                setattr(file, name, value)
+        file.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def nifti(values: np.ndarray, affine: np.ndarray | None = None, kind: type = nibabel.Nifti1Image) -> bytes:
+    """A NIfTI file of values [H, W], [H, W, 1] or a volume; axes right, anterior, superior by default."""
+    return kind(values, np.eye(4) if affine is None else affine).to_bytes()
