@@ -11,28 +11,33 @@ from torch import Tensor, nn
 from torchattacks.attack import Attack
 
 from mri_robust.adapters.limits import check_single_run
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.adapters.torchattacks_style import Borrowing, NativeAttack
+from mri_robust.core.borrowing import device_of
 
 _WIDE = (-1.0, 2.0)
 """Pixel range in which no step of an attack that clips only at its end can leave."""
 
 
-def as_torchattack(name: str, model: nn.Module, **parameters: Any) -> Attack:
-    """A torchattacks attack on `model`, with the class count filled in and the model put back after every call.
+def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> Attack:
+    """An attack with torchattacks' calling convention, `adversarial = attack(images, labels)`: one of its own, or ours.
 
-    torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes.
+    torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes. Here
+    the model is put back after every call, and the class count filled in.
 
     Args:
-        name: a class of torchattacks (`PGD`, `APGD`, `Square`, `AutoAttack`, ...).
+        attack: the name of a class of torchattacks (`"PGD"`, `"APGD"`, `"Square"`, `"AutoAttack"`, ...), or a class of
+            ours (`FGSM`, `PGD`), which becomes a `NativeAttack`.
         model: takes float32 images [N, C, H, W] in [0, 1], gives logits.
-        parameters: what the attack's constructor takes.
+        parameters: what the attack's constructor takes; for ours also `seed`, of the random starts.
 
     Raises:
-        ValueError: torchattacks has no such attack, or the attack takes no such parameter.
+        TypeError, ValueError: torchattacks has no such attack, or the attack refuses a parameter.
     """
-    attack_class = getattr(torchattacks, name, None)
+    if isinstance(attack, type):
+        return NativeAttack(attack, model, **parameters)
+    attack_class = getattr(torchattacks, attack, None)
     if not (inspect.isclass(attack_class) and issubclass(attack_class, Attack)):
-        raise ValueError(f"torchattacks has no attack '{name}'")
+        raise ValueError(f"torchattacks has no attack '{attack}'")
     return _build(attack_class, model, parameters)
 
 
@@ -126,14 +131,8 @@ def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> 
         raise ValueError(f"torchattacks.{attack_class.__name__} takes no {', '.join(unknown)}")
     if "n_classes" in accepted and hasattr(model, "classes"):
         parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
-
-    class Borrowing(attack_class):
-        def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-            with eval_mode(self.model), torch.enable_grad():
-                return super().__call__(*args, **kwargs)
-
-    Borrowing.__name__ = Borrowing.__qualname__ = attack_class.__name__
-    attack = Borrowing(_PlainGradient(model), **parameters)
+    borrowing: Any = type(attack_class.__name__, (Borrowing, attack_class), {})
+    attack = borrowing(_PlainGradient(model), **parameters)
     attack.set_device(device_of(model))
     return attack
 
