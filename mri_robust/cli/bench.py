@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mri_robust.cli.options import data_options, machine_options
+from mri_robust.bench.executors import EXECUTORS
+from mri_robust.cli.options import data_options, machine_options, tumour_classes_option
 from mri_robust.core.errors import UserError
 from mri_robust.core.versions import import_torchvision
+from mri_robust.report.trackers import TRACKERS, Track
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.scale import SCALES
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 @data_options
+@tumour_classes_option
 @click.option(
     "--protocol",
     type=click.Choice([*PROTOCOLS, "both"]),
@@ -70,7 +73,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--executor",
-    type=click.Choice(["local", "ray"]),
+    type=click.Choice(EXECUTORS.names()),
     default="local",
     show_default=True,
     help="One after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
@@ -88,6 +91,12 @@ if TYPE_CHECKING:
 @click.option(
     "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Folder for everything made."
 )
+@click.option(
+    "--tracker",
+    type=click.Choice(TRACKERS.names()),
+    help="Record the finished run here too: settings, numbers, figures, models. mlflow keeps them in --out, in "
+    "mlflow.db, or where MLFLOW_TRACKING_URI says.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also the experiments that the study lacks.")
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
 def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any) -> None:
@@ -102,6 +111,7 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
         return
     named = [load_experiment(name) for name in experiments] or all_experiments(beyond=everything)
     _check_weights(options["weights"])
+    track = TRACKERS.load(options["tracker"])() if options["tracker"] else None
     import_torchvision()
     from mri_robust.bench.environment import Machine
     from mri_robust.bench.executors import ExecutorOptions
@@ -119,9 +129,10 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
         weights=options["weights"],
         weights_folder=options["weights_dir"],
         seeds=options["seeds"],
+        tumour_classes=options["tumour_classes"],
     )
     machine = Machine.choose(options["device"], options["precision"], options["threads"])
-    _run(plan, out, machine, ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"]))
+    _run(plan, out, machine, ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"]), track)
 
 
 def _check_weights(weights: str) -> None:
@@ -131,8 +142,8 @@ def _check_weights(weights: str) -> None:
         )
 
 
-def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions) -> None:
-    """Run the bench with progress, certify, write the report, print the tables."""
+def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions, track: Track | None) -> None:
+    """Run the bench with progress, certify, write the report, print the tables, record it with `track`."""
     from mri_robust.bench.certify import certify_bench
     from mri_robust.bench.runner import Bench
     from mri_robust.cli.progress import StepProgress, make_console
@@ -162,6 +173,8 @@ def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions) -> 
     print_tables(out, console)
     console.print(f"\nreport: {report}   seconds: {time.perf_counter() - began:.0f}", highlight=False)
     click.echo(certificate.verdict())
+    if track:
+        click.echo(track(out))
     if run.failures():
         failed = f"{len(run.failures())} of {len(run.outcomes)} cells failed, the first with {run.failures()[0]}"
         raise UserError(f"{failed}; their rows are missing, run the same command to try them again")

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import data_options, device_option
+from mri_robust.attacks.registry import EVASION
+from mri_robust.cli.options import data_options, device_option, tumour_classes_option
 from mri_robust.core.errors import UserError
 
 
@@ -42,23 +43,31 @@ def _number(text: str) -> float:
     "sources",
     multiple=True,
     required=True,
-    metavar="FILE|package.module:factory",
-    help="A checkpoint, or a function that gives a torch model; give it twice to compare two models.",
+    metavar="FILE|package.module:factory|timm:NAME",
+    help="A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give it "
+    "twice to compare two models.",
 )
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="A state dict for the factory's model."
+    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="A state dict for the factory's or timm's model."
 )
-@click.option("--mean", type=Numbers(), default=(), help="Normalise before the model: one or three numbers.")
+@click.option(
+    "--mean",
+    type=Numbers(),
+    default=(),
+    help="Normalise before the model: one or three numbers.  [timm's default: its own]",
+)
 @click.option("--std", type=Numbers(), default=(), help="See --mean.")
 @data_options
+@tumour_classes_option
 @click.option("--size", type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]")
 @click.option("--images", type=click.IntRange(min=1), help="Test images, drawn at random.  [default: all]")
 @click.option(
     "--attack",
-    type=click.Choice(["fgsm", "pgd", "worst-case"]),
+    type=click.Choice([*EVASION.names(), "worst-case"]),
     default="pgd",
     show_default=True,
-    help="One step, PGD from the image, or PGD with restarts followed by APGD-CE, targeted APGD and Square.",
+    help="One step, PGD from the image, PGD with restarts followed by APGD-CE, targeted APGD and Square, or any other "
+    "registered attack, called with epsilon alone.",
 )
 @click.option("--eps", type=Numbers(), default="1/255,2/255,4/255,8/255", show_default=True, help="Radii in pixels.")
 @click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="PGD steps, of eps/4 each.")
