@@ -56,10 +56,12 @@ def test_every_command_line_in_the_readme_exists():
 
 
 def test_choices_of_the_command_line_are_those_of_the_library():
+    from mri_robust.evaluation.curve import ATTACKS
     from mri_robust.evaluation.engines import ENGINES
 
-    options = {parameter.name: parameter for parameter in dict(commands())["mri-robust bench"].params}
-    assert tuple(options["engine"].type.choices) == ENGINES
+    for command, option, known in (("bench", "engine", ENGINES), ("curve", "attack", ATTACKS)):
+        options = {parameter.name: parameter for parameter in dict(commands())[f"mri-robust {command}"].params}
+        assert tuple(options[option].type.choices) == known
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", README))
@@ -92,7 +94,7 @@ def test_importing_the_package_and_asking_for_help_load_no_torch():
     code = (
         "import sys, mri_robust, mri_robust.cli\n"
         "from click.testing import CliRunner\n"
-        "for words in (['--help'], ['bench', '--help'], ['bench', '--list'], ['data', '--help']):\n"
+        "for words in ('--help', 'bench --help', 'bench --list', 'curve --help', 'data --help'):\n"
         "    assert CliRunner().invoke(mri_robust.cli.main, words).exit_code == 0\n"
         "heavy = {'torch', 'pandas', 'matplotlib', 'art', 'torchattacks', 'sklearn'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

@@ -54,6 +54,7 @@ class Climb:
         self.ladder, self.model, self.images, self.labels = ladder, model, images, labels
         self.differentiate, self.chance, self.on_image = differentiate, chance, on_image
         self.verdicts = torch.full((len(labels),), len(ladder.epsilons), dtype=torch.int64)
+        self.called = labels.cpu().clone()
         self.done = 0
         self.fresh = deque(range(len(labels)))
         self.ready: deque[Climber] = deque()
@@ -64,20 +65,20 @@ class Climb:
         self.eps = torch.ones(size, 1, 1, 1, device=images.device)
         self.alpha = torch.ones(size, 1, 1, 1, device=images.device)
 
-    def run(self) -> Tensor:
-        """The verdict of each image."""
+    def run(self) -> tuple[Tensor, Tensor]:
+        """The verdict of each image, and what it is called there."""
         if self.ladder.restarts:
             self._drop_wrong()
         while self._fill():
             self._step()
-        return self.verdicts
+        return self.verdicts, self.called
 
     def _drop_wrong(self) -> None:
         """Runs from random points never see the clean image: ask about it first."""
         predicted = torch.cat([predict(self.model, batch) for batch in self.images.split(self.ladder.batch)])
         for place in torch.nonzero(predicted != self.labels).flatten().tolist():
             self.fresh.remove(place)
-            self._leave(Climber(place), clean=True)
+            self._leave(Climber(place), int(predicted[place]), clean=True)
 
     def _fill(self) -> bool:
         """Put waiting images into free slots; whether there is anything to do."""
@@ -124,16 +125,20 @@ class Climb:
             gradient, logits = loss_gradient(self.model, self.iterates, self.truths)
         else:
             gradient, logits = self.differentiate(self.iterates, self.truths)
-        fooled = logits.argmax(1) != self.truths
+        predicted = logits.argmax(1)
+        fooled = predicted != self.truths
         if self.differentiate is not None and bool(fooled.any()):
-            fooled &= predict(self.model, self.iterates) != self.truths
+            predicted = predict(self.model, self.iterates)
+            fooled &= predicted != self.truths
         raw = self.iterates + self.alpha * gradient.sign()
         self.iterates = self._projected(raw, self.centres, self.eps)
-        for slot, (climber, lost) in enumerate(zip(self.climbers, fooled.tolist(), strict=True)):
+        answers = zip(self.climbers, fooled.tolist(), predicted.tolist(), strict=True)
+        for slot, (climber, lost, called) in enumerate(answers):
             if climber is None:
                 continue
             if lost:
-                self._leave(climber, clean=climber.step == 0 and climber.rung == 0 and not self.ladder.restarts)
+                clean = climber.step == 0 and climber.rung == 0 and not self.ladder.restarts
+                self._leave(climber, called, clean=clean)
                 self.climbers[slot] = None
                 continue
             shared = self.ladder.shared_steps(climber.rung + 1)
@@ -153,9 +158,9 @@ class Climb:
         filled = [some[index % len(some)] for index in range(size)]
         iterates = torch.stack([climber.iterate for climber in filled if climber.iterate is not None])
         predicted = predict(self.model, iterates)
-        for climber, label in zip(some, predicted.tolist(), strict=False):
-            if label != int(self.labels[climber.place]):
-                self._leave(climber)
+        for climber, called in zip(some, predicted.tolist(), strict=False):
+            if called != int(self.labels[climber.place]):
+                self._leave(climber, called)
             else:
                 self._go_on(climber)
 
@@ -177,8 +182,9 @@ class Climb:
         further = Climber(climber.place, rung, 0, shared + 1, point, climber.branch)
         (self.ended if further.step == self.ladder.steps else self.ready).append(further)
 
-    def _leave(self, climber: Climber, *, clean: bool = False) -> None:
+    def _leave(self, climber: Climber, called: int, *, clean: bool = False) -> None:
         self.verdicts[climber.place] = -1 if clean else climber.rung
+        self.called[climber.place] = called
         self._finish()
 
     def _finish(self) -> None:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from mri_robust.attacks.climb import Climb, Differentiate
 from mri_robust.core.contract import check_count, check_number
 from mri_robust.core.progress import OnImages
+
+
+class Falls(NamedTuple):
+    """Where images are fooled on a ladder, on the CPU.
+
+    Attributes:
+        rungs: int64 [N], the place of the smallest epsilon that fools each image; -1 for one that is misclassified
+            clean, `len(epsilons)` for one that withstands all.
+        called: int64 [N], the class that the model calls each image there; its own for one that withstands all.
+    """
+
+    rungs: Tensor
+    called: Tensor
 
 
 @dataclass(frozen=True)
@@ -66,10 +80,8 @@ class Ladder:
         seed: int = 0,
         offset: int = 0,
         on_image: OnImages | None = None,
-    ) -> Tensor:
-        """For each image the place of the smallest epsilon at which it is fooled, int64 [N] on the CPU.
-
-        -1 for an image that is misclassified clean, `len(epsilons)` for one that withstands all.
+    ) -> Falls:
+        """Who is fooled where: see `Falls`.
 
         Args:
             model: in eval mode, gives logits; it decides what is fooled.
@@ -81,4 +93,4 @@ class Ladder:
             offset: place of the first image, where these are a part of a larger set.
             on_image: called with images done and images in all.
         """
-        return Climb(self, model, images, labels, differentiate, (seed, offset), on_image).run()
+        return Falls(*Climb(self, model, images, labels, differentiate, (seed, offset), on_image).run())

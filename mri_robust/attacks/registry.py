@@ -10,3 +10,6 @@ TRIGGERS = Registry("mri_robust.attacks.triggers", attribute="TRIGGER", kind="tr
 TRAINING = Registry(
     "mri_robust.attacks.training", attribute="ATTACK", kind="training-time attack", group="mri_robust.training_attacks"
 )
+PRIVACY = Registry(
+    "mri_robust.attacks.privacy", attribute="ATTACK", kind="privacy attack", group="mri_robust.privacy_attacks"
+)

@@ -14,12 +14,13 @@ from torch import nn
 
 from mri_robust.bench.environment import package_versions
 from mri_robust.core.progress import OnStep
-from mri_robust.data.dataset import Channels, Dataset, load_dataset
+from mri_robust.data.dataset import Channels, Dataset, load_dataset, with_tumours
 from mri_robust.evaluation.curve import Curve, CurveSettings, measure_curve
 from mri_robust.evaluation.measures.evasion import choose_images
 from mri_robust.evaluation.sanity import sanity_checks
 from mri_robust.evaluation.significance import mcnemar, over_seeds, paired_bootstrap
 from mri_robust.models.foreign import check_logits, open_model
+from mri_robust.models.timm_models import is_timm, open_timm, timm_size
 from mri_robust.study.curve_results import CurveResults
 from mri_robust.training import to_unit_range
 
@@ -45,6 +46,7 @@ class CurvePlan:
     restarts: int = 5
     seeds: int = 1
     precision: str = "fp32"
+    tumour_classes: tuple[str, ...] = ()
 
 
 def run_curves(plan: CurvePlan, device: torch.device, on_step: OnStep) -> CurveResults:
@@ -53,8 +55,7 @@ def run_curves(plan: CurvePlan, device: torch.device, on_step: OnStep) -> CurveR
     Raises:
         UserError: a model or the data cannot be used, or they do not fit each other.
     """
-    models = {source: open_model(source, weights=plan.weights, mean=plan.mean, std=plan.std) for source in plan.sources}
-    dataset = _load(plan, list(models.values()))
+    models, dataset = _open(plan)
     chosen = choose_images(len(dataset.test), plan.images or len(dataset.test), seed=0)
     pixels, labels = dataset.test.images[chosen], dataset.test.labels[chosen]
     settings = CurveSettings(attack=plan.attack, steps=plan.steps, restarts=plan.restarts, precision=plan.precision)
@@ -84,30 +85,44 @@ def run_curves(plan: CurvePlan, device: torch.device, on_step: OnStep) -> CurveR
         "data": dataset.name,
         "data_digest": dataset.digest,
         "classes": list(dataset.classes),
+        "classes_without_tumour": [dataset.classes[place] for place in dataset.healthy],
+        "random_weights": [source for source in plan.sources if is_timm(source) and plan.weights is None],
         "settings": asdict(settings) | {"seeds": plan.seeds, "eps": list(plan.eps)},
         "device": device.type,
         "versions": package_versions(),
     }
-    return CurveResults(_table(curves), images, _comparisons(curves), findings, about)
+    return CurveResults(_table(curves, dataset.healthy), images, _comparisons(curves), findings, about)
 
 
-def _load(plan: CurvePlan, models: list[nn.Module]) -> Dataset:
+def _open(plan: CurvePlan) -> tuple[dict[str, nn.Module], Dataset]:
+    """The models and the data; those of timm are made for the data, which the others may decide the size of."""
+    how: dict[str, Any] = {"weights": plan.weights, "mean": plan.mean, "std": plan.std}
+    models = {source: open_model(source, **how) for source in plan.sources if not is_timm(source)}
+    dataset = _load(plan, models)
+    how |= {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
+    models |= {source: open_timm(source, **how) for source in plan.sources if is_timm(source)}
+    return {source: models[source] for source in plan.sources}, dataset
+
+
+def _load(plan: CurvePlan, models: dict[str, nn.Module]) -> Dataset:
     """The data at the first model's size and in its channels, where it states them and the plan does not."""
-    stated = next((model for model in models if hasattr(model, "image_size")), None)
-    return load_dataset(
+    stated = next((model for model in models.values() if hasattr(model, "image_size")), None)
+    size = plan.size or getattr(stated, "image_size", None)
+    dataset = load_dataset(
         plan.data,
-        size=plan.size or int(getattr(stated, "image_size", DEFAULT_SIZE)),
+        size=size or next((timm_size(source) for source in plan.sources if is_timm(source)), DEFAULT_SIZE),
         channels=plan.channels or getattr(stated, "channels", None) or "rgb",
         skip_unreadable=plan.skip_unreadable,
     )
+    return with_tumours(dataset, plan.tumour_classes)
 
 
-def _table(curves: dict[str, list[Curve]]) -> pd.DataFrame:
+def _table(curves: dict[str, list[Curve]], healthy: tuple[int, ...]) -> pd.DataFrame:
     parts = []
     for source, found in curves.items():
-        tables = [curve.table() for curve in found]
+        tables = [curve.table(healthy) for curve in found]
         table = tables[0].copy()
-        for column in ("accuracy", "ci_low", "ci_high"):
+        for column in table.columns.difference(["epsilon", "n", "tumours"]):
             table[column] = np.mean([each[column] for each in tables], axis=0)
         spreads = [over_seeds([float(each["accuracy"][row]) for each in tables])[1] for row in range(len(table))]
         table.insert(0, "model", source)

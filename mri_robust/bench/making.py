@@ -6,25 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from mri_robust.attacks.registry import POISONING, TRAINING, TRIGGERS
 from mri_robust.bench.environment import Machine
 from mri_robust.core.progress import OnStep
-from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.seeding import derive_seed
 from mri_robust.core.spec import Spec
 from mri_robust.data.dataset import Dataset
+from mri_robust.data.subset import training_images
 from mri_robust.defences import DEFENCES
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.overfitting import watch_overfitting
+from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.pretrained import find_imagenet
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
+from mri_robust.training import Changes, FitSettings, Record, fit
 
 Model = Classifier | Ensemble | Snooper
 PLATEAU = {"factor": 0.1, "patience": 5}
@@ -84,7 +85,7 @@ class Maker:
         )
         snooper.model.to(self.machine.device)
         patterns = Spec("patterns", how.pop("patterns")).build(TRIGGERS)
-        images, _ = self._training_images(recipe)
+        images, _ = training_images(self.dataset.train, recipe.train_images, recipe.seed)
         history = snooper.fit(
             images,
             patterns=patterns,
@@ -118,20 +119,20 @@ class Maker:
         return recipe.weights or "none"
 
     def _train(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
-        images, labels = self._training_images(recipe)
+        images, labels = training_images(self.dataset.train, recipe.train_images, recipe.seed)
         augment = recipe.augmentation.build(DEFENCES) if recipe.augmentation else None
         adversary = recipe.adversary.build(DEFENCES) if recipe.adversary else None
         stamp = None
         if recipe.poison is not None:
-            backdoor = recipe.poison.build(POISONING)
-            generator = make_generator(recipe.seed, "poison")
-            if recipe.frozen_augmentation:
-                images, augment = augment_once(augment, images, recipe.seed), None
-                poisoned = backdoor.poison(torch.from_numpy(images), labels, generator)
-                images, labels = poisoned.images.numpy(), poisoned.labels
-            else:
-                places = backdoor.choose(labels, generator)
-                stamp, labels = backdoor.stamp_places(places, len(labels)), backdoor.relabelled(labels, places)
+            poisoned = poison_training(
+                images,
+                labels,
+                recipe.poison.build(POISONING),
+                augment=augment,
+                seed=recipe.seed,
+                frozen=recipe.frozen_augmentation,
+            )
+            images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
         optimizer, base = self._optimizer(model, recipe)
 
         def on_epoch(current: nn.Module) -> Record:
@@ -177,24 +178,6 @@ class Maker:
             on_epoch=on_epoch,
             resume=resume,
         )
-
-    def _training_images(self, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-        split = self.dataset.train
-        if recipe.train_images is None or recipe.train_images >= len(split):
-            return np.asarray(split.images), split.labels
-        order = torch.randperm(len(split), generator=make_generator(recipe.seed, "training images")).numpy()
-        chosen = np.sort(order[: recipe.train_images])
-        return np.asarray(split.images[chosen]), split.labels[chosen]
-
-
-def augment_once(augment: Any, images: np.ndarray, seed: int) -> np.ndarray:
-    """Each of the uint8 images [N, C, S, S] augmented a single time, as uint8: fault `frozen-augmentation`."""
-    generator = make_generator(seed, "frozen augmentation")
-    frozen = np.empty(images.shape, np.uint8)
-    for place, image in enumerate(images):
-        changed = augment(to_unit_range(torch.from_numpy(np.array(image[None]))), generator)
-        frozen[place] = (changed[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    return frozen
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe) -> Any:

@@ -30,6 +30,7 @@ class Plan:
         engine: whose code crafts adversarial images.
         weights, weights_folder: first weights of the ResNets, and where ImageNet's are looked for.
         seeds: models trained a table.
+        tumour_classes: the classes with a tumour; empty to go by the names.
     """
 
     experiments: tuple[Experiment, ...]
@@ -42,6 +43,7 @@ class Plan:
     weights: str = "auto"
     weights_folder: Path | None = None
     seeds: int = 1
+    tumour_classes: tuple[str, ...] = ()
 
     def channels_of(self, protocol: str) -> Channels:
         """The channels that a protocol reads: RGB for `paper`, grey for `sound`, unless others are asked for."""
@@ -56,6 +58,7 @@ class Plan:
             classes=dataset.classes,
             train_images=len(dataset.train),
             test_images=len(dataset.test),
+            tumour_classes=dataset.tumour_classes,
         )
         weights = self.first_weights
         seeds = range(FIRST_SEED, FIRST_SEED + self.seeds)

@@ -94,17 +94,19 @@ class Bench:
 
     def _declare(self, protocol: str) -> list[Cell]:
         """All cells of a protocol, before the first is measured, so that what cannot be asked is said at once."""
-        settings = self.plan.settings(self.open_models(protocol).dataset, protocol)
+        dataset = self.open_models(protocol).dataset
+        settings = self.plan.settings(dataset, protocol)
         environment = self.machine.deciding()
+        said = {"tumour_classes": sorted(dataset.tumour_classes)} if dataset.tumour_classes else {}
         return [
-            replace(cell, environment=environment)
+            replace(cell, environment=environment, parameters={**cell.parameters, **said})
             for experiment in self.plan.experiments
             for setting in settings
             for cell in experiment.cells(setting)
         ]
 
     def warnings(self, measured: Measured) -> list[str]:
-        """What a reader must know of the trained models: first weights, adversarial training that PGD breaks."""
+        """What a reader must know of the trained models: first weights, overfitting to an attack, sanity checks."""
         found = [NO_IMAGENET] if self.plan.weights == "auto" and self._lacks_imagenet(measured) else []
         for protocol in self.plan.protocols:
             models = self.open_models(protocol)
@@ -116,7 +118,7 @@ class Bench:
                         f"{recipe.model} ({protocol}, seed {recipe.seed}) overfitted to its attack: {last['fgsm']:.2f} "
                         f"under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
                     )
-        return found
+        return [*found, *_sanity_warnings(measured)]
 
     def _lacks_imagenet(self, measured: Measured) -> bool:
         recipes = [recipe for cells in measured.values() for cell, _ in cells for recipe in (cell.recipe, *cell.others)]
@@ -163,4 +165,15 @@ def _measured(name: str, cells: list[Cell], found: list[Outcome | None]) -> list
         (cell, outcome.result)
         for cell, outcome in zip(cells, found, strict=True)
         if cell.words["experiment"] == name and outcome is not None and outcome.result is not None
+    ]
+
+
+def _sanity_warnings(measured: Measured) -> list[str]:
+    """What sanity checks that tripped say, with the model."""
+    return [
+        "{model} ({protocol}, seed {seed}), sanity check ".format(**cell.words) + finding["message"]
+        for pairs in measured.values()
+        for cell, result in pairs
+        for finding in result.get("findings", ())
+        if finding["tripped"]
     ]

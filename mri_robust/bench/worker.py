@@ -18,7 +18,7 @@ from mri_robust.bench.store import Store
 from mri_robust.core.digest import plain
 from mri_robust.core.errors import UserError
 from mri_robust.core.progress import OnStep, silent
-from mri_robust.data.dataset import load_dataset
+from mri_robust.data.dataset import load_dataset, with_tumours
 from mri_robust.evaluation.measures import MEASURES, PARTS
 from mri_robust.evaluation.subject import MeasurePart, Spread, Subject, in_turn, spans
 from mri_robust.study.cell import Cell
@@ -93,6 +93,7 @@ class Worker:
                 channels=channels,
                 skip_unreadable=plan.skip_unreadable,
             )
+            dataset = with_tumours(dataset, plan.tumour_classes)
             self.models[channels] = ModelStore(
                 self.job.out / "models",
                 dataset,
@@ -179,7 +180,8 @@ class Worker:
     def _subject(self, cell: Cell, spread: Spread = in_turn) -> Subject:
         models = self.open_models(cell.words["protocol"])
         model, others = models.get(cell.recipe), tuple(models.get(recipe) for recipe in cell.others)
-        return Subject(model, models.dataset, models.history(cell.recipe), others, spread)
+        history, precision = models.history(cell.recipe), self.job.machine.precision
+        return Subject(model, models.dataset, history, others, spread, precision)
 
     def _keep_parts(self, cell: Cell, measure_part: MeasurePart, images: int) -> list[Any]:
         """Every part in turn, kept as soon as it is measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from mri_robust.evaluation.rates import rates
 
 
 def class_report(
-    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], subset: str
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: tuple[str, ...],
+    subset: str,
+    healthy: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of `rates`, and precision and F1 of each class.
 
@@ -23,8 +28,9 @@ def class_report(
         labels, predicted: int [N], N at least 1.
         classes: class names.
         subset: what the images are (`all`, `leak-free`).
+        healthy: see `rates`.
     """
-    rows = rates(labels, predicted, classes, subset)
+    rows = rates(labels, predicted, classes, subset, healthy)
     indices = list(range(len(classes)))
     precision, _, f1, _ = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0.0)
     for index, name in enumerate(classes):

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.climb import Differentiate
-from mri_robust.attacks.geometry import ascent_direction
 from mri_robust.attacks.gradient import loss_gradient
 from mri_robust.attacks.ladder import Ladder
+from mri_robust.attacks.registry import EVASION
 from mri_robust.core.borrowing import device_of, eval_mode
 from mri_robust.core.contract import check_choice, check_count, check_images, check_labels, check_number, class_count
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
+from mri_robust.evaluation.each_epsilon import fgsm_predictions, registered_predictions
 from mri_robust.evaluation.survivors import strong_attacks
 from mri_robust.models.attack_copy import attack_copy
 from mri_robust.training import to_unit_range
@@ -29,7 +30,7 @@ CHUNK = 512
 """Images that are float32 in memory at a time."""
 PROBE = 2
 """Images on which a faster copy of the model has to give the same logits."""
-ATTACKS = ("fgsm", "pgd", "worst-case")
+ATTACKS = (*EVASION.names(), "worst-case")
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class CurveSettings:
     """How to attack.
 
     Attributes:
-        attack: `fgsm` (one step, exact at each epsilon), `pgd` (one run from the image), or `worst-case` (PGD with
-            restarts, then APGD-CE, targeted APGD and Square of torchattacks on what is left).
+        attack: `fgsm` (one step, exact at each epsilon), `pgd` (one run from the image), `worst-case` (PGD with
+            restarts, then APGD-CE, targeted APGD and Square of torchattacks on what is left), or another attack of the
+            registry, made of an epsilon alone.
         steps: of PGD.
         alpha_share: PGD's step as a share of epsilon.
         alpha: greatest step in pixels; None for no such bound.
@@ -81,21 +83,38 @@ class Curve:
 
     Attributes:
         epsilons: rising, the first one 0 for the clean images.
-        right: bool [len(epsilons), N], whether the model was right.
+        predicted: int64 [len(epsilons), N], what the model calls each attacked image; where it counts as fooled because
+            a smaller epsilon fools it, what it is called there.
+        labels: int64 [N].
         attack: what was asked.
     """
 
     epsilons: tuple[float, ...]
-    right: np.ndarray
+    predicted: np.ndarray
+    labels: np.ndarray
     attack: str
 
-    def table(self) -> pd.DataFrame:
-        """One row an epsilon: `epsilon`, `accuracy`, `ci_low`, `ci_high` (95 % Wilson), `n`."""
-        n = self.right.shape[1]
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the model was right, bool [len(epsilons), N]."""
+        return self.predicted == self.labels
+
+    def table(self, healthy: Sequence[int] = ()) -> pd.DataFrame:
+        """One row an epsilon: `epsilon`, `accuracy`, `ci_low`, `ci_high` (95 % Wilson), `n`.
+
+        Args:
+            healthy: the classes without a tumour. With some, and images of others, also `missed_tumour_rate`, the share
+                of these images that are called one of them, `missed_ci_low`, `missed_ci_high`, and how many they are,
+                `tumours`. The attacks do not aim at those classes: one that does may reach more.
+        """
+        tumours = ~np.isin(self.labels, healthy) if len(healthy) else np.zeros(len(self.labels), bool)
         rows = []
-        for eps, row in zip(self.epsilons, self.right, strict=True):
-            low, high = wilson(int(row.sum()), n)
-            rows.append({"epsilon": eps, "accuracy": row.mean(), "ci_low": low, "ci_high": high, "n": n})
+        for eps, predicted, right in zip(self.epsilons, self.predicted, self.right, strict=True):
+            row = {"epsilon": eps, **_share(right, "accuracy", "ci"), "n": len(right)}
+            if tumours.any():
+                row |= _share(np.isin(predicted[tumours], healthy), "missed_tumour_rate", "missed_ci")
+                row["tumours"] = int(tumours.sum())
+            rows.append(row)
         return pd.DataFrame(rows)
 
     def smallest(self) -> np.ndarray:
@@ -103,6 +122,11 @@ class Curve:
         fooled = ~self.right
         first = np.where(fooled.any(0), fooled.argmax(0), len(self.epsilons))
         return np.array([*self.epsilons, math.inf])[first]
+
+
+def _share(hits: np.ndarray, name: str, interval: str) -> dict[str, float]:
+    low, high = wilson(int(hits.sum()), len(hits))
+    return {name: float(hits.mean()), f"{interval}_low": low, f"{interval}_high": high}
 
 
 def epsilon_curve(
@@ -129,9 +153,8 @@ def measure_curve(
 ) -> Curve:
     """Attack every image at every epsilon.
 
-    Under `fgsm` each epsilon is asked by itself, as all use one gradient. Under `pgd` and `worst-case` an image counts
-    as fooled at an epsilon when it is wrong clean or an iterate at that epsilon or a smaller one fools it, so the curve
-    never rises.
+    Under `pgd` and `worst-case` an image counts as fooled at an epsilon when it is wrong clean or an iterate at that
+    epsilon or a smaller one fools it, so the curve never rises. Under other attacks each epsilon is asked by itself.
 
     Args:
         model: takes float32 images in [0, 1], gives logits; left as it was.
@@ -143,6 +166,7 @@ def measure_curve(
 
     Raises:
         TypeError, ValueError: images, labels or an epsilon are not as said.
+        UserError: a registered attack needs more than an epsilon, or leaves the ball or [0, 1].
     """
     settings = settings or CurveSettings()
     radii = tuple(sorted({float(eps) for eps in epsilons} - {0.0}))
@@ -161,9 +185,9 @@ def measure_curve(
             check_images(pixels)
             check_labels(truth, pixels, class_count(model, pixels))
             run = run or _Run(model, attack_copy(model, pixels[:PROBE]), radii, settings, len(labels), on_image)
-            attack = run.fgsm if settings.attack == "fgsm" else run.pgd
-            parts.append(attack(pixels, truth, begin))
-    return Curve((0.0, *radii), np.concatenate(parts, axis=1), settings.attack)
+            parts.append(run.climbed(pixels, truth, begin) if run.climbs else run.each_alone(pixels, truth, begin))
+    truths = np.array(labels.cpu() if isinstance(labels, Tensor) else labels, dtype=np.int64)
+    return Curve((0.0, *radii), np.concatenate(parts, axis=1), truths, settings.attack)
 
 
 @dataclass(frozen=True)
@@ -185,22 +209,27 @@ class _Run:
         """The gradient to follow, when it is not the copy's own in float32."""
         return _half_gradient(self.fast) if self.settings.precision == "bf16" else None
 
-    def fgsm(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
-        """One gradient an image, then one pass an epsilon; bool [epsilons, N]."""
-        rows: list[Tensor] = []
-        for batch, truth in zip(images.split(self.settings.batch), labels.split(self.settings.batch), strict=True):
-            gradient, logits = loss_gradient(self.fast, batch, truth)
-            direction = ascent_direction(gradient, "linf")
-            verdicts = [logits.argmax(1) == truth]
-            with torch.no_grad():
-                for eps in self.radii:
-                    verdicts.append(self.fast((batch + eps * direction).clamp(0, 1)).argmax(1) == truth)
-            rows.append(torch.stack(verdicts).cpu())
-            self._tell(before + sum(part.shape[1] for part in rows))
+    @property
+    def climbs(self) -> bool:
+        """Whether an image climbs from epsilon to epsilon until it is fooled."""
+        return self.settings.attack in ("pgd", "worst-case")
+
+    def each_alone(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
+        """Each epsilon by itself; predicted classes, int64 [epsilons, N]."""
+        settings, rows = self.settings, []
+        for batch, truth in zip(images.split(settings.batch), labels.split(settings.batch), strict=True):
+            if settings.attack == "fgsm":
+                predicted = fgsm_predictions(self.fast, batch, truth, self.radii)
+            else:
+                chance = (settings.seed, before)
+                predicted = registered_predictions(settings.attack, self.model, batch, truth, self.radii, chance)
+            rows.append(predicted.cpu())
+            before += len(truth)
+            self._tell(before)
         return torch.cat(rows, dim=1).numpy()
 
-    def pgd(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
-        """The smallest fooling epsilon by the ladder, then stronger attacks on what is left; bool [epsilons, N]."""
+    def climbed(self, images: Tensor, labels: Tensor, before: int) -> np.ndarray:
+        """The smallest fooling epsilon by the ladder, then stronger attacks on what is left; int64 [epsilons, N]."""
         settings, strong = self.settings, self.settings.attack == "worst-case"
         ladder = Ladder(
             self.radii,
@@ -209,7 +238,7 @@ class _Run:
             settings.restarts if strong else 0,
             settings.batch,
         )
-        verdicts = ladder.climb(
+        falls = ladder.climb(
             self.fast,
             images,
             labels,
@@ -219,8 +248,9 @@ class _Run:
             on_image=lambda done, _: self._tell(before + done),
         )
         if strong:
-            verdicts = strong_attacks(self.model, images, labels, self.radii, verdicts, settings.batch)
-        return (verdicts[None] > torch.arange(-1, len(self.radii))[:, None]).numpy()
+            falls = strong_attacks(self.model, images, labels, self.radii, falls, settings.batch)
+        stands = falls.rungs[None] > torch.arange(-1, len(self.radii))[:, None]
+        return torch.where(stands, labels.cpu(), falls.called).numpy()
 
     def _tell(self, done: int) -> None:
         if self.on_image:

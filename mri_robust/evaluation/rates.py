@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mri_robust.core.intervals import wilson
-
-NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "healthy", "normal")
-"""Names of the class without a tumour."""
+from mri_robust.data.tumours import healthy_classes
 
 
-def rates(labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], subset: str) -> list[dict[str, Any]]:
+def rates(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: tuple[str, ...],
+    subset: str,
+    healthy: Sequence[int] | None = None,
+) -> list[dict[str, Any]]:
     """Accuracy, missed-tumour rate and the recall of each class, as rows of the result table.
 
     Args:
         labels, predicted: int [N], N at least 1.
-        classes: class names; the missed-tumour rate needs one of `NO_TUMOUR` among them.
+        classes: class names.
         subset: what the images are (`all`, `leak-free`).
+        healthy: the classes without a tumour; by their names when None. Without any there is no missed-tumour rate,
+            which is the share of the images of other classes that are called one of these.
 
     Returns:
         Rows with `subset`, `class`, `metric`, `value`, `ci_low`, `ci_high`, `n`.
     """
     right = labels == predicted
     rows = [share(right, "accuracy", subset)]
-    healthy = [index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR]
-    if healthy:
-        tumours = labels != healthy[0]
-        rows += [share(predicted[tumours] == healthy[0], "missed_tumour_rate", subset)] if tumours.any() else []
+    without = healthy_classes(classes) if healthy is None else healthy
+    tumours = ~np.isin(labels, without)
+    if len(without) and tumours.any():
+        rows.append(share(np.isin(predicted[tumours], without), "missed_tumour_rate", subset))
     for index, name in enumerate(classes):
         members = labels == index
         rows += [share(right[members], "recall", subset, name)] if members.any() else []

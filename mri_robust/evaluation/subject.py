@@ -37,6 +37,7 @@ class Subject:
         history: the record of its training, an entry an epoch.
         others: further models that the measure needs, in the order of `Cell.others`.
         spread: who measures the parts of a long measurement: one after the other, or workers beside each other.
+        precision: number format of trainings that belong to the measurement, `bf16` or `fp32`.
     """
 
     model: Any
@@ -44,3 +45,4 @@ class Subject:
     history: list[dict[str, Any]] = field(default_factory=list)
     others: tuple[Any, ...] = ()
     spread: Spread = in_turn
+    precision: str = "fp32"

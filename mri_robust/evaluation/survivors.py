@@ -10,36 +10,42 @@ from torch import Tensor, nn
 
 from mri_robust.adapters.torchattacks import as_torchattack
 from mri_robust.attacks.gradient import predict
+from mri_robust.attacks.ladder import Falls
 from mri_robust.core.contract import class_count
 
 STRONG = {"APGD": {"steps": 50}, "APGDT": {"steps": 50}, "Square": {"n_queries": 1000}}
 """Croce and Hein (arXiv 2003.01690) and Andriushchenko et al. (arXiv 1912.00049), with their budgets."""
+DLR_CLASSES = 4
+"""Fewest classes for which the loss of targeted APGD is defined; with fewer, that attack is left out."""
 
 
 def strong_attacks(
-    model: nn.Module, images: Tensor, labels: Tensor, epsilons: tuple[float, ...], verdicts: Tensor, batch: int
-) -> Tensor:
-    """Verdicts as `Ladder.climb` gives them, lowered where one of `STRONG` fools an image at a smaller epsilon.
+    model: nn.Module, images: Tensor, labels: Tensor, epsilons: tuple[float, ...], falls: Falls, batch: int
+) -> Falls:
+    """What `Ladder.climb` gives, lowered where one of `STRONG` fools an image at a smaller epsilon.
 
     Args:
         model: in eval mode, gives logits; left as it was.
         images: float32 [N, C, H, W] in [0, 1], on the model's device.
         labels: int64 [N].
         epsilons: rising.
-        verdicts: int64 [N], the place of the smallest epsilon known to fool each image.
+        falls: where each image is known to be fooled.
         batch: images at once.
     """
-    lowered = verdicts.clone()
-    counted = {"APGDT": {"n_classes": class_count(model, images)}}
+    rungs, called = (part.clone() for part in falls)
+    classes = class_count(model, images)
+    attacks = {name: options for name, options in STRONG.items() if name != "APGDT" or classes >= DLR_CLASSES}
+    counted = {"APGDT": {"n_classes": classes}}
     for rung, eps in enumerate(epsilons):
-        for name, options in STRONG.items():
-            standing = torch.nonzero(lowered > rung).flatten()
+        for name, options in attacks.items():
+            standing = torch.nonzero(rungs > rung).flatten()
             for some in standing.split(batch):
                 parameters = {"eps": eps, **options, **counted.get(name, {})}
                 adversarial = library_attack(name, parameters, model, images[some], labels[some])
-                fooled = (predict(model, adversarial) != labels[some]).cpu()
-                lowered[some[fooled]] = rung
-    return lowered
+                predicted = predict(model, adversarial)
+                fooled = (predicted != labels[some]).cpu()
+                rungs[some[fooled]], called[some[fooled]] = rung, predicted.cpu()[fooled]
+    return Falls(rungs, called)
 
 
 def library_attack(

@@ -6,7 +6,7 @@ from typing import Any
 
 from mri_robust.core.spec import Spec
 from mri_robust.study.cell import Cell
-from mri_robust.study.evasion import STUDY_TEST_IMAGES, Shot, evasion_cell, gallery_cell
+from mri_robust.study.evasion import DLR_CLASSES, STUDY_TEST_IMAGES, Shot, evasion_cell, gallery_cell, sanity_cell
 from mri_robust.study.experiment import Experiment
 from mri_robust.study.protocol import NORMALISED_BOUNDS, normalised_to_pixels
 from mri_robust.study.recipe import Recipe
@@ -33,7 +33,7 @@ SURVIVORS = (
     Spec("APGDT", {"steps": 20}),
     Spec("Square", {"n_queries": 500}),
 )
-"""Attacks of torchattacks on what PGD leaves standing."""
+"""Attacks of torchattacks on what PGD leaves standing; the targeted one needs `DLR_CLASSES`."""
 
 COLUMNS = ("cnn_clean", "cnn_pgd", "cnn_fgsm", "resnet_pgd", "ensemble")
 NUMBERS: dict[str, tuple[float | None, ...]] = {
@@ -57,9 +57,10 @@ def cells(setting: Setting) -> list[Cell]:
     return _sound(setting) if setting.sound else _paper(setting)
 
 
-def _sound(setting: Setting) -> list[Cell]:
-    scale = setting.scale
-    images = scale.attack_images(setting.data.test_images)
+def sound_shots(setting: Setting) -> list[Shot]:
+    """The clean images, the study's four rows in pixels, and the worst case at each of `INVISIBLE`."""
+    scale, targeted = setting.scale, len(setting.data.classes) >= DLR_CLASSES
+    after = [spec for spec in SURVIVORS if scale.strong and (targeted or spec.name != "APGDT")]
     shots = [Shot(None)]
     shots += [
         Shot(Spec(NAME, _sizes(eps, alpha, steps)), printed=printed)
@@ -67,18 +68,25 @@ def _sound(setting: Setting) -> list[Cell]:
     ]
     for eps in INVISIBLE:
         strong = {"eps": eps, "alpha": eps / 4, "steps": scale.steps, "restarts": scale.restarts}
-        then = tuple(Spec(each.name, {"eps": eps, **each.parameters}) for each in SURVIVORS) if scale.strong else ()
+        then = tuple(Spec(each.name, {"eps": eps, **each.parameters}) for each in after)
         shots.append(Shot(Spec(NAME, strong), worst_case=True))
         if then:
             shots.append(Shot(Spec(NAME, strong), worst_case=True, then=then))
+    return shots
+
+
+def _sound(setting: Setting) -> list[Cell]:
+    scale = setting.scale
+    images, shots = scale.attack_images(setting.data.test_images), sound_shots(setting)
     recipes = [cnn_clean, cnn_fgsm, cnn_pgd, resnet_pgd, ensemble]
     recipes += [cnn_fgsm_scratch, cnn_pgd_scratch] if scale.strong else []
     measured = [
         evasion_cell(setting, module.recipe(setting), shots, experiment=NAME, images=images, paper=PAPER)
         for module in recipes
     ]
+    checked = [sanity_cell(setting, module.recipe(setting), NAME) for module in recipes]
     pictured = [Spec(NAME, {"eps": eps, "alpha": eps / 4, "steps": 10}) for eps in (*INVISIBLE, 0.1)]
-    return [*measured, gallery_cell(setting, cnn_clean.recipe(setting), pictured, NAME)]
+    return [*measured, *checked, gallery_cell(setting, cnn_clean.recipe(setting), pictured, NAME)]
 
 
 def _paper(setting: Setting) -> list[Cell]:

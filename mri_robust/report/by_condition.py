@@ -19,22 +19,37 @@ HEADINGS: dict[Column, str] = {
     ("accuracy", "all"): "accuracy",
     ("accuracy", "leak-free"): "accuracy, leak-free",
     ("accuracy", "training"): "accuracy, training",
+    ("relative_accuracy", "all"): "relative to clean",
     ("precision", "all"): "precision",
     ("recall", "all"): "recall",
     ("f1", "all"): "F1",
     ("asr", "all"): "attack success",
     ("missed_tumour_rate", "all"): "missed tumours",
+    ("fidelity", "all"): "fidelity",
+    ("right_answers", "all"): "right answers",
+    ("fidelity_gap", "all"): "ours − ART's",
     ("auc", "all"): "AUC",
+    ("tpr_at_1_fpr", "all"): "TPR at 1 % FPR",
     ("tpr_at_fpr", "all"): "TPR at 5 % FPR",
     ("fpr", "all"): "FPR",
     ("referred", "all"): "referred",
     ("threshold", "all"): "threshold",
     ("epochs_to_90", "all"): "epochs to 90 %",
+    ("same_as_art", "all"): "same as ART",
+    ("members", "all"): "members",
+    ("others", "all"): "others",
+    ("confidence", "all"): "confidence",
+    ("second_confidence", "all"): "2nd model's",
+    ("recognised", "all"): "recognised",
+    ("nearest_ssim", "all"): "SSIM, nearest",
+    ("mean_ssim", "all"): "SSIM, class mean",
+    ("roughness", "all"): "roughness",
+    ("art_difference", "all"): "ours − ART's, greatest",
 }
 """Columns in their order, and how they are headed; a metric of another name comes after them."""
 
 
-DIGITS = {"epochs_to_90": 0}
+DIGITS = {"epochs_to_90": 0, "members": 0, "others": 0, "art_difference": 7}
 """Metric -> digits after the point; 3 for the others."""
 
 
@@ -108,6 +123,7 @@ def _names(rows: pd.DataFrame) -> list[str]:
             )
             if part
         )
+        or ("clean" if attack == "none" else "")
         for name, attack, condition in zip(names, rows["attack"], conditions, strict=True)
     ]
 

@@ -10,9 +10,11 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mri_robust.core.digest import canonical_json
 from mri_robust.core.files import write_text, written_aside
+from mri_robust.data.layout import shown
 from mri_robust.report.drawing import COLOURS, MARKERS, plain_axes
 from mri_robust.report.layout import in_255ths
 from mri_robust.study.curve_results import CurveResults
@@ -53,15 +55,13 @@ def print_curves(results: CurveResults, console: Console) -> None:
     """Print the curve of each model, comparisons, and a warning for each sanity check that tripped."""
     first = results.table.iloc[0]
     title = f"Accuracy under {first['attack']} on {first['n']} images, with 95 % intervals"
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    models = list(dict.fromkeys(results.table["model"]))
-    for header in ("ε", *models):
-        shown.add_column(escape(header), justify="left" if header == "ε" else "right", overflow="fold")
-    for eps, rows in results.table.groupby("epsilon"):
-        by_model = rows.set_index("model")
-        cells = [_interval(by_model.loc[model]) for model in models]
-        shown.add_row("clean" if eps == 0 else in_255ths(float(eps)), *cells)  # type: ignore[arg-type]
-    console.print(shown)
+    console.print(_by_epsilon(results.table, title, "accuracy", "ci"))
+    if "missed_tumour_rate" in results.table:
+        names = shown(" or ".join(results.about["classes_without_tumour"]))
+        title = f"Missed tumours: share of the {first['tumours']} tumour images that are called {names}"
+        console.print(_by_epsilon(results.table, title, "missed_tumour_rate", "missed_ci"))
+    for model in results.about["random_weights"]:
+        console.print(f"[bold yellow]warning[/] {escape(model)}: random weights; give trained ones with --weights FILE")
     for row in results.comparisons.itertuples():
         console.print(
             f"at {in_255ths(row.epsilon)}: {escape(row.model)} minus {escape(row.other)} "  # type: ignore[arg-type]
@@ -76,9 +76,19 @@ def print_curves(results: CurveResults, console: Console) -> None:
     console.print(f"{checks - tripped} of {checks} sanity checks passed", highlight=False)
 
 
-def _interval(row: pd.Series) -> str:
-    spread = f" ± {row['spread']:.3f}" if pd.notna(row["spread"]) else ""
-    return f"{row['accuracy']:.3f}{spread} \\[{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+def _by_epsilon(table: pd.DataFrame, title: str, value: str, interval: str) -> Table:
+    """A line an epsilon, a column a model: a rate with its interval, accuracy also with its spread over seeds."""
+    page = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    models = list(dict.fromkeys(table["model"]))
+    for header in ("ε", *models):
+        page.add_column(escape(header), justify="left" if header == "ε" else "right", overflow="fold")
+    for eps, rows in table.groupby("epsilon"):
+        cells = []
+        for _, row in rows.set_index("model").loc[models].iterrows():
+            spread = f" ± {row['spread']:.3f}" if value == "accuracy" and pd.notna(row["spread"]) else ""
+            cells.append(f"{row[value]:.3f}{spread} \\[{row[f'{interval}_low']:.3f}, {row[f'{interval}_high']:.3f}]")
+        page.add_row("clean" if eps == 0 else in_255ths(float(eps)), *cells)  # type: ignore[arg-type]
+    return page
 
 
 def _plain(text: str) -> str:

@@ -29,6 +29,9 @@ TITLES = {
     "cnn_drunk": "CNN_drunk",
     "cnn_drunk_defended": "CNN_drunk, defended",
     "resnet18_snoop": "ResNet18_snoop",
+    "cnn_overfitted": "CNN_overfitted",
+    "cnn_augmented": "CNN_augmented",
+    "cnn_shuffled": "CNN_shuffled",
 }
 """Model id -> how the report calls it."""
 

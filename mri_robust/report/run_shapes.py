@@ -64,11 +64,15 @@ _PICTURE = {"epsilon": float, "predicted": str, "probability": float, "change": 
 _FIGURES: dict[str, Any] = {
     "confusion": [{"name": str, "classes": [str], "counts": [[int]]}],
     "curves": [{"name": str, "training": [float], "test": [float]}],
+    "pruning": [{"counts": [int], "chosen": int, "accuracy": [float], "asr": [float]}],
     "roc": [{"name": str, "auc": float, "fpr": [float], "tpr": [float]}],
     "samples": [{"image": str, "caption": str}],
     "trigger": {"pattern": str, "clean": str, "stamped": str, "class": str},
     "images": [{"label": str, "name": str, "pictures": [_PICTURE]}],
     "pictures": [_PICTURE],
+    "artefact_sheet": {"clean": str, "class": str, "rows": [{"artefact": str, "pictures": [str]}]},
+    "reconstructions": [{"name": str, "pictures": [{"class": str, "second_confidence": float, "image": str}]}],
+    "findings": [{"check": str, "tripped": bool, "figure": float, "message": str}],
 }
 """Of the parts of a result that figures are drawn from; a result has any of them or none. `pictures` is a gallery from
 before galleries held several images."""
@@ -131,6 +135,10 @@ def check_cell(cell: Any) -> None:
         _check(len(curve["fpr"]) == len(curve["tpr"]) and len(point) == 2, "a curve has points of one coordinate")
     for rates in (rates for curve in found.get("curves", []) for rates in (curve["training"], curve["test"])):
         _check(all(0 <= rate <= 1 for rate in rates), "an accuracy is outside 0 to 1")
+    for path in found.get("pruning", []):
+        rates = (path["accuracy"], path["asr"])
+        _check({*map(len, rates)} == {len(path["counts"])}, "a curve of pruning has points of one coordinate")
+        _check(all(0 <= rate <= 1 for each in rates for rate in each), "a rate of pruning is outside 0 to 1")
     _check_pictures(found, result)
 
 
@@ -144,6 +152,11 @@ def _check_pictures(found: Mapping[str, Any], result: Mapping[str, Any]) -> None
     _same_size([sample["image"]] for sample in found.get("samples", []))
     _same_size([[trigger["pattern"]], [trigger["clean"], trigger["stamped"]]] if trigger else [])
     _same_size([picture["image"] for picture in pictures] for pictures in galleries)
+    made = [row["pictures"] for row in found.get("reconstructions", [])]
+    _check(len({len(pictures) for pictures in made}) < 2, "rows of reconstructions differ in length")
+    _same_size([picture["image"] for picture in pictures] for pictures in made)
+    sheet = found.get("artefact_sheet")
+    _same_size([[sheet["clean"], *(text for row in sheet["rows"] for text in row["pictures"])]] if sheet else [])
 
 
 def _same_size(series: Iterable[list[str]]) -> None:

@@ -22,16 +22,25 @@ from mri_robust.study.recipe import comparable_weights
 
 MEANINGS = {
     "relative_accuracy": "Relative to clean: accuracy as a share of the accuracy on clean images.",
-    "asr": "Attack success: share of the triggered tumour images that are called notumor.",
-    "missed_tumour_rate": "Missed tumours: share of the tumour images that are called notumor.",
+    "pruned": "Pruned: share of the channels of the last convolution.",
+    "removed": "Removed: share of the training images.",
+    "asr": "Attack success: share of the triggered tumour images that are called healthy.",
+    "missed_tumour_rate": "Missed tumours: share of the tumour images that are called healthy.",
     "fidelity": "Fidelity: share of the test images that the copy and the model call the same.",
     "right_answers": "Right answers: share of the queries whose answer names the class that the model gives.",
     "fidelity_gap": "Ours − ART's: fidelity of the copy by our own code less that by ART on the same queries, whose "
     "batches come in another order; .1 at most where both have learned.",
     "tpr_at_1_fpr": "TPR at 1 % FPR: share of the members found where at most 1 % of the others are taken for members.",
     "same_as_art": "Same as ART: share of the images of which our code says what ART's says.",
-    "members": "Members: images that the model was trained on; others: images that it was not trained on, without a "
-    "twin among the members.",
+    "second_confidence": "2nd model's: the confidence of a model of another architecture and other first weights.",
+    "recognised": "Recognised: share of the images whose class the second model names.",
+    "nearest_ssim": "SSIM, nearest: with the most similar of all training images of the class. An image that showed a "
+    "patient would come near 1, nearer than test images do.",
+    "mean_ssim": "SSIM, class mean: with the mean of the class's training images.",
+    "roughness": "Roughness: mean difference of neighbouring pixels.",
+    "art_difference": "Ours − ART's, greatest: of a pixel, by the same equation from the same start.",
+    "members": "Members: images seen in training; others: images held out of it, or test images, without a twin among "
+    "those seen. The control calls held-out images members, though nobody has seen them.",
 }
 """Metric -> its footnote, for those that a name does not explain."""
 
@@ -108,7 +117,7 @@ def _by_epsilon(rows: pd.DataFrame, experiment: Experiment) -> list[str]:
     ]
     for metric, subset, heading in (
         ("accuracy", "leak-free", "Accuracy on the test images without a twin in training"),
-        ("missed_tumour_rate", "all", "Missed tumours: share of tumour images called notumor"),
+        ("missed_tumour_rate", "all", "Missed tumours: share of tumour images called healthy"),
     ):
         grid = arrange(rows, experiment, metric=metric, subset=subset)
         if grid.lines:

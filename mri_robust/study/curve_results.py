@@ -14,7 +14,8 @@ class CurveResults:
 
     Attributes:
         table: one row a model and epsilon: `model`, `attack`, `epsilon`, `accuracy`, `ci_low`, `ci_high`, `spread`
-            (over seeds, empty for one), `n`.
+            (over seeds, empty for one), `n`; where the data have classes with and without a tumour also
+            `missed_tumour_rate`, `missed_ci_low`, `missed_ci_high`, `tumours` (see `Curve.table`).
         images: one row an image: `file`, `label`, and for each model its smallest fooling epsilon.
         comparisons: one row a pair of models and epsilon: `model`, `other`, `epsilon`, `difference`, its 95 % interval,
             McNemar's `p_value`; empty for one model.

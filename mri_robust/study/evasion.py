@@ -12,6 +12,10 @@ from mri_robust.study.setting import Setting
 
 STUDY_TEST_IMAGES = 256
 """Images that the study's defended models were measured on: fault `partial-test-set`."""
+DLR_CLASSES = 4
+"""Fewest classes for which the loss of targeted APGD (arXiv 2003.01690) is defined."""
+SANITY_EPS = 4 / 255
+"""Size in pixels of the attacks that the sanity checks compare."""
 GALLERY_IMAGES = 6
 """Test images that a gallery keeps pictures of."""
 
@@ -94,6 +98,17 @@ def gallery_cell(
         recipe=recipe,
         data=setting.data.digest,
         parameters={"attacks": attacks, "engine": setting.engine, "images": images, "seed": setting.seed},
+        words=table_words(setting, recipe, experiment),
+    )
+
+
+def sanity_cell(setting: Setting, recipe: Recipe, experiment: str) -> Cell:
+    """A cell that asks the sanity checks whether a model's accuracy under attack is a mirage."""
+    return Cell(
+        measure="sanity",
+        recipe=recipe,
+        data=setting.data.digest,
+        parameters={"eps": SANITY_EPS, "seed": setting.seed},
         words=table_words(setting, recipe, experiment),
     )
 

@@ -25,6 +25,8 @@ class Scale:
         strengths: of DrunkOptimizer where the study has no numbers: scale and perturbation apart, and from scratch.
         pattern_growth: factor on the snooping patterns' size against the image.
         strong: also run APGD and Square on what PGD leaves, and train the models that start from scratch.
+        queries: how many images an attacker who copies a model may ask it.
+        copy_images: images that a copy is trained on, each counted as often as it is shown.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Scale:
     strengths: tuple[int, ...]
     pattern_growth: float
     strong: bool
+    queries: tuple[int, ...]
+    copy_images: int
 
     def attack_images(self, test_images: int) -> int:
         """How many of the test images PGD attacks."""
@@ -91,6 +95,8 @@ class Scale:
         if not self.strong:
             lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
             lines.append("fewer combinations of start, augmentation and strength in the attacked trainings")
+        if self.queries != FULL.queries:
+            lines.append(f"copies of a model: at most {self.queries[-1]} queries ({FULL.queries[-1]}), trained shorter")
         return lines
 
 
@@ -118,6 +124,8 @@ FULL = Scale(
     strengths=tuple(range(1, 10)),
     pattern_growth=1.0,
     strong=True,
+    queries=(100, 500, 1000, 4000),
+    copy_images=32_000,
 )
 STANDARD = replace(
     FULL, name="standard", image_size=112, batch_size=16, rate=2.0, restarts=2, strengths=(1, 3, 9), pattern_growth=2.0
@@ -129,7 +137,7 @@ QUICK = Scale(
     rate=5.0,
     anneal=True,
     train_images=3000,
-    epochs={10: 8, 5: 3},
+    epochs={10: 8, 5: 3, 30: 20},
     resnet_epochs={5: 2, 10: 4},
     whole_augmentation=False,
     training_steps=3,
@@ -142,6 +150,8 @@ QUICK = Scale(
     strengths=(1, 3),
     pattern_growth=3.5,
     strong=False,
+    queries=(100, 500, 1000),
+    copy_images=4800,
 )
 SMALL = replace(
     FULL,

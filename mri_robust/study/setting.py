@@ -7,14 +7,14 @@ from typing import Any
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.spec import Spec
-from mri_robust.evaluation.rates import NO_TUMOUR
+from mri_robust.data.tumours import healthy_classes
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.scale import Scale
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What an experiment knows of its data set: name, digest, channels, classes and counts."""
+    """What an experiment knows of its data set: name, digest, channels, classes, counts, and which have a tumour."""
 
     name: str
     digest: str
@@ -22,26 +22,29 @@ class DataFacts:
     classes: tuple[str, ...]
     train_images: int
     test_images: int
+    tumour_classes: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> int:
-        """The class without a tumour, which the study's attacks aim at.
+        """The class without a tumour, which the study's attacks aim at: the first where there are several.
 
         Raises:
             UserError: the data have none.
         """
-        found = [index for index, name in enumerate(self.classes) if name.lower() in NO_TUMOUR]
+        found = healthy_classes(self.classes, self.tumour_classes)
         if not found:
             raise UserError(
                 f"the attack aims at the class without a tumour, and data '{self.name}' have none among "
-                f"{', '.join(self.classes)}: call it notumor, or name experiments that need none, such as fgsm and pgd"
+                f"{', '.join(self.classes)}: name the others with --tumour-classes, call it notumor, or name "
+                "experiments that need none, such as fgsm and pgd"
             )
         return found[0]
 
     @property
     def tumours(self) -> list[int]:
         """The classes with a tumour."""
-        return [index for index in range(len(self.classes)) if index != self.healthy]
+        healthy = healthy_classes(self.classes, self.tumour_classes)
+        return [index for index in range(len(self.classes)) if index not in healthy]
 
 
 @dataclass(frozen=True)

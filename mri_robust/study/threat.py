@@ -70,5 +70,28 @@ THREATS = {
         "poisoning: backdoor",
         defence=True,
     ),
+    "poison-detection": Threat(
+        "detectors flag poisoned training images and triggered inputs of a backdoored model",
+        "data poisoning",
+        "poisoning: backdoor",
+        defence=True,
+    ),
+    "backdoor-repair": Threat(
+        "the backdoor is pruned out of the model, or the model is trained again without what was flagged",
+        "data poisoning",
+        "poisoning: backdoor",
+        defence=True,
+    ),
+    "extraction": Threat(
+        "asks the model about many images and trains a copy on its answers", "confidentiality attacks", "privacy"
+    ),
+    "membership": Threat(
+        "tells from the model's answers whether a patient's image was among the training images",
+        "confidentiality attacks",
+        "privacy",
+    ),
+    "inversion": Threat(
+        "draws an image of each class out of the model by its gradients", "confidentiality attacks", "privacy"
+    ),
 }
 """Threat by the name under which experiments refer to it."""

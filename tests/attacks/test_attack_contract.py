@@ -43,6 +43,13 @@ class TestEveryAttack:
         assert any("arXiv" in text for text in texts)
         assert "Raises:" in texts[1]
 
+    def test_draws_its_start_before_it_is_called(self, name: str) -> None:
+        attack, model, images, labels = build(name), small_net(), dyadic_images(3), torch.tensor([0, 1, 2])
+        starts = attack.draw_start(images, torch.Generator().manual_seed(3))
+        given = attack(model, images, labels, start=None if starts is None else starts[0])
+        assert starts is None or starts.shape[1:] == images.shape
+        assert torch.equal(given, attack(model, images, labels, generator=torch.Generator().manual_seed(3)))
+
     def test_keeps_the_call_contract(self, name: str) -> None:
         model, images = unsettle(small_net()), dyadic_images(3)
         before, kept = state_of(model), images.clone()

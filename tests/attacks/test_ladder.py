@@ -21,7 +21,7 @@ LABELS[::7] = (LABELS[::7] + 1) % 4
 
 def climb(ladder: Ladder, **options) -> Tensor:
     with eval_mode(MODEL):
-        return ladder.climb(MODEL, IMAGES, LABELS, **options)
+        return ladder.climb(MODEL, IMAGES, LABELS, **options).rungs
 
 
 def one_by_one(alphas: tuple[float, ...], steps: int) -> Tensor:
@@ -58,7 +58,7 @@ def test_steps_shared_with_the_smaller_ball_are_not_computed_again() -> None:
     model = Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([100.0, 0.0]))  # nobody is ever fooled
     images, labels = torch.full((4, 1, 8, 8), 0.5), torch.zeros(4, dtype=torch.int64)
     ladder = Ladder((0.001, 0.002, 0.005, 0.01, 0.1), (0.001,) * 5, 5, batch=4)
-    assert ladder.climb(model, images, labels, differentiate=count).tolist() == [5] * 4
+    assert ladder.climb(model, images, labels, differentiate=count).rungs.tolist() == [5] * 4
     assert taken == 4 * (5 + 3 + 2)
 
 
@@ -69,8 +69,9 @@ def test_a_linear_model_is_fooled_at_the_first_radius_over_its_margin() -> None:
     images += torch.tensor([0.005, 0.015, 0.4]).view(3, 1, 1, 1)  # gaps 128 * (pixel - 0.5)
     labels = torch.zeros(3, dtype=torch.int64)
     with eval_mode(model):
-        verdicts = Ladder((0.01, 0.02, 0.04), (0.005,) * 3, 8).climb(model, images, labels)
-    assert verdicts.tolist() == [0, 1, 3]
+        falls = Ladder((0.01, 0.02, 0.04), (0.005,) * 3, 8).climb(model, images, labels)
+    assert falls.rungs.tolist() == [0, 1, 3]
+    assert falls.called.tolist() == [1, 1, 0]
 
 
 def test_restarts_see_the_clean_image_and_never_lose_to_fewer() -> None:
@@ -90,7 +91,7 @@ def test_random_starts_depend_on_the_seed_and_not_on_the_batch() -> None:
     with eval_mode(MODEL):
         for begin in (0, 25):
             part = slice(begin, begin + 25)
-            halves.append(ladder[50].climb(MODEL, IMAGES[part], LABELS[part], seed=5, offset=begin))
+            halves.append(ladder[50].climb(MODEL, IMAGES[part], LABELS[part], seed=5, offset=begin).rungs)
     assert torch.equal(torch.cat(halves), climb(ladder[50], seed=5))
 
 

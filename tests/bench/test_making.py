@@ -11,9 +11,9 @@ from test_fault_switches import COUNT, CPU, DATA, SIDE, fitted, maker, setting  
 
 from mri_robust.attacks.training.drunk_optimizer import DrunkOptimizer
 from mri_robust.attacks.training.fooling_loss import FoolingLoss
-from mri_robust.bench.making import augment_once
 from mri_robust.defences.augmentation import Augmentation
 from mri_robust.defences.snooping import Snooper
+from mri_robust.evaluation.poisoned_training import augment_once
 from mri_robust.zoo import cnn_drunk, cnn_drunk_defended, cnn_fooling, resnet18_snoop, resnet50_backdoor
 
 

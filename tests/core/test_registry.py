@@ -22,14 +22,14 @@ def fresh() -> Registry:
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed distribution of someone else's, with two attacks, one of a name that is taken."""
+    """Someone else's installed distribution: an attack, one of a name that is taken, and one that is not there."""
     (tmp_path / "their_attacks.py").write_text(
         "class Noise:\n    def __init__(self, size=1):\n        self.size = size\n"
     )
     info = tmp_path / "their_attacks-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-attacks\nVersion: 1.0\n")
-    lines = [f"[{GROUP}]", "noise = their_attacks:Noise", "fgsm = their_attacks:Noise"]
+    lines = [f"[{GROUP}]", "noise = their_attacks:Noise", "fgsm = their_attacks:Noise", "odd = their_attacks:Absent"]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -37,12 +37,19 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugin")
 def test_installed_packages_add_parts_and_replace_none() -> None:
     registry = fresh()
-    assert registry.names()[-1] == "noise"
+    assert registry.added() == registry.names()[-2:] == ["noise", "odd"]
     assert registry.names().count("fgsm") == 1
     assert "noise" in registry
     assert registry.load("noise").__module__ == "their_attacks"
     assert registry.load("fgsm").__module__ == "mri_robust.attacks.evasion.fgsm"
     assert Spec("noise", {"size": [1, 2]}).build(registry).size == (1, 2)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_part_that_cannot_be_imported_is_named_with_its_package() -> None:
+    message = r"attack 'odd' of the package 'their-attacks' cannot be imported: AttributeError.*uninstall it"
+    with pytest.raises(UserError, match=message):
+        fresh().load("odd")
 
 
 def test_modules_are_parts_by_their_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

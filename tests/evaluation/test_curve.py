@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binomtest
-from toy_models import assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
+from toy_models import Linear, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 
 from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.ladder import Falls
 from mri_robust.core.borrowing import eval_mode
 from mri_robust.evaluation.curve import CurveSettings, epsilon_curve, measure_curve
 from mri_robust.evaluation.survivors import strong_attacks
@@ -50,9 +51,10 @@ def test_library_attacks_only_take_away_from_pgd() -> None:
 
 def test_survivors_are_lowered_to_the_first_radius_that_a_stronger_attack_fools_them_at() -> None:
     right_clean = right(IMAGES)
-    verdicts = torch.where(torch.from_numpy(right_clean), 2, -1)
+    falls = Falls(torch.where(torch.from_numpy(right_clean), 2, -1), LABELS.clone())
     with eval_mode(MODEL):
-        lowered = strong_attacks(MODEL, IMAGES, LABELS, (0.001, 0.3), verdicts, 16)
+        lowered, called = strong_attacks(MODEL, IMAGES, LABELS, (0.001, 0.3), falls, 16)
+    assert torch.equal(called != LABELS, (lowered == 0) | (lowered == 1))
     assert (lowered[~torch.from_numpy(right_clean)] == -1).all()
     assert (lowered == 1).sum() > 20  # at .3 nearly everybody falls, at .001 hardly anybody
     assert (lowered == 0).sum() < 5
@@ -102,3 +104,36 @@ def test_the_model_is_given_back_as_it_was() -> None:
 def test_impossible_questions_are_refused(epsilons, labels, message) -> None:
     with pytest.raises(ValueError, match=message):
         epsilon_curve(MODEL, IMAGES, labels, epsilons)
+
+
+def test_missed_tumours_are_counted_by_what_the_attacked_images_are_called() -> None:
+    """FGSM by itself, so that every prediction is known: rates and intervals of the tumour images called 1 or 2."""
+    curve = measure_curve(MODEL, IMAGES, LABELS, EPSILONS, CurveSettings(attack="fgsm"))
+    table = curve.table(healthy=(1, 2))
+    tumours = (LABELS == 0) | (LABELS == 3)
+    assert (table["tumours"] == int(tumours.sum())).all()
+    for row in table.itertuples():
+        attacked = FGSM(row.epsilon)(MODEL, IMAGES, LABELS) if row.epsilon else IMAGES
+        with torch.no_grad():
+            called = MODEL(attacked).argmax(1)[tumours]
+        missed = int(((called == 1) | (called == 2)).sum())
+        interval = binomtest(missed, int(tumours.sum())).proportion_ci(method="wilson")
+        assert row.missed_tumour_rate == pytest.approx(missed / int(tumours.sum()))
+        assert (row.missed_ci_low, row.missed_ci_high) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    assert table["missed_tumour_rate"].nunique() > 1
+    assert "missed_tumour_rate" not in curve.table()
+    assert "missed_tumour_rate" not in curve.table(healthy=(0, 1, 2, 3))
+
+
+@pytest.mark.parametrize("attack", ["pgd", "worst-case"])
+def test_an_image_is_called_what_its_first_adversarial_image_is(attack: str) -> None:
+    """Of two classes, all that are fooled are called the other one; each missed tumour is one that is not right."""
+    weight = torch.randn(2, 64, generator=torch.Generator().manual_seed(3))
+    model = Linear(weight, -(weight @ torch.full((64,), 0.5)))
+    labels = own_labels(model, IMAGES)
+    settings = CurveSettings(attack=attack, steps=5, restarts=1)
+    table = measure_curve(model, IMAGES, labels, EPSILONS, settings).table(healthy=(1,))
+    sick = labels == 0
+    right = measure_curve(model, IMAGES[sick], labels[sick], EPSILONS, settings).right
+    assert table["missed_tumour_rate"].tolist() == pytest.approx((~right).mean(1).tolist())
+    assert 0 < table["missed_tumour_rate"].iloc[2] < 1

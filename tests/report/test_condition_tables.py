@@ -82,6 +82,13 @@ def test_attacks_with_an_epsilon_are_named_and_kept_apart(folder):
     ]
 
 
+def test_images_that_nothing_was_done_to_are_called_clean(folder):
+    table = laid_out(
+        folder, row("accuracy", 0.9, attack="none", epsilon=0.0), row("accuracy", 0.1, condition="severity=1")
+    )
+    assert [condition for _, condition in names(table)] == ["clean", "severity 1"]
+
+
 def test_attacks_without_an_epsilon_are_named_where_nothing_else_tells_them_apart(folder):
     table = laid_out(
         folder,

@@ -315,3 +315,24 @@ def test_the_command_renders_again_without_torch(folder):
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == f"report: {path / 'report.html'}"
     assert "Snooping, trained on small patterns" in (path / "report.html").read_text(encoding="utf-8")
+
+
+def test_sanity_checks_stand_a_line_a_check_and_say_what_tripped(folder):
+    def findings(model, tripped):
+        found = [
+            {"check": "black-box", "tripped": tripped, "figure": 0.5, "message": f"search beats PGD {NASTY}"},
+            {"check": "range", "tripped": False, "figure": 0.0, "message": "pixels run from 0 to 1"},
+        ]
+        return cell({"findings": found}, experiment="pgd", protocol="sound", model=model)
+
+    shared = {"experiment": "pgd", "protocol": "sound", "model": "cnn_clean", "attack": "none", "epsilon": 0.0}
+    made_up = made("pgd", layout="epsilon", headers=("ε",))
+    folder.add(made_up, [row("accuracy", 0.5, **shared)], [findings("cnn_clean", True), findings("cnn_pgd", False)])
+    text = words(folder)
+    assert "1 of 4 checks tripped" in text
+    assert re.search(r"black box\s+WARNING\s+passed\s+range\s+passed\s+passed", text)
+    assert f"CNN_clean: search beats PGD {NASTY}." in text
+
+
+def test_a_run_without_sanity_checks_has_no_section_of_them(folder):
+    assert 'id="sanity"' not in render(fill(folder))

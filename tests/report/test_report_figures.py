@@ -14,6 +14,7 @@ from mri_robust.report.figures.curves import draw_training
 from mri_robust.report.figures.roc import draw_roc
 from mri_robust.report.figures.trigger import stamped_place
 from mri_robust.report.results import open_results
+from mri_robust.report.run_shapes import check_cell
 from mri_robust.report.sweeps import gather_sweeps, read_curves
 
 COUNTS = [[8, 2], [1, 0]]
@@ -26,8 +27,27 @@ STAMPED = np.where(np.add.outer(np.arange(16), np.arange(16)) > 27, 200, GREY)
 RESULTS = {
     "confusion": MATRIX,
     "curves": CURVE,
+    "pruning": {"pruning": [{"counts": [0, 8], "chosen": 8, "accuracy": [0.9, 0.8], "asr": [1.0, 0.1]}]},
     "roc": ROC,
     "samples": {"samples": [{"image": png(GREY), "caption": "score 0.5"}] * 7},
+    "artefact-sheet": {
+        "artefact_sheet": {
+            "clean": png(GREY),
+            "class": "g$x$",
+            "rows": [
+                {"artefact": name, "pictures": [png(GREY + level) for level in range(3)]} for name in ("a$", "b-c")
+            ],
+        }
+    },
+    "inversion": {
+        "reconstructions": [
+            {
+                "name": name,
+                "pictures": [{"class": each, "second_confidence": 0.5, "image": png(GREY)} for each in ("g$x$", "b")],
+            }
+            for name in ("class mean", "ours, from $grey")
+        ]
+    },
     "trigger": {
         "trigger": {"pattern": png(GREY[:8, :8]), "clean": png(GREY), "stamped": png(STAMPED), "class": "g$x$"}
     },
@@ -76,7 +96,46 @@ def test_missing_data_draws_nothing(folder):
 
 
 def test_every_figure_of_the_folder_has_data_here():
-    assert set(FIGURES.names()) == {*RESULTS, "accuracy"}
+    assert set(FIGURES.names()) == {*RESULTS, "accuracy", "artefacts", "detectors"}
+
+
+def artefact_rows(model, clean, pgd, mean, *levels):
+    """A model's accuracy on clean images, under PGD at 4/255, over all artefacts, and under one at rising severity."""
+    ends = {"attack": "artefacts", "condition": "mean over all artefacts and severities"}
+    return [
+        row("accuracy", clean, model=model, attack="none", epsilon=0.0, ci=(clean - 0.05, clean + 0.05)),
+        row("accuracy", pgd, model=model, attack="pgd", epsilon=4 / 255, condition="worst-case;restarts=1"),
+        row("accuracy", mean, model=model, **ends, ci=(mean - 0.1, mean + 0.1)),
+        *(
+            row("accuracy", value, model=model, attack=name, condition=f"severity={level}")
+            for name in ("bias-field", "spike")
+            for level, value in enumerate(levels, start=1)
+        ),
+    ]
+
+
+def test_a_sheet_whose_pictures_differ_in_size_is_refused():
+    sheet = {"clean": png(GREY), "class": "a", "rows": [{"artefact": "spike", "pictures": [png(GREY[:8])]}]}
+    with pytest.raises(ValueError, match="differ in size"):
+        check_cell(cell({"artefact_sheet": sheet}))
+
+
+def test_artefacts_have_a_panel_each_and_one_that_sets_natural_against_adversarial(folder):
+    rows = artefact_rows("cnn_clean", 0.9, 0.1, 0.6, 0.8, 0.7) + artefact_rows("cnn_pgd", 0.8, 0.5, 0.55, 0.7, 0.6)
+    folder.add(made(), rows)
+    results = open_results(folder.write())
+    figure = FIGURES.load("artefacts")(results.views(results.experiments[0])[0])
+    bias, spike, against, unused = figure.axes
+    assert [each.get_title() for each in (bias, spike, against)] == [
+        "Bias field",
+        "Spike",
+        "Natural against adversarial",
+    ]
+    assert not unused.get_visible()
+    assert [list(line.get_ydata()) for line in spike.get_lines()] == [[0.9, 0.8, 0.7], [0.8, 0.7, 0.6]]
+    assert list(spike.get_lines()[0].get_xdata()) == [0, 1, 2]
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in against.get_lines() if line.get_marker() != "None"]
+    assert points[:2] == [(0.1, 0.6), (0.5, 0.55)]
 
 
 def test_only_the_first_seed_and_the_own_protocol_are_drawn(folder):

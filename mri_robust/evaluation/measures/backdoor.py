@@ -53,7 +53,7 @@ def measure_backdoor(
                 victims = kept & (labels != target)
                 found += [share(predicted[victims] == target, "asr", name)] if victims.any() else []
             else:
-                found += class_report(labels[kept], predicted[kept], dataset.classes, name)
+                found += class_report(labels[kept], predicted[kept], dataset.classes, name, dataset.healthy)
         rows.append(found)
         if on_step:
             on_step(number, len(parameters["tests"]))

@@ -31,10 +31,10 @@ def measure_class_report(
     """
     test = subject.dataset.test
     predicted = predicted_classes(subject.model, test.images)
-    classes = subject.dataset.classes
+    classes, healthy = subject.dataset.classes, subject.dataset.healthy
     rows: list[dict[str, Any]] = []
     for name, kept in subsets(subject.dataset, parameters["leak_free"]).items():
-        rows += class_report(test.labels[kept], predicted[kept], classes, name)
+        rows += class_report(test.labels[kept], predicted[kept], classes, name, healthy)
     watched = [record for record in subject.history if "test" in record]
     learnt = [record["epoch"] for record in watched if record["test"] >= LEARNT]
     rows += [figure("epochs_to_90", learnt[0])] if learnt else []

@@ -13,6 +13,7 @@ from mri_robust.attacks.registry import EVASION
 from mri_robust.core.progress import OnImages
 from mri_robust.core.seeding import make_generator
 from mri_robust.core.spec import Spec
+from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rates import rates
 from mri_robust.evaluation.subject import Subject
 from mri_robust.evaluation.subsets import subsets
@@ -46,7 +47,7 @@ def measure_evasion(parameters: Mapping[str, Any], subject: Subject, on_step: On
     labels = dataset.test.labels[chosen]
     counted = subsets(dataset, parameters["leak_free"], chosen)
     return {
-        "rows": [_rates_by_subset(labels, row, dataset.classes, counted) for row in predicted],
+        "rows": [_rates_by_subset(labels, row, dataset, counted) for row in predicted],
         "right": ["".join("01"[int(hit)] for hit in row == labels) for row in predicted],
     }
 
@@ -74,11 +75,11 @@ def measure_part(
 
 
 def _rates_by_subset(
-    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], counted: dict[str, np.ndarray]
+    labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, counted: dict[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, kept in counted.items():
-        rows += rates(labels[kept], predicted[kept], classes, name)
+        rows += rates(labels[kept], predicted[kept], dataset.classes, name, dataset.healthy)
     return rows
 
 

@@ -17,7 +17,6 @@ from mri_robust.core.seeding import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.engines import attack_batch, load_engine
 from mri_robust.evaluation.pictures import png
-from mri_robust.evaluation.rates import NO_TUMOUR
 from mri_robust.evaluation.subject import Subject
 from mri_robust.training import to_unit_range
 
@@ -60,7 +59,7 @@ def measure_gallery(parameters: Mapping[str, Any], subject: Subject, on_step: On
 
 def _choose(model: nn.Module, dataset: Dataset, count: int) -> np.ndarray:
     """Places of at most `count` test images: the first sure tumour, then by turns the sure images of each class."""
-    tumours = [index for index, name in enumerate(dataset.classes) if name.lower() not in NO_TUMOUR]
+    tumours = [index for index in range(len(dataset.classes)) if index not in dataset.healthy]
     first = _sure(model, dataset, tumours)[:1]
     turns = zip_longest(*(_sure(model, dataset, [index]) for index in range(len(dataset.classes))))
     places = dict.fromkeys([*first, *(place for turn in turns for place in turn if place is not None)])

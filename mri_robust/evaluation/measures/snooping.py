@@ -7,23 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from mri_robust.attacks.registry import TRIGGERS
-from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.core.spec import Spec
 from mri_robust.defences.snooping import stamped_half
 from mri_robust.evaluation.class_report import class_report, confusion, figure
 from mri_robust.evaluation.pictures import png
 from mri_robust.evaluation.rates import share
+from mri_robust.evaluation.roc import caught_at, roc
 from mri_robust.evaluation.subject import Subject
 
 FALSE_POSITIVES = 0.05
 """The false-positive rate at which `tpr_at_fpr` is read off the ROC curve."""
 SAMPLES = 12
-CURVE_POINTS = 200
 
 
 def measure_snooping(
@@ -51,41 +50,21 @@ def measure_snooping(
             fixed = parameters["fixed"] and spec.name == "patterns"
             stamped, labels = stamped_half(images, spec.build(TRIGGERS), seed=parameters["seed"], fixed=fixed)
             scored[repr(spec)] = (stamped, labels, snooper.score(stamped))
-            result["roc"].append(_roc(spec.name, labels, scored[repr(spec)][2], snooper.threshold))
+            flagged = scored[repr(spec)][2] >= snooper.threshold
+            point = [float(flagged[labels == 0].mean()), float(flagged[labels == 1].mean())]
+            result["roc"].append(roc(spec.name, labels, scored[repr(spec)][2]) | {"point": point})
             result["samples"] += _samples(*scored[repr(spec)])
         _, labels, scores = scored[repr(spec)]
         threshold = snooper.threshold if test["threshold"] == "chosen" else float(test["threshold"])
         predicted = (scores >= threshold).astype(np.int64)
         rows = class_report(labels, predicted, classes, "all")
         rows += [share(predicted[labels == 0] == 1, "fpr"), figure("auc", float(roc_auc_score(labels, scores)))]
-        rows += [_at_false_positives(labels, scores), figure("threshold", threshold)]
+        rows += [caught_at(labels, scores, FALSE_POSITIVES, "tpr_at_fpr"), figure("threshold", threshold)]
         result["rows"].append(rows)
         result["confusion"].append(confusion(f"{spec.name}, threshold {threshold:.2f}", labels, predicted, classes))
         if on_step:
             on_step(number, len(parameters["tests"]))
     return result
-
-
-def _at_false_positives(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    """Greatest share of stamped images caught at a false-positive rate of at most 5 %."""
-    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
-    caught = float(tpr[fpr <= FALSE_POSITIVES].max())
-    n = int(labels.sum())
-    low, high = wilson(round(caught * n), n)
-    return {**figure("tpr_at_fpr", caught), "ci_low": low, "ci_high": high, "n": n}
-
-
-def _roc(name: str, labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, Any]:
-    fpr, tpr, _ = roc_curve(labels, scores)
-    some = np.unique(np.linspace(0, len(fpr) - 1, CURVE_POINTS).astype(int))
-    flagged = scores >= threshold
-    return {
-        "name": name,
-        "fpr": fpr[some].tolist(),
-        "tpr": tpr[some].tolist(),
-        "auc": float(roc_auc_score(labels, scores)),
-        "point": [float(flagged[labels == 0].mean()), float(flagged[labels == 1].mean())],
-    }
 
 
 def _samples(images: Tensor, labels: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:

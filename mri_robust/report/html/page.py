@@ -15,6 +15,7 @@ from mri_robust.core.files import write_text
 from mri_robust.report.html.gallery import galleries
 from mri_robust.report.html.part import experiment_part
 from mri_robust.report.html.provenance import certificate_table, closeness_table, provenance
+from mri_robust.report.html.sanity import sanity_table
 from mri_robust.report.html.summary import verdicts
 from mri_robust.report.html.threat_map import threat_map, untested, untested_categories
 from mri_robust.report.results import Results, open_results
@@ -45,6 +46,7 @@ def render_page(results: Results) -> str:
             closeness=closeness_table(parts) if "paper" in results.run["protocols"] else None,
             parts=parts,
             galleries=galleries(results),
+            sanity=sanity_table(results),
             threats=lines,
             untested=untested(lines),
             untested_categories=untested_categories(lines),

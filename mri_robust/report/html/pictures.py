@@ -23,9 +23,12 @@ WORDS = {
     "trigger": "The trigger",
     "images": "A test image under rising ε",
     "accuracy": "Accuracy over ε",
+    "artefacts": "Accuracy under MRI artefacts",
+    "artefact-sheet": "A test image under MRI artefacts",
+    "inversion": "Class means, and images made out of the models",
 }
 """Name of a figure -> its caption."""
-PHOTOGRAPHS = ("samples", "trigger", "images")
+PHOTOGRAPHS = ("samples", "trigger", "images", "artefact-sheet", "inversion")
 """Figures that show images, which a dark page leaves as they are; it turns the others dark."""
 
 

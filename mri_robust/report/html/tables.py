@@ -101,7 +101,7 @@ def protocol_tables(rows: pd.DataFrame, experiment: Experiment) -> list[Table]:
     for metric, subset, caption in (
         ("accuracy", "all", "Accuracy"),
         ("accuracy", "leak-free", "Accuracy on the test images without a twin in training"),
-        ("missed_tumour_rate", "all", "Missed tumours: share of tumour images called notumor"),
+        ("missed_tumour_rate", "all", "Missed tumours: share of tumour images called healthy"),
     ):
         grid = arrange(rows, experiment, metric=metric, subset=subset)
         if grid.lines:

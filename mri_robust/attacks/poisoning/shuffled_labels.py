@@ -1,0 +1,36 @@
+"""Training labels in another order, so that there is nothing to learn but the images themselves (arXiv 1611.03530)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mri_robust.attacks.poisoning.backdoor import PlacedStamp
+from mri_robust.attacks.triggers.creeper import Creeper
+
+
+@dataclass(frozen=True)
+class ShuffledLabels:
+    """Give each training image another one's label: y' = y[p] for a drawn permutation p.
+
+    What a model then knows of its training images it has memorised (Zhang et al. 2017, arXiv 1611.03530). It takes the
+    place of a `Backdoor` in a recipe: no image is changed.
+    """
+
+    def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:
+        """The permutation p of labels [N], int64 [N]."""
+        return torch.randperm(len(labels), generator=generator).numpy()
+
+    def relabelled(self, labels: np.ndarray | Tensor, places: np.ndarray) -> np.ndarray:
+        """The labels [N] in the order `places`, int64 [N]."""
+        return np.array(labels, dtype=np.int64)[places]
+
+    def stamp_places(self, places: np.ndarray, count: int) -> PlacedStamp:
+        """A stamp that marks none of the `count` images."""
+        return PlacedStamp(Creeper(), torch.zeros(count, dtype=torch.bool))
+
+
+ATTACK = ShuffledLabels

@@ -1,0 +1,124 @@
+"""Extraction: a copy of a model trained on its answers (Tramèr et al. 2016, arXiv 1609.02943).
+
+Knockoff Nets (Orekondy et al. 2019, arXiv 1812.02766) learns from probabilities, Copycat CNN (Correia-Silva et al.
+2018, arXiv 1806.05476) from labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mri_robust.core.borrowing import device_of
+from mri_robust.core.contract import check_choice, check_count, check_number
+
+Answer = Callable[[Tensor], Tensor]
+"""Float32 images [N, C, S, S] in [0, 1] -> the probabilities [N, K] that the victim gives away."""
+QUERIES = ("noise", "phantom", "training images")
+"""What is asked: independent uniform pixels, synthetic slices, or images of the distribution that the victim knows."""
+QUERY_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Steal a model: ask it B images x, and train a thief g on the answers f(x).
+
+    g minimises the mean over x of the cross entropy H(f(x), g(x)), by Adam, whose rate falls along a cosine to zero;
+    with `labels_only` f(x) is one-hot.
+
+    Attributes:
+        queries: what is asked, one of `QUERIES`.
+        budget: B, how many images are asked, each once.
+        labels_only: learn from the greatest class alone (Copycat CNN), not from probabilities (Knockoff Nets).
+        updates: least number of steps; the queries are gone through as often as that takes, so that a small budget is
+            trained on as long as a large one.
+        batch_size: queries a step.
+        learning_rate: of Adam in the first step.
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong type or out of range.
+    """
+
+    queries: str
+    budget: int
+    labels_only: bool = False
+    updates: int = 200
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+
+    def __post_init__(self) -> None:
+        check_choice("queries", self.queries, QUERIES)
+        for name in ("budget", "updates", "batch_size"):
+            check_count(name, getattr(self, name))
+        check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
+
+    def epochs(self, queries: int) -> int:
+        """Passes over so many queries."""
+        return math.ceil(self.updates / math.ceil(queries / self.batch_size))
+
+    def optimizer(self, thief: nn.Module, queries: int) -> torch.optim.Optimizer:
+        """The optimizer of a thief's parameters for so many queries, which lowers its rate by itself after each step."""
+        adam = torch.optim.Adam(thief.parameters(), lr=self.learning_rate, fused=True)
+        steps = self.epochs(queries) * math.ceil(queries / self.batch_size)
+        fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+        adam.register_step_post_hook(lambda *_: fall.step())
+        return adam
+
+    def draw(self, pool: np.ndarray, generator: torch.Generator) -> Tensor:
+        """What to ask, float32 [budget, C, S, S] in [0, 1].
+
+        From equal generators a smaller budget takes a part of the images that a larger one takes.
+
+        Args:
+            pool: uint8 [N, C, S, S], the images to draw from without repetition; of noise it gives the shape alone.
+            generator: decides the draw.
+
+        Raises:
+            ValueError: the pool holds fewer images than the budget.
+        """
+        if self.queries == "noise":
+            return torch.rand(self.budget, *pool.shape[1:], generator=generator)
+        if len(pool) < self.budget:
+            raise ValueError(f"a budget of {self.budget} queries needs as many images, got {len(pool)}")
+        places = torch.randperm(len(pool), generator=generator)[: self.budget].numpy()
+        return torch.from_numpy(pool[places]).float() / 255
+
+    def __call__(
+        self, victim: Answer, thief: nn.Module, queries: Tensor, *, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Train `thief` in place; it is left in train mode.
+
+        Args:
+            victim: gives the probabilities of a batch; asked once an image.
+            thief: takes the same images, gives logits [N, K].
+            queries: float32 [B, C, S, S], from `draw`.
+            generator: decides the order of the training batches and the thief's own draws.
+
+        Returns:
+            The queries, and the answers [B, K] that the thief learned from, both on the CPU.
+        """
+        device = device_of(thief)
+        with torch.no_grad():
+            answers = torch.cat([victim(some.to(device)) for some in queries.split(QUERY_BATCH)]).cpu()
+        if self.labels_only:
+            answers = functional.one_hot(answers.argmax(1), answers.shape[1]).float()
+        optimizer = self.optimizer(thief, len(queries))
+        thief.train()
+        with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
+            torch.manual_seed(int(torch.randint(2**48, (), generator=generator)))
+            for _ in range(self.epochs(len(queries))):
+                for some in torch.randperm(len(queries), generator=generator).split(self.batch_size):
+                    loss = functional.cross_entropy(thief(queries[some].to(device)), answers[some].to(device))
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
+        return queries, answers
+
+
+ATTACK = Extraction

@@ -1,0 +1,171 @@
+"""Fine-pruning: take out the channels that clean images leave idle, then train on clean images (Liu et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mri_robust.attacks.gradient import predict
+from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.contract import check_count, check_number
+from mri_robust.training import FitSettings, fit, to_unit_range
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class FinePruning:
+    """Prune the channels of the last convolution that are least active on clean images, then fine-tune on these.
+
+    A backdoor lives in neurons that only the trigger wakes. Channels go in rising order of their mean activation, a
+    portion at a time, as long as the accuracy on the clean images falls by no more than `drop`; the portion that would
+    take it further stays. Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
+
+    Attributes:
+        drop: how far the accuracy on the clean images may fall, in [0, 1].
+        portions: steps from none to all of the channels, at least 1.
+        epochs, batch_size, learning_rate: of the fine-tuning, by Adam.
+
+    Raises:
+        TypeError, ValueError: a parameter of the wrong type or out of range.
+    """
+
+    drop: float = 0.04
+    portions: int = 16
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_number("drop", self.drop, 0.0, 1.0)
+        check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
+        for name in ("portions", "epochs", "batch_size"):
+            check_count(name, getattr(self, name))
+
+    def counts(self, model: nn.Module) -> list[int]:
+        """The numbers of pruned channels that are tried, from 0 up; all channels are never pruned."""
+        channels = last_convolution(model)[0].out_channels
+        return [channels * step // self.portions for step in range(self.portions)]
+
+    def choose(self, model: nn.Module, images: np.ndarray | Tensor, labels: np.ndarray) -> np.ndarray:
+        """The channels to prune, in the order in which they go, int64; the model is left as it was.
+
+        Args:
+            model: takes float32 images in [0, 1], gives logits; has a convolution.
+            images: clean ones, uint8 [N, C, H, W], or float32 in [0, 1].
+            labels: int64 [N].
+
+        Raises:
+            ValueError: the model has no convolution.
+        """
+        order, chosen, least = pruning_order(model, images), 0, -np.inf
+        for count in self.counts(model):
+            with channels_off(model, order[:count]):
+                accuracy = float((_predicted(model, images) == labels).mean())
+            if accuracy < least:
+                break
+            chosen, least = count, accuracy - self.drop if count == 0 else least
+        return order[:chosen]
+
+    def tune(
+        self,
+        model: nn.Module,
+        images: np.ndarray | Tensor,
+        labels: np.ndarray,
+        pruned: np.ndarray,
+        *,
+        seed: int = 0,
+        precision: str = "auto",
+    ) -> None:
+        """Train `model` in place on the clean images, its pruned channels held at zero.
+
+        Args:
+            model, images, labels: as `choose` takes them.
+            pruned: the channels that were pruned; none to fine-tune alone.
+            seed, precision: of `FitSettings`.
+        """
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=True)
+        with channels_off(model, pruned):
+            settings = FitSettings(epochs=self.epochs, batch_size=self.batch_size, seed=seed, precision=precision)
+            fit(model, images, labels, optimizer=optimizer, settings=settings)
+
+
+def pruning_order(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+    """Channels of the last convolution, int64, from the least to the most active on the images.
+
+    Activity is the mean over images and pixels of what leaves the layer, its BatchNorm and a ReLU.
+
+    Raises:
+        ValueError: the model has no convolution.
+    """
+    convolution, last = last_convolution(model)
+    total = torch.zeros(convolution.out_channels, dtype=torch.float64)
+
+    def add(_: nn.Module, __: Any, output: Tensor) -> None:
+        total.add_(output.float().relu().mean(dim=(2, 3)).sum(0).double().cpu())
+
+    hook = last.register_forward_hook(add)
+    try:
+        _predicted(model, images)
+    finally:
+        hook.remove()
+    return np.argsort(total.numpy(), kind="stable")
+
+
+def prune_channels(model: nn.Module, channels: np.ndarray) -> None:
+    """Set the parameters of these channels of the last convolution to zero, in place: nothing leaves by them."""
+    gone = torch.as_tensor(channels, dtype=torch.int64)
+    with torch.no_grad():
+        for module in last_convolution(model):
+            for parameter in module.parameters(recurse=False):
+                parameter[gone] = 0
+
+
+@contextmanager
+def channels_off(model: nn.Module, channels: np.ndarray) -> Iterator[None]:
+    """Hold these channels of the last convolution at zero."""
+    convolution, last = last_convolution(model)
+    on = torch.ones(convolution.out_channels, 1, 1, device=device_of(model))
+    on[torch.as_tensor(channels, dtype=torch.int64)] = 0
+    hook = last.register_forward_hook(lambda _, __, output: output * on.to(output.dtype))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+    """The last convolution, and what its channels leave by: the BatchNorm right after it, or itself.
+
+    Raises:
+        ValueError: the model has none.
+    """
+    found: tuple[nn.Conv2d, nn.Module] | None = None
+    before: nn.Module | None = None
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            found = module, module
+        elif found and before is found[0] and isinstance(module, nn.BatchNorm2d):
+            found = found[0], module
+        before = module
+    if found is None:
+        raise ValueError("fine-pruning needs a model with a convolution")
+    return found
+
+
+def _predicted(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+    device, found = device_of(model), []
+    with eval_mode(model):
+        for begin in range(0, len(images), BATCH):
+            batch = torch.as_tensor(np.array(images[begin : begin + BATCH]))
+            found.append(predict(model, to_unit_range(batch).to(device)).cpu().numpy())
+    return np.concatenate(found)
+
+
+DEFENCE = FinePruning

@@ -1,0 +1,289 @@
+"""ART's detectors of poison on planted features and on models that answer by rule, and where ART itself fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from art.data_generators import PyTorchDataGenerator
+from art.defences.detector.poison import ActivationDefence, SpectralSignatureDefense
+from art.defences.transformer.poisoning import STRIP
+from art.estimators.classification import PyTorchClassifier
+from torch import Tensor, nn
+from toy_models import assert_unchanged, dyadic_images, small_net, state_of, unsettle
+
+from mri_robust.adapters.art import as_art_classifier
+from mri_robust.adapters.art_poison_detectors import activation_flags, spectral_flags, spectral_scores
+from mri_robust.adapters.art_strip import strip
+from mri_robust.adapters.chance import global_chance
+from mri_robust.core.seeding import derive_seed
+
+CLASSES, EACH, POISONED, WIDTH = 4, 50, 10, 64
+LABELS = np.repeat(np.arange(CLASSES), EACH)
+TRUTH = np.arange(len(LABELS)) < POISONED
+
+
+def planted(poisoned: int = POISONED, seed: int = 0) -> np.ndarray:
+    """Gaussian clouds, one a class; the first images of class 0 lie far from the rest of it."""
+    features = np.random.default_rng(seed).normal(size=(len(LABELS), WIDTH))
+    features[:, :CLASSES] += 5 * np.eye(CLASSES)[LABELS]
+    features[:poisoned, 20] += 30
+    return features
+
+
+def halves() -> np.ndarray:
+    """Every class falls into two equal halves: no cluster is small."""
+    return planted(0) + 20 * np.eye(WIDTH)[30] * np.where(np.arange(len(LABELS)) % 2, 1, -1)[:, None]
+
+
+def small_everywhere() -> np.ndarray:
+    """Every class has a small cluster, which is where ART's `relative-size` works."""
+    return planted(0) + 40 * np.eye(WIDTH)[30] * (np.arange(len(LABELS)) % 5 == 0)[:, None]
+
+
+class Reader:
+    """A classifier whose activations of features are those features."""
+
+    layer_names = ("features",)
+
+    def __init__(self, nb_classes: int = CLASSES) -> None:
+        self.nb_classes = nb_classes
+
+    def get_activations(self, x, layer, batch_size):
+        return x
+
+
+def arts(features: np.ndarray, labels: np.ndarray = LABELS, **options) -> np.ndarray:
+    """What ART flags, of the same chance as ours at seed 0."""
+    with global_chance(derive_seed(0, "activation clustering")):
+        _, clean = ActivationDefence(Reader(), features, labels).detect_poison(**options)
+    return np.array(clean) == 0
+
+
+def test_a_planted_cluster_is_found_and_nothing_else() -> None:
+    flagged = activation_flags(planted(), LABELS, analysis="silhouette-scores")
+    assert np.array_equal(flagged, TRUTH)
+    assert np.array_equal(
+        activation_flags(small_everywhere(), LABELS, analysis="relative-size"), np.arange(200) % 5 == 0
+    )
+
+
+@pytest.mark.parametrize("analysis", ["relative-size", "silhouette-scores"])
+def test_where_nothing_is_poisoned_nothing_is_flagged(analysis: str) -> None:
+    assert not activation_flags(halves(), LABELS, analysis=analysis).any()
+
+
+def test_loose_clouds_have_no_cluster_that_is_apart_and_the_smaller_one_is_flagged_all_the_same() -> None:
+    assert not activation_flags(planted(0), LABELS, analysis="silhouette-scores").any()
+    assert activation_flags(planted(0), LABELS, analysis="smaller").any()
+
+
+@pytest.mark.parametrize("features", [planted(), halves(), small_everywhere()])
+def test_the_smaller_clusters_are_arts(features: np.ndarray) -> None:
+    assert np.array_equal(activation_flags(features, LABELS, analysis="smaller"), arts(features))
+
+
+def test_relative_size_is_arts_where_art_can() -> None:
+    features = small_everywhere()
+    ours = activation_flags(features, LABELS, analysis="relative-size")
+    assert np.array_equal(ours, arts(features, cluster_analysis="relative-size"))
+
+
+FAILURES = {
+    "no suspicious cluster": (ValueError, "truth value", halves(), {"cluster_analysis": "relative-size"}),
+    "one clean class": (ValueError, "truth value", planted(), {"cluster_analysis": "relative-size"}),
+    "low score": (IndexError, "integer", planted(0), {"cluster_analysis": "silhouette-scores"}),
+    "t-SNE": (ValueError, "not supported", planted(), {"reduce": "TSNE"}),
+    "three, by size": (ValueError, "more than two", planted(), {"nb_clusters": 3, "cluster_analysis": "relative-size"}),
+    "three, by score": (ValueError, "two", planted(), {"nb_clusters": 3, "cluster_analysis": "silhouette-scores"}),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_the_docstring_says_of_art_is_so(name: str) -> None:
+    error, words, features, options = FAILURES[name]
+    with pytest.raises(error, match=words):
+        arts(features, **options)
+
+
+def test_arts_silhouette_scores_mark_from_memory_that_was_never_written() -> None:
+    defence = ActivationDefence(Reader(), small_everywhere(), LABELS)
+    _, marks = defence.analyze_clusters(cluster_analysis="silhouette-scores")
+    assert defence.poisonous_clusters.sum() == 0  # although each class has a small cluster far apart
+    for number in range(CLASSES):
+        small = (np.arange(EACH) % 5) == 0
+        assert (np.asarray(marks[number], dtype=float)[small] == 0).all()
+
+
+def test_arts_distance_flags_clean_classes_that_lie_far_apart() -> None:
+    features = planted(0)
+    centres = np.stack([np.median(features[name == LABELS], axis=0) for name in range(CLASSES)])
+    nearest = np.linalg.norm(features[:, None] - centres, axis=2).argmin(1)
+    assert (nearest == LABELS).all()
+    assert arts(features, cluster_analysis="distance").mean() > 0.25
+
+
+def test_arts_generator_loses_the_last_batch_and_the_order() -> None:
+    features = torch.from_numpy(small_everywhere().astype(np.float32))
+    data = torch.utils.data.TensorDataset(features, torch.from_numpy(LABELS))
+    loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True)
+    with global_chance(0):
+        generator = PyTorchDataGenerator(loader, len(LABELS), 64)
+        _, clean = ActivationDefence(Reader(), features.numpy(), LABELS, generator=generator).detect_poison()
+    assert len(clean) == 192
+    small = np.arange(192) % 5 == 0
+    assert (np.array(clean)[small] == 1).any()
+
+
+def test_small_and_missing_classes_fail_in_art_and_are_met_here() -> None:
+    few = np.arange(len(LABELS)) % 10 == 0
+    with pytest.raises(ValueError, match="n_components"):
+        arts(planted()[few], LABELS[few])
+    assert activation_flags(planted()[few], LABELS[few]).any()
+    present = LABELS != 1
+    with pytest.raises(IndexError):
+        arts(planted()[present], LABELS[present])
+    found = activation_flags(planted()[present], LABELS[present], analysis="silhouette-scores")
+    assert np.array_equal(found, TRUTH[present])
+
+
+def test_what_cannot_work_is_refused() -> None:
+    with pytest.raises(ValueError, match="analysis must be one of"):
+        activation_flags(planted(), LABELS, analysis="distance")
+    with pytest.raises(ValueError, match="3 images of every class, got 2"):
+        activation_flags(planted()[:52], LABELS[:52])
+    for expected in (0.0, 0.7):
+        with pytest.raises(ValueError, match="expected"):
+            spectral_flags(planted(), LABELS, expected=expected)
+    with pytest.raises(ValueError, match="two trusted images"):
+        strip(small_net(), np.zeros((1, 1, 8, 8), np.float32), np.zeros((1, 1, 8, 8), np.float32))
+
+
+def test_spectral_scores_rank_each_class_by_algorithm_1() -> None:
+    features, scores = planted(), spectral_scores(planted(), LABELS)
+    for name in range(CLASSES):
+        cloud = features[name == LABELS]
+        cloud = cloud - cloud.mean(0)
+        _, vectors = np.linalg.eigh(cloud.T @ cloud)
+        assert np.array_equal(np.argsort(scores[name == LABELS]), np.argsort((cloud @ vectors[:, -1]) ** 2))
+    assert scores[TRUTH].min() > scores[(LABELS == 0) & ~TRUTH].max()
+
+
+def test_spectral_flags_are_the_outermost_of_every_class() -> None:
+    flagged = spectral_flags(planted(), LABELS, expected=0.2, multiplier=1.0)
+    assert flagged[TRUTH].all()
+    assert np.bincount(LABELS[flagged]).tolist() == [10] * CLASSES
+    scores = spectral_scores(planted(), LABELS)
+    for name in range(CLASSES):
+        members = name == LABELS
+        assert scores[members & flagged].min() > scores[members & ~flagged].max()
+
+
+def test_a_constant_in_the_features_changes_what_art_flags_and_not_what_is_flagged_here() -> None:
+    moved = planted() - 100 * np.eye(WIDTH)[20]
+    options = {"expected_pp_poison": 0.2, "eps_multiplier": 1.0}
+    _, clean = SpectralSignatureDefense(Reader(), moved, LABELS, **options).detect_poison()
+    assert not (np.array(clean)[TRUTH] == 0).any()
+    assert np.array_equal(spectral_flags(moved, LABELS), spectral_flags(planted(), LABELS))
+
+
+class Trojan(nn.Module):
+    """Sure of class 2 where the first pixel is lit, even by half; else two other pixels decide between two classes."""
+
+    classes = ("glioma", "meningioma", "notumor", "pituitary")
+    image_size = 8
+    channels = "grey"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        lit = images[:, 0, 0, 0] > 0.2
+        side = 8 * (images[:, 0, 3, 3] - images[:, 0, 4, 4])
+        logits = torch.stack([side, -side, torch.full_like(side, -20.0), torch.full_like(side, -20.0)], dim=1)
+        sure = torch.tensor([-20.0, -20.0, 20.0, -20.0]).expand_as(logits)
+        return torch.where(lit[:, None], sure, logits) * self.scale
+
+
+class Constant(Trojan):
+    """Says the same of every image."""
+
+    probabilities = (0.7, 0.1, 0.1, 0.1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tensor(self.probabilities).log().expand(len(images), -1) * self.scale
+
+
+class Certain(Constant):
+    """Says one class with probability 1, the others with 0."""
+
+    probabilities = (0.0, 0.0, 1.0, 0.0)
+
+
+def dark(count: int, seed: int) -> np.ndarray:
+    images = dyadic_images(count, seed).numpy()
+    images[:, 0, 0, 0] = 0
+    return images
+
+
+def lit(images: np.ndarray) -> np.ndarray:
+    stamped = images.copy()
+    stamped[:, 0, 0, 0] = 1
+    return stamped
+
+
+def test_strip_tells_the_inputs_that_no_blend_moves() -> None:
+    clean = dark(30, seed=1)
+    found = strip(Trojan(), dark(40, seed=2), np.concatenate([clean, lit(clean)]))
+    assert found.over_classes[30:].max() < found.over_classes[:30].min()
+    assert found.over_classes[30:].max() < 1e-6
+    assert found.flagged[30:].all()
+    assert found.flagged[:30].mean() <= 0.2
+
+
+def test_strips_entropies_of_a_constant_model_are_the_closed_forms() -> None:
+    images = dark(5, seed=1)
+    found = strip(Constant(), images, images, blends=16)
+    bits = -sum(p * np.log2(p) for p in Constant.probabilities)
+    assert found.over_classes == pytest.approx(np.full(5, bits))
+    assert found.over_blends == pytest.approx(np.full(5, 4 * np.log2(16) / 16))  # its highest value
+
+
+def test_probabilities_of_zero_fail_in_art_and_not_here() -> None:
+    images = dark(5, seed=1)
+    with pytest.raises(ValueError, match="non-finite"), np.errstate(invalid="ignore"):
+        STRIP(
+            as_art_classifier(nn.Sequential(Certain(), nn.Softmax(1)), nb_classes=4, input_shape=(1, 8, 8))
+        )().mitigate(images)
+    found = strip(Certain(), images, images)
+    assert found.over_classes == pytest.approx(np.zeros(5), abs=1e-9)
+
+
+def test_arts_abstentions_follow_its_own_entropy() -> None:
+    clean = dark(30, seed=1)
+    found = strip(Trojan(), dark(40, seed=2), np.concatenate([clean, lit(clean)]), false_rejections=0.3)
+    assert found.abstained.any()
+    assert found.over_blends[found.abstained].max() < found.over_blends[~found.abstained].min()
+
+
+def test_strip_leaves_the_model_its_classifier_and_all_chance_as_they_were() -> None:
+    model = unsettle(small_net())
+    classifier = as_art_classifier(model)
+    before, numpys, torchs = state_of(model), np.random.get_state()[1].copy(), torch.random.get_rng_state()
+    first = strip(model, dark(10, seed=2), dark(6, seed=1), seed=3)
+    assert_unchanged(model, before)
+    assert type(classifier) is PyTorchClassifier
+    assert np.array_equal(np.random.get_state()[1], numpys)
+    assert torch.equal(torch.random.get_rng_state(), torchs)
+    again = strip(model, dark(10, seed=2), dark(6, seed=1), seed=3)
+    assert np.array_equal(first.over_classes, again.over_classes)
+    assert not np.array_equal(first.over_classes, strip(model, dark(10, seed=2), dark(6, seed=1), seed=4).over_classes)
+
+
+def test_clustering_leaves_chance_as_it_was_and_follows_the_seed() -> None:
+    before = np.random.get_state()[1].copy()
+    runs = [activation_flags(planted(0), LABELS, seed=5) for _ in range(3)]
+    assert np.array_equal(np.random.get_state()[1], before)
+    assert np.array_equal(runs[0], runs[1])
+    assert np.array_equal(runs[0], runs[2])
