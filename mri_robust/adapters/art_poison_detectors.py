@@ -13,7 +13,10 @@ Both
 - `"silhouette-scores"` raises `IndexError: arrays used as indices must be of integer type` where a small cluster has a
   low score; where it has a high one, the images of the other cluster are marked from memory that was never written.
 - `"distance"` compares medians of classes whose PCAs were fitted apart, in other coordinates: refused.
-- `reduce="TSNE"` passes the check and raises when used. More than two clusters raise under both analyses above.
+- `reduce="TSNE"` passes the check and raises when used; `"FastICA"` raises `array must not contain infs or NaNs` on
+  features of a trained CNN. More than two clusters raise under `relative-size` and `silhouette-scores`.
+- KMeans starts once, so that another seed may find other clusters; and where the natural spread of a class is wider
+  than what the trigger adds, it cuts along that, with spectral signatures, and both miss the poison.
 - A class without images, or with fewer than `nb_dims`, raises in PCA: the dimensions follow the smallest class.
 - `generator=` drops the last batch, and a loader that shuffles gives back flags in another order than the images';
   `ex_re_threshold` trains a model; `relabel_poison_*` need TensorFlow. None is offered.

@@ -151,4 +151,4 @@ def _pgd(attack: Any, model: nn.Module, start: Tensor, width: float) -> Any:
 def _run(library: Any, attack: Any, images: Tensor, labels: Tensor) -> Tensor:
     if attack.targeted:
         library.set_mode_targeted_by_label(quiet=True)
-    return library(images, labels)
+    return library(images.contiguous(), labels)  # PGDL2 views its input as rows

@@ -38,5 +38,6 @@ def test_l2_attacks_that_flatten_the_gradient_run() -> None:
     assert (adversarial - IMAGES).flatten(1).norm(dim=1).max() <= 1.0 + 1e-5
 
 
-def test_the_whole_cross_check_passes() -> None:
-    assert crosscheck(MODEL, IMAGES, LABELS, steps=3).passed
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=["rows", "channels last"])
+def test_the_whole_cross_check_passes(order: torch.memory_format) -> None:
+    assert crosscheck(MODEL, IMAGES.to(memory_format=order), LABELS, steps=3).passed

@@ -59,21 +59,21 @@ def test_roughness_of_a_chequerboard_and_of_stripes() -> None:
     assert roughness(images).tolist() == [1.0, 0.5, 0.0]
 
 
-TEMPLATES = random_images(4, seed=5)
-"""What all training images of a class look like."""
+TEMPLATES = random_images(4, 3, seed=5)
+"""What all training images of a class look like, in colour."""
 
 
 def make_dataset(test: np.ndarray | None = None, train: np.ndarray | None = None) -> Dataset:
     labels = np.repeat(np.arange(4), OF_A_CLASS)
     train = TEMPLATES[labels] if train is None else train
-    test = random_images(len(labels), seed=6) if test is None else test
+    test = random_images(len(labels), 3, seed=6) if test is None else test
     names = tuple(f"{index}.png" for index in range(len(labels)))
     return Dataset("templates", Split(train, labels, names), Split(test, labels, names), CLASSES, str(test.sum()))
 
 
 def template_model() -> Linear:
     """Its logits are the covariances with the templates, so that an image that looks like one is of its class."""
-    weight = unit(TEMPLATES).flatten(1) - 0.5
+    weight = (unit(TEMPLATES).flatten(1) - 0.5) / 8
     return Linear(weight, torch.zeros(4))
 
 
@@ -89,7 +89,7 @@ class Stubborn(nn.Module):
 
 
 OURS = {"steps": 30, "step": 1 / 50}
-PLAIN = {"steps": 30, "step": 0.05, "loss": "logit", "scaled": False}
+PLAIN = {"steps": 30, "step": 0.2, "loss": "logit", "scaled": False}
 PARAMETERS = {
     "inversions": [
         {"name": "ours", "by": "own code", "attack": Spec("inversion", OURS), "start": "grey"},
@@ -113,7 +113,7 @@ def measured(dataset: Dataset | None = None, second: nn.Module | None = None) ->
 def test_a_model_of_templates_gives_its_templates_away() -> None:
     ours, art, _, means, test, noise = (values(rows) for rows in measured()["rows"])
     for made in (ours, art):
-        assert made["confidence"] > 0.99
+        assert made["confidence"] > 0.95
         assert made["recognised"] == 1.0
         assert made["second_confidence"] == made["confidence"]  # the second model is the same here
         assert made["nearest_ssim"] == pytest.approx(made["mean_ssim"], abs=1e-5)  # one image a class
@@ -136,7 +136,7 @@ def test_a_second_model_that_sees_nothing_recognises_nothing_but_its_own_class()
 
 
 def test_test_images_that_stand_in_training_are_no_control() -> None:
-    test = random_images(4 * OF_A_CLASS, seed=7)
+    test = random_images(4 * OF_A_CLASS, 3, seed=7)
     twins = np.arange(len(test)) % OF_A_CLASS >= 2
     test[twins] = TEMPLATES[np.repeat(np.arange(4), OF_A_CLASS)][twins]
     dataset = make_dataset(test)
@@ -151,16 +151,16 @@ def test_test_images_that_stand_in_training_are_no_control() -> None:
 
 
 def test_the_result_is_the_same_again_and_holds_no_image_of_the_data() -> None:
-    dataset = make_dataset(train=random_images(4 * OF_A_CLASS, seed=8))
+    dataset = make_dataset(train=random_images(4 * OF_A_CLASS, 3, seed=8))
     result = measured(dataset)
     assert result == measured(dataset)
     assert [made["name"] for made in result["reconstructions"]] == ["class mean", "ours", "ART"]
     shown = [picture["image"] for made in result["reconstructions"] for picture in made["pictures"]]
     assert len(shown) == 12
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in shown]).astype(int)
-    everything = np.concatenate([dataset.train.images, dataset.test.images])[:, 0].astype(int)
-    assert np.abs(pixels[:, None] - everything).mean((2, 3)).min() > 20
-    means = dataset.train.images.reshape(4, OF_A_CLASS, SIDE, SIDE).mean(1)
+    everything = np.moveaxis(np.concatenate([dataset.train.images, dataset.test.images]), 1, -1).astype(int)
+    assert np.abs(pixels[:, None] - everything).mean((2, 3, 4)).min() > 20
+    means = everything[: 4 * OF_A_CLASS].reshape(4, OF_A_CLASS, SIDE, SIDE, 3).mean(1)
     np.testing.assert_allclose(pixels[:4], means, atol=0.51)
 
 

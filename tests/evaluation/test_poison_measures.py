@@ -194,6 +194,7 @@ def test_repairs_are_counted_before_and_after() -> None:
     rows = dict(zip(REPAIRS, map(values, found["rows"]), strict=True))
     assert rows["none"]["accuracy"] > 0.9
     assert rows["none"]["asr"] > 0.9
+    assert rows["none"]["missed_tumour_rate"] < 0.1
     assert rows["without poison"]["asr"] < 0.2
     assert rows["without poison"]["removed"] == training_set(training_of(recipe), DATA).poisoned.mean()
     assert rows["without poison"]["accuracy"] > 0.9

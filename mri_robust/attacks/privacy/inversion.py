@@ -26,7 +26,8 @@ class Inversion:
     L is the cross entropy of the logits f, 1 - softmax(f)_y (MIFace, Fredrikson et al. 2015, algorithm 1), or -f_y.
     G smooths the gradient with a Gaussian, which keeps what an eye can see of it, as the blur of Yosinski et al. 2015
     (arXiv 1506.06579) does to the image, and scales it to a root mean square of 1, so that a class on which the model
-    is sure goes on. With `smoothing=0`, `scaled=False` and `probability` this is ART's MIFace without its stops.
+    is sure goes on, until its loss is 0 in float32. With `smoothing=0`, `scaled=False` and `probability` this is ART's
+    MIFace without its stops.
 
     Attributes:
         steps: number of steps, at least 1.

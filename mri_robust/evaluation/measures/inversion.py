@@ -77,7 +77,7 @@ class _Scene:
         self.means = torch.stack([_mean(self._of_class(label)) for label in self.classes.tolist()])
 
     def images(self, name: str) -> tuple[Tensor, Tensor]:
-        """Images [N, C, S, S] by their name in the parameters, and their classes [N]: one of each, but of test images."""
+        """Images [N, C, S, S] by their name in the parameters, `test images` or one a class, and their classes [N]."""
         if name == "test images":
             return self._test_images()
         generator = make_generator(self.seed, "inversion", name)
@@ -143,7 +143,7 @@ class _Scene:
 
 def roughness(images: Tensor) -> Tensor:
     """The mean absolute difference of neighbouring pixels, along rows and columns, of images [N, C, H, W]: [N]."""
-    return sum(images.diff(dim=axis).abs().mean((1, 2, 3)) for axis in (2, 3)) / 2
+    return torch.stack([images.diff(dim=axis).abs().mean((1, 2, 3)) for axis in (2, 3)]).mean(0)
 
 
 def _mean(images: np.ndarray) -> Tensor:

@@ -38,9 +38,10 @@ def measure_repair(parameters: Mapping[str, Any], subject: Subject, on_step: OnI
         on_step: called with repairs done and repairs in all.
 
     Returns:
-        `rows`: for each repair `accuracy` on clean test images and `asr`, the share of triggered images of other
-        classes that the model calls `target`; `pruned`, the share of the channels, or `removed`, the share of the
-        training images that it took away. `pruning`: accuracy and attack success over the pruned channels.
+        `rows`: for each repair `accuracy` on clean test images; `asr`, the share of triggered images of other classes
+        that the model calls `target`, and `missed_tumour_rate`, that share without the trigger; `pruned`, the share of
+        the channels, or `removed`, the share of the training images that it took away. `pruning`: accuracy and attack
+        success over the pruned channels.
     """
     scene = Scene(parameters, subject)
     rows = []
@@ -75,13 +76,16 @@ class Scene:
         return self.pruning.choose(self.model, *self.trusted)
 
     def counted(self, model: Classifier) -> Facts:
-        """Accuracy on the clean test images, and attack success on the triggered ones."""
-        test, rows = self.subject.dataset.test, []
-        right = predicted_classes(model, test.images) == test.labels
-        fooled = predicted_classes(model, self.triggered) == self.parameters["target"]
+        """Accuracy on the clean test images, attack success on the triggered ones, and what falls without a trigger."""
+        test, target, rows = self.subject.dataset.test, self.parameters["target"], []
+        called = predicted_classes(model, test.images)
+        fooled = predicted_classes(model, self.triggered) == target
         for name, kept in subsets(self.subject.dataset, self.parameters["leak_free"]).items():
-            rows.append(share(right[kept], "accuracy", name))
-            rows += [share(fooled[kept[self.victims]], "asr", name)] if kept[self.victims].any() else []
+            rows.append(share((called == test.labels)[kept], "accuracy", name))
+            victims = kept[self.victims]
+            if victims.any():
+                rows.append(share(fooled[victims], "asr", name))
+                rows.append(share((called == target)[self.victims][victims], "missed_tumour_rate", name))
         return rows
 
     def path(self) -> dict[str, Any]:

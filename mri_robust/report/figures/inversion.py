@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mri_robust.report.drawing import FAINT, INK, decode, headline, show, shortened
+from mri_robust.report.drawing import FAINT, INK, decode, headline, shortened, show
 from mri_robust.report.layout import title
 from mri_robust.report.results import View
 
