@@ -230,6 +230,8 @@ def test_no_more_training_images_are_asked_than_there_are(protocol: str, train_i
         limit = most if asked[0]["queries"] == "training images" else 4000
         assert {100, 500, limit} <= {parameters["budget"] for parameters in asked}
         assert max(parameters["budget"] for parameters in asked) == limit
+        by_art = [theft["attack"] for theft in cell.parameters["thefts"] if theft["by"] == "art"]
+        assert all(theft["attack"] in by_art for theft in cell.parameters["thefts"] if theft["by"] == "own code")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -36,7 +36,7 @@ def sandbox(sandboxes: Sandboxes) -> Iterator[Sandbox]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many cases each surface took, refused and failed."""
+    """Print how many cases each surface took, refused and failed; in one process (`-n 0`), for each keeps its own."""
     if not OUTCOMES:
         return
     heads = ("accepted", "refused", "failed")

@@ -52,5 +52,14 @@ def test_a_curve_a_kind_of_query_and_a_dot_for_what_was_done_once_beside_what_it
     assert drawn == [pytest.approx([0.8, 0.7, 0.25]), pytest.approx([0.7, 0.6, 0.15])]
 
 
+def test_missing_intervals_and_budgets_that_are_no_numbers_break_nothing() -> None:
+    broken = view()
+    broken.table[["ci_low", "ci_high"]] = None
+    broken.table.loc[0, "condition"] = "Knockoff Nets;queries=noise;budget=many"
+    figure = draw_extraction(broken)
+    assert figure is not None
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == ["Knockoff Nets, queries training images"]
+
+
 def test_a_table_without_fidelity_has_no_such_figure() -> None:
     assert draw_extraction(view("accuracy")) is None

@@ -96,7 +96,7 @@ def test_missing_data_draws_nothing(folder):
 
 
 def test_every_figure_of_the_folder_has_data_here():
-    assert set(FIGURES.names()) == {*RESULTS, "accuracy", "artefacts", "detectors"}
+    assert set(FIGURES.names()) == {*RESULTS, "accuracy", "artefacts", "detectors", "extraction"}
 
 
 def artefact_rows(model, clean, pgd, mean, *levels):

@@ -63,7 +63,7 @@ class Extraction:
         return math.ceil(self.updates / math.ceil(queries / self.batch_size))
 
     def optimizer(self, thief: nn.Module, queries: int) -> torch.optim.Optimizer:
-        """The optimizer of a thief's parameters for so many queries, which lowers its rate by itself after each step."""
+        """The optimizer of a thief that learns from so many queries; it lowers its rate by itself after each step."""
         adam = torch.optim.Adam(thief.parameters(), lr=self.learning_rate, fused=True)
         steps = self.epochs(queries) * math.ceil(queries / self.batch_size)
         fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)

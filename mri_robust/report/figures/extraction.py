@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +17,7 @@ from mri_robust.report.layout import title
 from mri_robust.report.results import View
 
 FIDELITY = (-0.02, 1.02)
+BUDGET = re.compile(r"(?:^|;)budget=([1-9]\d{0,8})(?:;|$)")
 
 Theft = tuple[str, str]
 """(condition without its budget, budget as text; empty where no query was asked)."""
@@ -42,10 +45,9 @@ def draw_extraction(view: View) -> Figure | None:
 def _entries(rows: pd.DataFrame) -> dict[Theft, Entry]:
     found: dict[Theft, Entry] = {}
     for condition, same in rows.groupby("condition", sort=False):
-        parts = dict(part.split("=", 1) for part in str(condition).split(";") if "=" in part)
-        entry = entry_of(same)
+        asked, entry = BUDGET.search(str(condition)), entry_of(same)
         if entry:
-            found[without(str(condition), "budget"), parts.get("budget", "")] = entry
+            found[(without(str(condition), "budget"), asked[1]) if asked else (str(condition), "")] = entry
     return found
 
 
@@ -66,8 +68,8 @@ def _curves(axes: Axes, entries: dict[Theft, Entry]) -> None:
     for index, kind in enumerate(condition for condition, count in counts.items() if count > 1):
         points = [(int(budget), entry) for (condition, budget), entry in entries.items() if condition == kind]
         at, colour = [budget for budget, _ in points], COLOURS[index % len(COLOURS)]
-        low, high = [entry.low for _, entry in points], [entry.high for _, entry in points]
-        axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)  # type: ignore[arg-type]
+        low, high = zip(*(_bounds(entry) for _, entry in points), strict=True)
+        axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
         style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 5, "linewidth": 1.6, "color": colour}
         axes.plot(at, [entry.value for _, entry in points], label=in_words(kind), **style)  # type: ignore[arg-type]
     axes.set_xscale("log")
@@ -84,17 +86,20 @@ def _dots(axes: Axes, models: dict[str, dict[Theft, Entry]]) -> None:
     for index, (name, entries) in enumerate(models.items()):
         shift = 0.22 * (index - (len(models) - 1) / 2)
         found = [(place + shift, entries[theft]) for place, theft in enumerate(thefts) if theft in entries]
-        values = [entry.value for _, entry in found]
-        bounds = [
-            [entry.value - (entry.low or 0.0) for _, entry in found],
-            [(entry.high or 1.0) - entry.value for _, entry in found],
-        ]
+        values = np.array([entry.value for _, entry in found])
+        bounds = np.array([_bounds(entry) for _, entry in found]).reshape(-1, 2)
+        errors = np.abs(bounds.T - values)
         style = {"color": INK, "fmt": MARKERS[index % len(MARKERS)], "markersize": 5, "elinewidth": 1}
-        axes.errorbar(values, [at for at, _ in found], xerr=bounds, label=title(name), **style)  # type: ignore[arg-type]
+        axes.errorbar(values, [at for at, _ in found], xerr=errors, label=title(name), **style)  # type: ignore[arg-type]
     axes.set_yticks(range(len(thefts)), [_name(*theft) for theft in thefts], fontsize=8)
-    axes.set(xlim=FIDELITY, ylim=(len(thefts) - 0.5, -0.5), xlabel="fidelity")
+    axes.set(xlim=FIDELITY, ylim=(max(len(thefts), 1) - 0.5, -0.5), xlabel="fidelity")
     plain_axes(axes)
     axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(models))
+
+
+def _bounds(entry: Entry) -> tuple[float, float]:
+    """The interval; the value alone where it has none."""
+    return (entry.value, entry.value) if entry.low is None or entry.high is None else (entry.low, entry.high)
 
 
 def _name(condition: str, budget: str) -> str:

@@ -19,7 +19,7 @@ def draw_roc(view: View) -> Figure | None:
     if not curves:
         return None
     several = len({about["model"] for about, _ in curves}) > 1
-    figure = Figure(figsize=(6.6, 4.4), dpi=150, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(7.0, 4.4), dpi=150, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (1, 2)))
     marked = False
