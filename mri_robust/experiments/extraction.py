@@ -19,6 +19,8 @@ QUERIES = ("noise", "phantom", "training images")
 THIEF = "cnn"
 """The copies' architecture: the victim's own for the CNN, another for the ResNet, which the attacker does not know."""
 DEFENCES = ("rounded", "top-1", "shuffled")
+BUDGETS = (100, 500, 1000, 4000)
+"""How many images an attacker may ask about."""
 MIDDLE = 1000
 """Most queries of the thefts that vary the attack or the answers."""
 
@@ -32,8 +34,8 @@ def cells(setting: Setting) -> list[Cell]:
 
 
 def _cell(setting: Setting, victim: Recipe, queries: str) -> Cell:
-    available = setting.data.train_images if queries == "training images" else max(setting.scale.queries)
-    budgets = sorted({min(budget, available) for budget in setting.scale.queries})
+    available = setting.data.train_images if queries == "training images" else max(BUDGETS)
+    budgets = sorted({min(budget, available) for budget in BUDGETS})
     thefts = [_theft(setting, queries, budget) for budget in budgets]
     if queries == "training images":
         middle = max(budget for budget in budgets if budget <= MIDDLE)

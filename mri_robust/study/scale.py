@@ -25,7 +25,6 @@ class Scale:
         strengths: of DrunkOptimizer where the study has no numbers: scale and perturbation apart, and from scratch.
         pattern_growth: factor on the snooping patterns' size against the image.
         strong: also run APGD and Square on what PGD leaves, and train the models that start from scratch.
-        queries: how many images an attacker who copies a model may ask it.
         copy_images: images that a copy is trained on, each counted as often as it is shown.
     """
 
@@ -48,7 +47,6 @@ class Scale:
     strengths: tuple[int, ...]
     pattern_growth: float
     strong: bool
-    queries: tuple[int, ...]
     copy_images: int
 
     def attack_images(self, test_images: int) -> int:
@@ -95,8 +93,8 @@ class Scale:
         if not self.strong:
             lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
             lines.append("fewer combinations of start, augmentation and strength in the attacked trainings")
-        if self.queries != FULL.queries:
-            lines.append(f"copies of a model: at most {self.queries[-1]} queries ({FULL.queries[-1]}), trained shorter")
+        if self.copy_images < FULL.copy_images:
+            lines.append(f"copies of a model trained on {self.copy_images} images ({FULL.copy_images}), repeats counted")
         return lines
 
 
@@ -124,7 +122,6 @@ FULL = Scale(
     strengths=tuple(range(1, 10)),
     pattern_growth=1.0,
     strong=True,
-    queries=(100, 500, 1000, 4000),
     copy_images=32_000,
 )
 STANDARD = replace(
@@ -150,7 +147,6 @@ QUICK = Scale(
     strengths=(1, 3),
     pattern_growth=3.5,
     strong=False,
-    queries=(100, 500, 1000),
     copy_images=4800,
 )
 SMALL = replace(
