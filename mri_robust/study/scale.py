@@ -94,7 +94,7 @@ class Scale:
             lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
             lines.append("fewer combinations of start, augmentation and strength in the attacked trainings")
         if self.copy_images < FULL.copy_images:
-            lines.append(f"copies of a model trained on {self.copy_images} images ({FULL.copy_images}), repeats counted")
+            lines.append(f"copies of a model: {self.copy_images} images shown in training ({FULL.copy_images})")
         return lines
 
 
