@@ -14,6 +14,18 @@ settings.register_profile("project", deadline=None, max_examples=25, derandomize
 settings.load_profile("project")
 
 
+LONG = {
+    *("test_examples.py", "test_third_party.py", "test_docs.py", "test_extending.py", "test_whole_study.py"),
+    *("test_bench_run.py", "test_nothing_is_lost.py", "test_ray.py", "test_inversion_table.py", "test_tracker.py"),
+}
+"""Files that take a while: they begin first, so that no process waits for the last one of another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files for several processes; tests of a file stay together, in their order."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
