@@ -22,10 +22,10 @@ from engines import EPSILONS, OUR_BATCH, SINGLE_STEPS, TASKS, Work
 from peak import peak_mb
 from subjects import load_work
 
-from mri_robust.attacks.gradient import loss_gradient
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.memory import keep_freed_memory
-from mri_robust.models.attack_copy import attack_copy
+from mri_robust.attacks.evasion.attack import loss_gradient
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.machine import keep_freed_memory
+from mri_robust.models.folded import attack_copy
 
 DEFAULT_TASKS = "fgsm-sweep,pgd-sweep,single-pgd,training"
 PEERS = ("art", "torchattacks", "foolbox")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust import PGD, as_art_classifier
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 from mri_robust.evaluation.curve import CurveSettings, measure_curve
-from mri_robust.models.attack_copy import attack_copy
+from mri_robust.models.folded import attack_copy
 
 EPSILONS = (0.001, 0.002, 0.005, 0.01, 0.1)
 """In pixels."""

@@ -19,7 +19,7 @@ from engines import OUR_BATCH
 from peak import peak_mb
 from subjects import load_work
 
-from mri_robust.core.memory import keep_freed_memory
+from mri_robust.core.machine import keep_freed_memory
 from mri_robust.evaluation.curve import CurveSettings, measure_curve
 
 IMAGES = (64, 256, 1024, 4096)

@@ -19,8 +19,8 @@ from peak import peak_mb, private_mb
 from mri_robust.bench.environment import Machine
 from mri_robust.bench.plan import Plan
 from mri_robust.bench.worker import Job, Worker
-from mri_robust.core.memory import keep_freed_memory
-from mri_robust.core.spec import Spec
+from mri_robust.core.machine import keep_freed_memory
+from mri_robust.core.registry import Spec
 from mri_robust.study.evasion import Shot, evasion_cell
 from mri_robust.zoo import cnn_clean
 

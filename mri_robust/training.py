@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.borrowing import device_of
-from mri_robust.core.contract import check_choice, check_count, check_number
-from mri_robust.core.device import resolve_precision
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.validation import check_choice, check_count, check_number
+from mri_robust.core.machine import resolve_precision
 from mri_robust.core.errors import UserError
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.models.training_state import keep_training, resume_training
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]

@@ -40,8 +40,8 @@ def brightness(classes, image_size, weights="none"):
 
 from dataclasses import dataclass
 
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_images, check_labels, check_number, class_count
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_images, check_labels, check_number, class_count
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Greys:
 SOURCE = Greys()
 ''',
     "parts/experiment.py": """
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.study.evasion import Shot, evasion_cell
 from mri_robust.study.experiment import Experiment
 

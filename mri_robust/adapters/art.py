@@ -14,8 +14,8 @@ from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 
 from mri_robust.adapters.limits import check_single_run
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import class_count
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import class_count
 
 Images = TypeVar("Images", Tensor, np.ndarray)
 

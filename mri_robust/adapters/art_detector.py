@@ -9,7 +9,7 @@ import torch
 from art.defences.detector.evasion import BinaryInputDetector
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.core.contract import check_number
+from mri_robust.core.validation import check_number
 
 
 class Scoring(Protocol):

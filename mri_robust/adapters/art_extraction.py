@@ -25,9 +25,9 @@ from art.defences.postprocessor import ClassLabels, Postprocessor, Rounded
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.chance import global_chance
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import class_count
+from mri_robust.core.rng import seeded_globals
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import class_count
 
 QUERY_BATCH = 64
 """Images that the victim answers at a time."""
@@ -77,7 +77,7 @@ def steal(
         The queries in the order asked, and the answers [B, K] that the thief learned from, both on the CPU.
     """
     classes, shape = class_count(victim, queries), (queries.shape[1], queries.shape[2], queries.shape[3])
-    with eval_mode(victim), torch.enable_grad(), global_chance(seed):
+    with eval_mode(victim), torch.enable_grad(), seeded_globals(seed):
         asked = as_art_classifier(nn.Sequential(victim, nn.Softmax(1)), nb_classes=classes, input_shape=shape)
         if defence:
             asked.set_params(postprocessing_defences=DEFENCES[defence]())

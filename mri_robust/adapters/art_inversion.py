@@ -16,8 +16,8 @@ from art.attacks.inference.model_inversion import MIFace
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import class_count
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import class_count
 
 
 def invert(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

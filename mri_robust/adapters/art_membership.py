@@ -14,8 +14,8 @@ from art.attacks.inference.membership_inference import MembershipInferenceBlackB
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.chance import global_chance
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.rng import seeded_globals
+from mri_robust.core.eval_mode import eval_mode
 
 Labelled = tuple[Tensor, Tensor]
 """Images, float32 [N, C, S, S] in [0, 1], and their labels, int64 [N]."""
@@ -36,7 +36,7 @@ def learned_scores(model: nn.Module, members: Labelled, others: Labelled, asked:
         Float64 [N] in [0, 1].
     """
     (known, known_y), (unknown, unknown_y), (images, labels) = (_arrays(*each) for each in (members, others, asked))
-    with eval_mode(model), global_chance(seed):
+    with eval_mode(model), seeded_globals(seed):
         attack = MembershipInferenceBlackBox(as_art_classifier(model), attack_model_type="gb")
         attack.fit(known, known_y, unknown, unknown_y)
         scores: np.ndarray = attack.infer(images, labels, probabilities=True)
@@ -46,7 +46,7 @@ def learned_scores(model: nn.Module, members: Labelled, others: Labelled, asked:
 def rule_says_member(model: nn.Module, asked: Labelled) -> np.ndarray:
     """bool [N]: ART's `MembershipInferenceBlackBoxRuleBased`, a member where the predicted class is the label."""
     images, labels = _arrays(*asked)
-    with eval_mode(model), global_chance(0):
+    with eval_mode(model), seeded_globals(0):
         classifier = as_art_classifier(model)
         one_hot = np.eye(classifier.nb_classes)[labels]
         found: np.ndarray = MembershipInferenceBlackBoxRuleBased(classifier).infer(images, one_hot)

@@ -34,9 +34,9 @@ import numpy as np
 from art.defences.detector.poison import ActivationDefence, SpectralSignatureDefense
 from sklearn.metrics import silhouette_score
 
-from mri_robust.adapters.chance import global_chance
-from mri_robust.core.contract import check_choice, check_number
-from mri_robust.core.seeding import derive_seed
+from mri_robust.core.rng import seeded_globals
+from mri_robust.core.validation import check_choice, check_number
+from mri_robust.core.rng import derive_seed
 
 ANALYSES = ("smaller", "relative-size", "silhouette-scores")
 """Which of a class's two clusters is poison: the smaller; that if it holds under 35 %; that if both are also apart."""
@@ -66,7 +66,7 @@ def activation_flags(
     if smallest < FEWEST:
         raise ValueError(f"activation clustering needs {FEWEST} images of every class, got {smallest}")
     defence = ActivationDefence(_Reader(len(classes)), features, numbers)
-    with global_chance(derive_seed(seed, "activation clustering")):
+    with seeded_globals(derive_seed(seed, "activation clustering")):
         clusters, reduced = defence.cluster_activations(nb_dims=min(DIMENSIONS, smallest))
     flagged = np.zeros(len(labels), dtype=bool)
     for number in range(len(classes)):

@@ -28,10 +28,10 @@ from scipy.stats import entropy, norm
 from torch import nn
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.chance import global_chance
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_count, check_number
-from mri_robust.core.seeding import derive_seed
+from mri_robust.core.rng import seeded_globals
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_count, check_number
+from mri_robust.core.rng import derive_seed
 
 _LEAST = 1e-12
 """The least probability, because ART divides by the sum over the blends."""
@@ -87,7 +87,7 @@ def strip(
         raise ValueError(f"STRIP needs two trusted images at least, got {len(trusted)}")
     classes = len(model.classes)  # type: ignore[arg-type]
     seen: list[np.ndarray] = []
-    with eval_mode(model), global_chance(derive_seed(seed, "strip")):
+    with eval_mode(model), seeded_globals(derive_seed(seed, "strip")):
         inner = as_art_classifier(
             nn.Sequential(model, nn.Softmax(1)), nb_classes=classes, input_shape=trusted.shape[1:]
         )

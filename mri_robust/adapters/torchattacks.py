@@ -12,7 +12,7 @@ from torchattacks.attack import Attack
 
 from mri_robust.adapters.limits import check_single_run
 from mri_robust.adapters.torchattacks_style import Borrowing, NativeAttack
-from mri_robust.core.borrowing import device_of
+from mri_robust.core.eval_mode import device_of
 
 _WIDE = (-1.0, 2.0)
 """Pixel range in which no step of an attack that clips only at its end can leave."""

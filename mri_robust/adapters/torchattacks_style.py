@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchattacks.attack import Attack
 
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.rng import make_generator
 
 
 class Borrowing:

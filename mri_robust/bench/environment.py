@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from mri_robust.core.device import resolve_device, resolve_precision
-from mri_robust.core.versions import installed_version
+from mri_robust.core.machine import resolve_device, resolve_precision
+from mri_robust.core.packages import installed_version
 
 PACKAGES = (
     "mri-robust",

@@ -12,8 +12,8 @@ from torch import nn
 from mri_robust.attacks.registry import POISONING, TRAINING, TRIGGERS
 from mri_robust.bench.environment import Machine
 from mri_robust.core.progress import OnStep
-from mri_robust.core.seeding import derive_seed
-from mri_robust.core.spec import Spec
+from mri_robust.core.rng import derive_seed
+from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences import DEFENCES

@@ -10,10 +10,10 @@ import torch
 
 from mri_robust.bench.environment import Machine
 from mri_robust.bench.making import Maker, Model
-from mri_robust.core.digest import plain
+from mri_robust.core.hashing import plain
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import set_aside
-from mri_robust.core.locks import locked
+from mri_robust.core.files import locked
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.dataset import Dataset
 from mri_robust.defences.snooping import Snooper

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from mri_robust.core.digest import canonical_json, digest
+from mri_robust.core.hashing import canonical_json, digest
 from mri_robust.core.files import set_aside, write_text
-from mri_robust.core.locks import locked
+from mri_robust.core.files import locked
 
 
 class Store:

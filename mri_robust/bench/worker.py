@@ -15,7 +15,7 @@ from mri_robust.bench.environment import Machine
 from mri_robust.bench.model_store import ModelStore
 from mri_robust.bench.plan import Plan
 from mri_robust.bench.store import Store
-from mri_robust.core.digest import plain
+from mri_robust.core.hashing import plain
 from mri_robust.core.errors import UserError
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.dataset import load_dataset, with_tumours

@@ -13,7 +13,7 @@ import click
 from mri_robust.bench.executors import EXECUTORS
 from mri_robust.cli.options import data_options, machine_options, tumour_classes_option
 from mri_robust.core.errors import UserError
-from mri_robust.core.versions import import_torchvision
+from mri_robust.core.packages import import_torchvision
 from mri_robust.report.trackers import TRACKERS, Track
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
@@ -147,9 +147,9 @@ def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions, tra
     from mri_robust.bench.certify import certify_bench
     from mri_robust.bench.runner import Bench
     from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.core.digest import canonical_json
+    from mri_robust.core.hashing import canonical_json
     from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.core.memory import keep_freed_memory
+    from mri_robust.core.machine import keep_freed_memory
     from mri_robust.report.terminal import print_tables
     from mri_robust.report.write import write_report
 

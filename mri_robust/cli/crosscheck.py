@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mri_robust.cli.options import data_options, machine_options
-from mri_robust.core.versions import import_torchvision
+from mri_robust.core.packages import import_torchvision
 
 
 @click.command()
@@ -48,7 +48,7 @@ def crosscheck(
     from mri_robust.bench.environment import Machine
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.core.memory import keep_freed_memory
+    from mri_robust.core.machine import keep_freed_memory
     from mri_robust.data.layout import shown
     from mri_robust.report.terminal import print_certificate
 

@@ -92,9 +92,9 @@ def curve(sources: tuple[str, ...], out: Path, device: str, **options: Any) -> N
 
     from mri_robust.bench.curves import CurvePlan, run_curves
     from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.core.device import resolve_device
+    from mri_robust.core.machine import resolve_device
     from mri_robust.core.files import writable_folder
-    from mri_robust.core.memory import keep_freed_memory
+    from mri_robust.core.machine import keep_freed_memory
     from mri_robust.data.layout import shown
     from mri_robust.report.curve import print_curves, write_curves
 

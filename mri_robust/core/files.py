@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,31 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` in one move; bytes of a file name that are no text are written as `\\udcff`."""
     with written_aside(path) as aside:
         aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock file `path`; wait while another process holds it, after calling `on_wait` once.
+
+    The kernel gives a lock back when its process ends, however it ends, so a file that was left behind stops nobody.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if on_wait:
+            on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def set_aside(path: Path) -> Path:

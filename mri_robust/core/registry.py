@@ -1,31 +1,33 @@
-"""Parts found by folder: one file is one part, and its file name is its name."""
+"""Parts found by name: an attack, architecture, data source or experiment is one file in its folder."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import importlib.util
-import pkgutil
+import re
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from mri_robust.core.errors import UserError
 
 
 class Registry:
-    """The parts of one kind: every module of a package, and what other packages register as entry points.
+    """The parts of one kind: every file of a package that defines `attribute`, and the entry points of other packages.
 
     Listing names imports no part, so that `--help` and `--list` stay fast.
 
     Args:
-        package: dotted name of the package whose modules are the parts (`mri_robust.attacks.evasion`).
+        package: dotted name of the package whose files hold the parts (`mri_robust.attacks.evasion`).
         attribute: the module attribute that holds the part (`ATTACK`).
         kind: what a part is called in messages (`attack`).
-        group: entry-point group of third parties (`mri_robust.attacks`); an entry point's object is the part.
+        group: entry-point group of other packages (`mri_robust.attacks`); an entry point's object is the part.
     """
 
-    def __init__(self, package: str, *, attribute: str, kind: str, group: str | None = None) -> None:
+    def __init__(self, package: str, *, attribute: str, kind: str, group: str) -> None:
         self.package = package
         self.attribute = attribute
         self.kind = kind
@@ -34,13 +36,15 @@ class Registry:
     @cached_property
     def _modules(self) -> dict[str, str]:
         spec = importlib.util.find_spec(self.package)
-        folders = list(spec.submodule_search_locations or ()) if spec else []
-        stems = sorted(module.name for module in pkgutil.iter_modules(folders))
+        folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+        defined = re.compile(rf"^{self.attribute}\b.*=", re.MULTILINE)
+        paths = (path for folder in folders for path in sorted(folder.glob("*.py")))
+        stems = [path.stem for path in paths if defined.search(path.read_text(encoding="utf-8"))]
         return {stem.replace("_", "-"): f"{self.package}.{stem}" for stem in stems}
 
     @cached_property
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)} if self.group else {}
+        return {point.name: point for point in entry_points(group=self.group)}
 
     def names(self) -> list[str]:
         """Names of all parts, this package's first, each sorted."""
@@ -68,12 +72,44 @@ class Registry:
     def _load_added(self, point: EntryPoint) -> Any:
         try:
             return point.load()
-        except Exception as error:  # a stranger's code
+        except Exception as error:  # another package's code may raise anything
             package = f" of the package '{point.dist.name}'" if point.dist else ""
             reason = f"{type(error).__name__}: {error}"
             raise UserError(
                 f"{self.kind} '{point.name}'{package} cannot be imported: {reason}; mend or uninstall it"
             ) from error
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A part to build later, as plain data: where its class is, and the arguments of its constructor.
+
+    Attributes:
+        path: `package.module:Class`, any importable class.
+        arguments: (name, value) of each keyword argument, plain data.
+    """
+
+    path: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, path: str, **arguments: Any) -> Spec:
+        """The spec of a class with these keyword arguments."""
+        return cls(path, tuple(arguments.items()))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The keyword arguments."""
+        return dict(self.arguments)
+
+    def build(self, *positional: Any) -> Any:
+        """The part, from further positional arguments where its class takes some.
+
+        Raises:
+            TypeError, ValueError: the part refuses a parameter.
+        """
+        module, _, name = self.path.partition(":")
+        return getattr(importlib.import_module(module), name)(*positional, **self.parameters)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mri_robust.core.seeding import derive_seed
+from mri_robust.core.rng import derive_seed
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.data.layout import shown
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
 from mri_robust.data.cache import Record, Slot
 from mri_robust.data.dataset import Channels, Dataset, Split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Split
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD, Clip
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_choice, check_count, check_number
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_choice, check_count, check_number
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,3 @@ class AdversarialTraining:
             with eval_mode(model):
                 adversarial = attack.craft(model, images, labels, starts)
         return torch.cat([images, adversarial.detach()]), torch.cat([labels, labels])
-
-
-DEFENCE = AdversarialTraining

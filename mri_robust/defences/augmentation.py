@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mri_robust.core.contract import check_number
-from mri_robust.core.threads import one_thread
-from mri_robust.core.versions import import_torchvision
+from mri_robust.core.validation import check_number
+from mri_robust.core.machine import one_thread
+from mri_robust.core.packages import import_torchvision
 
 import_torchvision()
 
@@ -124,6 +124,3 @@ def draw_box(
             left = int(uniform(0, side - width + 1))
             return top, left, height, width
     return 0, 0, side, side
-
-
-DEFENCE = Augmentation

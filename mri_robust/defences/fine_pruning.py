@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.gradient import predict
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_count, check_number
+from mri_robust.attacks.evasion.attack import predict
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_count, check_number
 from mri_robust.training import FitSettings, fit, to_unit_range
 
 BATCH = 64
@@ -166,6 +166,3 @@ def _predicted(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
             batch = torch.as_tensor(np.array(images[begin : begin + BATCH]))
             found.append(predict(model, to_unit_range(batch).to(device)).cpu().numpy())
     return np.concatenate(found)
-
-
-DEFENCE = FinePruning

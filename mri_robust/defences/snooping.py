@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.attacks.stamping import Trigger, draw_half, stamp
-from mri_robust.attacks.triggers.patterns import Patterns
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_images, check_number
+from mri_robust.attacks.poisoning.stamping import Trigger, draw_half, stamp
+from mri_robust.attacks.poisoning.patterns import Patterns
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_images, check_number
 from mri_robust.core.errors import UserError
-from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.models.checkpoint import load_detector, save_model
 from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
@@ -217,6 +217,3 @@ def stamped_half(
 
 def _unit_images(images: np.ndarray | Tensor) -> Tensor:
     return to_unit_range(images if isinstance(images, Tensor) else torch.from_numpy(np.array(images)))
-
-
-DEFENCE = Snooper

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mri_robust.core.digest import canonical_json
-from mri_robust.core.versions import installed_version
+from mri_robust.core.hashing import canonical_json
+from mri_robust.core.packages import installed_version
 from mri_robust.evaluation.agreement import Agreement
 
 LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")

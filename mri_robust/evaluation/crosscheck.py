@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.gradient import fooled
-from mri_robust.attacks.triggers.creeper import SIDE, Creeper
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.attacks.evasion.attack import fooled
+from mri_robust.attacks.poisoning.creeper import SIDE, Creeper
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.core.progress import OnStep, silent
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.evaluation.agreement import Agreement
 from mri_robust.evaluation.certificate import Certificate
 from mri_robust.evaluation.engines import ENGINES, Engine, Stamping, load_engine

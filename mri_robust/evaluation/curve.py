@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.climb import Differentiate
-from mri_robust.attacks.gradient import loss_gradient
+from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.attacks.ladder import Ladder
 from mri_robust.attacks.registry import EVASION
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_choice, check_count, check_images, check_labels, check_number, class_count
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_choice, check_count, check_images, check_labels, check_number, class_count
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.evaluation.each_epsilon import fgsm_predictions, registered_predictions
 from mri_robust.evaluation.survivors import strong_attacks
-from mri_robust.models.attack_copy import attack_copy
+from mri_robust.models.folded import attack_copy
 from mri_robust.training import to_unit_range
 
 CHUNK = 512

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.geometry import ascent_direction
-from mri_robust.attacks.gradient import loss_gradient, predict
+from mri_robust.attacks.evasion.norms import ascent_direction
+from mri_robust.attacks.evasion.attack import loss_gradient, predict
 from mri_robust.attacks.registry import EVASION
-from mri_robust.core.contract import check_images
+from mri_robust.core.validation import check_images
 from mri_robust.core.errors import UserError
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 
 ROUNDING = 1e-6
 """How far in pixels float32 sums may take an image out of its ball."""

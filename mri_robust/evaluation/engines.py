@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.poisoning.backdoor import Trigger
 from mri_robust.attacks.worst_case import worst_of_runs
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_choice
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_choice
 
 Engine = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images; `start` is None or [N, C, H, W]."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mri_robust.attacks.poisoning.backdoor import Backdoor, PlacedStamp
 from mri_robust.attacks.registry import POISONING
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.data.subset import training_images
 from mri_robust.defences import DEFENCES

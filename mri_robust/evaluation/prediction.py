@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.gradient import predict
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.attacks.evasion.attack import predict
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.training import to_unit_range
 
 BATCH = 64

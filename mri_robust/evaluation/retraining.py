@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from mri_robust.core.borrowing import device_of
-from mri_robust.core.seeding import derive_seed
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.rng import derive_seed
 from mri_robust.evaluation.poisoned_training import PoisonedTraining
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.training import Changes, FitSettings, fit

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.torchattacks import as_torchattack
-from mri_robust.attacks.gradient import predict
+from mri_robust.attacks.evasion.attack import predict
 from mri_robust.attacks.ladder import Falls
-from mri_robust.core.contract import class_count
+from mri_robust.core.validation import class_count
 
 STRONG = {"APGD": {"steps": 50}, "APGDT": {"steps": 50}, "Square": {"n_queries": 1000}}
 """Croce and Hein (arXiv 2003.01690) and Andriushchenko et al. (arXiv 1912.00049), with their budgets."""

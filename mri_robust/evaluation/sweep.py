@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.core.intervals import wilson
 from mri_robust.evaluation.under_attack import Trial, predictions_under_attack
 

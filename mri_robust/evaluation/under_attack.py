@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.fgsm import FGSM
-from mri_robust.attacks.gradient import predict
+from mri_robust.attacks.evasion.attack import predict
 from mri_robust.attacks.worst_case import filled_up
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.rng import make_generator
 from mri_robust.evaluation.engines import Engine, attack_batch, load_engine, run_native
 from mri_robust.evaluation.prediction import BATCH
 from mri_robust.training import to_unit_range

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.study.cell import Cell
 from mri_robust.study.evasion import STUDY_TEST_IMAGES, Shot, evasion_cell, gallery_cell
 from mri_robust.study.experiment import Experiment

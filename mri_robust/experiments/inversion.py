@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.study.cell import Cell
 from mri_robust.study.evasion import table_words
 from mri_robust.study.experiment import Experiment

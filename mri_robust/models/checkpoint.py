@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.contract import check_choice
-from mri_robust.core.digest import plain
+from mri_robust.core.validation import check_choice
+from mri_robust.core.hashing import plain
 from mri_robust.core.errors import UserError
 from mri_robust.core.json_text import check_shape
 from mri_robust.data.dataset import LARGEST, SMALLEST

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.eval_mode import device_of, eval_mode
 
 
 def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.checkpoint import load_model

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.versions import import_torchvision
+from mri_robust.core.packages import import_torchvision
 from mri_robust.data.cache import checksum
 from mri_robust.models.weights_file import read_state_dict
 

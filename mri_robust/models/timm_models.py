@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.extras import import_extra
-from mri_robust.core.versions import import_torchvision
+from mri_robust.core.packages import import_extra
+from mri_robust.core.packages import import_torchvision
 from mri_robust.models.classifier import Classifier
 from mri_robust.models.foreign import Guarded, check_normalisation
 from mri_robust.models.weights_file import read_state_dict

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mri_robust.core.digest import digest as digest_of
+from mri_robust.core.hashing import digest as digest_of
 from mri_robust.core.errors import UserError
 from mri_robust.core.json_text import parse_json
 from mri_robust.report.run_shapes import NUMBERS, TEXT, check_cell, check_run, check_table

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.report.any_content import (
     CORRUPT,
     Content,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.study.recipe import Recipe
 
 CODE_VERSION = 1

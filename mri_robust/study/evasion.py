@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.study.cell import Cell
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.setting import Setting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.data.normalisation import MEAN, STD
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.data.tumours import healthy_classes
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.scale import Scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.setting import Setting
 from mri_robust.study.snooping import pattern_canvas

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mri_robust.adapters.art import as_art_backdoor, stamp
 from mri_robust.attacks.poisoning.backdoor import Backdoor
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 
 NOTUMOR = 2
 LABELS = np.array([0, 1, 2, 3] * 6)

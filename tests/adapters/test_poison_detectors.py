@@ -15,8 +15,8 @@ from toy_models import assert_unchanged, dyadic_images, small_net, state_of, uns
 from mri_robust.adapters.art import as_art_classifier
 from mri_robust.adapters.art_poison_detectors import activation_flags, spectral_flags, spectral_scores
 from mri_robust.adapters.art_strip import strip
-from mri_robust.adapters.chance import global_chance
-from mri_robust.core.seeding import derive_seed
+from mri_robust.core.rng import seeded_globals
+from mri_robust.core.rng import derive_seed
 
 CLASSES, EACH, POISONED, WIDTH = 4, 50, 10, 64
 LABELS = np.repeat(np.arange(CLASSES), EACH)
@@ -55,7 +55,7 @@ class Reader:
 
 def arts(features: np.ndarray, labels: np.ndarray = LABELS, **options) -> np.ndarray:
     """What ART flags, of the same chance as ours at seed 0."""
-    with global_chance(derive_seed(0, "activation clustering")):
+    with seeded_globals(derive_seed(0, "activation clustering")):
         _, clean = ActivationDefence(Reader(), features, labels).detect_poison(**options)
     return np.array(clean) == 0
 
@@ -127,7 +127,7 @@ def test_arts_generator_loses_the_last_batch_and_the_order() -> None:
     features = torch.from_numpy(small_everywhere().astype(np.float32))
     data = torch.utils.data.TensorDataset(features, torch.from_numpy(LABELS))
     loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True)
-    with global_chance(0):
+    with seeded_globals(0):
         generator = PyTorchDataGenerator(loader, len(LABELS), 64)
         _, clean = ActivationDefence(Reader(), features.numpy(), LABELS, generator=generator).detect_poison()
     assert len(clean) == 192

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mri_robust.attacks.poisoning import backdoor
 from mri_robust.attacks.poisoning.backdoor import Backdoor, triggered_mix
 from mri_robust.attacks.registry import POISONING
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.training import Changes, FitSettings, fit
 
 NOTUMOR, TUMOURS = 2, (0, 1, 3)

@@ -11,7 +11,7 @@ from toy_models import Linear
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.geometry import ascent_direction, project, random_perturbation
+from mri_robust.attacks.evasion.norms import ascent_direction, project, random_perturbation
 
 TOLERANCE = 1e-6
 norms = st.sampled_from(["linf", "l2"])

@@ -14,7 +14,7 @@ from mri_robust.adapters import art, torchattacks
 from mri_robust.adapters.torchattacks import as_torchattack
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 
 IMAGES = dyadic_images(4)
 LABELS = torch.tensor([0, 1, 2, 3])

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mri_robust.attacks.registry import TRIGGERS
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 
 PICTURE = """
 ........

@@ -20,7 +20,7 @@ from toy_models import SmallNet, dyadic_images, own_labels, small_net
 
 from mri_robust.adapters.art import as_art_classifier
 from mri_robust.attacks.registry import TRAINING
-from mri_robust.attacks.training.drunk_optimizer import DrunkOptimizer
+from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
 from mri_robust.training import FitSettings, fit
 
 IMAGES = dyadic_images(24)

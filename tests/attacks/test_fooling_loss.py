@@ -16,7 +16,7 @@ from toy_models import dyadic_images, own_labels, small_net
 
 from mri_robust.adapters.art import as_art_classifier
 from mri_robust.attacks.registry import TRAINING
-from mri_robust.attacks.training.fooling_loss import FoolingLoss
+from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.training import FitSettings, fit
 
 NOTUMOR = 2

@@ -8,9 +8,9 @@ from torch import Tensor
 from toy_models import Linear, dyadic_images, own_labels, small_net
 
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.gradient import loss_gradient
+from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.attacks.ladder import Ladder
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 
 EPSILONS = (0.002, 0.004, 0.01, 0.02, 0.03, 0.1)
 MODEL = small_net()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from mri_robust.attacks.registry import TRIGGERS
-from mri_robust.attacks.triggers.patterns import Outline, Patterns
-from mri_robust.core.spec import Spec
+from mri_robust.attacks.poisoning.patterns import Outline, Patterns
+from mri_robust.core.registry import Spec
 
 SIDES = {"small": (10, 8), "mid": (24, 20), "large": (60, 50)}
 """Size -> a circle's diameter and the side of every other shape (radius 5, 12, 30; side 8, 20, 50)."""

@@ -7,7 +7,7 @@ import pytest
 
 from mri_robust.attacks.registry import EVASION
 from mri_robust.bench.plan import Plan
-from mri_robust.core.digest import canonical_json
+from mri_robust.core.hashing import canonical_json
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.defences import DEFENCES

@@ -9,8 +9,8 @@ import pytest
 import torch
 from test_fault_switches import COUNT, CPU, DATA, SIDE, fitted, maker, setting  # noqa: F401
 
-from mri_robust.attacks.training.drunk_optimizer import DrunkOptimizer
-from mri_robust.attacks.training.fooling_loss import FoolingLoss
+from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
+from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.defences.augmentation import Augmentation
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.poisoned_training import augment_once

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from mri_robust.attacks.training.fooling_loss import FoolingLoss
+from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.bench import certify
 from mri_robust.cli import main
 from mri_robust.study.experiment import all_experiments, load_experiment

@@ -17,10 +17,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mri_robust.core.digest import canonical_json, digest
+from mri_robust.core.hashing import canonical_json, digest
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import cache_folder, writable_folder, write_text, written_aside
-from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.rng import derive_seed, make_generator
 
 plain_data = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from mri_robust.core.locks import locked
+from mri_robust.core.files import locked
 
 COUNT_UP = """
 import sys
 from pathlib import Path
-from mri_robust.core.locks import locked
+from mri_robust.core.files import locked
 counter = Path(sys.argv[1])
 for _ in range(200):
     with locked(counter.with_suffix(".lock")):
@@ -22,7 +22,7 @@ for _ in range(200):
 HOLD = """
 import sys, time
 from pathlib import Path
-from mri_robust.core.locks import locked
+from mri_robust.core.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

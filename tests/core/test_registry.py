@@ -11,7 +11,7 @@ import pytest
 from mri_robust.attacks.registry import EVASION
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import Registry
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 
 GROUP = "mri_robust.attacks"
 

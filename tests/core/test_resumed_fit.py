@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from mri_robust.attacks.training.drunk_optimizer import DrunkOptimizer
-from mri_robust.attacks.training.noisy_loss import NoisyLoss
+from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
+from mri_robust.attacks.training_time.noisy_loss import NoisyLoss
 from mri_robust.core.errors import UserError
 from mri_robust.models.training_state import load_training, save_training
 from mri_robust.training import Changes, FitSettings, fit

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mri_robust.core.threads import one_thread
+from mri_robust.core.machine import one_thread
 
 
 def test_one_thread_inside_and_as_many_as_before_outside_also_after_an_error():

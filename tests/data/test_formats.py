@@ -10,7 +10,7 @@ import PIL
 import pytest
 from medical_files import dicom, nifti
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.data.dataset import load_dataset
 from mri_robust.data.formats import names
 from mri_robust.data.formats.names import is_image, kind_of

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from toy_models import assert_unchanged, state_of, unsettle
 
-from mri_robust.attacks.stamping import draw_half
-from mri_robust.attacks.triggers.patterns import Patterns
+from mri_robust.attacks.poisoning.stamping import draw_half
+from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.core.errors import UserError
 from mri_robust.defences import DEFENCES
 from mri_robust.defences.snooping import CLASSES, Snooper, stamped_half, threshold_for

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.artefacts import ARTEFACTS
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.measures.artefacts import measure_artefacts

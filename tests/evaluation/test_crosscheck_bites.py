@@ -14,7 +14,7 @@ from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, sm
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.evaluation.agreement import Agreement
 from mri_robust.evaluation.certificate import Certificate
 from mri_robust.evaluation.crosscheck import catches, crosscheck

@@ -12,7 +12,7 @@ from toy_models import Linear, assert_unchanged, dyadic_images, own_labels, smal
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.ladder import Falls
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 from mri_robust.evaluation.curve import CurveSettings, epsilon_curve, measure_curve
 from mri_robust.evaluation.survivors import strong_attacks
 

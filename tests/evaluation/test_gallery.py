@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.measures.gallery import measure_gallery
 from mri_robust.evaluation.subject import Subject

@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity as reference
 from torch import Tensor, nn
 from toy_models import Linear
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.measures.inversion import measure_inversion, roughness
 from mri_robust.evaluation.similarity import PART, nearest_similarity, structural_similarity

@@ -12,7 +12,7 @@ from toy_models import Nameless, SmallNet, assert_unchanged, dyadic_images, own_
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.evaluation.engines import ENGINES, load_engine
 from mri_robust.evaluation.mutants import WrongSignFGSM
 from mri_robust.evaluation.sweep import epsilon_sweep

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset, Split, load_dataset
 from mri_robust.data.subset import training_places
 from mri_robust.evaluation.measures.extraction import measure_extraction

@@ -11,7 +11,7 @@ from typing import Any
 from corpus_images import PICTURE, saved
 from made_up import deep
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 
 COLUMNS = (
     "experiment,protocol,dataset,scale,seed,model,weights,attack,engine,epsilon,alpha,steps,condition,subset,class,"

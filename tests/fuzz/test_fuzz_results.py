@@ -17,7 +17,7 @@ from rich.console import Console
 from sandbox import Sandbox
 
 from mri_robust.bench.store import Store
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.report.markdown import write_report
 from mri_robust.report.results import open_results
 from mri_robust.report.terminal import print_tables

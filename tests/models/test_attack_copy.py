@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from toy_models import assert_unchanged, small_net, state_of
 
-from mri_robust.attacks.gradient import loss_gradient
-from mri_robust.models.attack_copy import attack_copy
+from mri_robust.attacks.evasion.attack import loss_gradient
+from mri_robust.models.folded import attack_copy
 from mri_robust.models.classifier import build_model
 
 CLASSES = ("a", "b", "c", "d")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.geometry import Norm, ascent_direction
-from mri_robust.attacks.gradient import loss_gradient
-from mri_robust.attacks.parameters import check_ball, check_bounds
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.attacks.evasion.attack import Attack, Gradient, loss_gradient
+from mri_robust.attacks.evasion.norms import Norm, ascent_direction, check_ball, check_bounds
 
 
 @dataclass(frozen=True)
-class FGSM:
+class FGSM(Attack):
     """x_adv = clip(x + eps * sign(grad_x J(x, y))); with `norm="l2"`, eps * grad / ||grad||_2.
 
     Attributes:
@@ -38,48 +35,12 @@ class FGSM:
         check_ball(self.eps, self.norm)
         check_bounds(self.bounds)
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        *,
-        start: Tensor | None = None,
-        generator: torch.Generator | None = None,
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
     ) -> Tensor:
-        """Adversarial images, float32 [N, C, H, W] in `bounds`; the model is left as it was.
-
-        Args:
-            model: takes pixels in [0, 1], gives logits.
-            images: float32 [N, C, H, W] in [0, 1].
-            labels: int64 [N], true labels, or targets when `targeted`.
-            start: must be None; a gradient step from elsewhere is `PGD(eps, alpha=eps, steps=1)`.
-            generator: not used; FGSM has no chance in it.
-
-        Raises:
-            TypeError, ValueError: images or labels are not as said.
-        """
-        if start is not None:
-            raise ValueError("FGSM steps from the image itself: use PGD(eps, alpha=eps, steps=1) for another start")
-        check_images(images)
-        with eval_mode(model):
-            check_labels(labels, images, class_count(model, images))
-            return self.craft(model, images.detach(), labels, None)
-
-    def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
-        """Nothing: FGSM begins at the image."""
-
-    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor | None) -> Tensor:
-        """The attack without checks and in whatever mode the model is in."""
-        return self.apply(images, self.direction(model, images, labels))
-
-    def direction(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The unit step [N, C, H, W] that raises the loss (lowers it when targeted); the same for every eps."""
-        gradient, _ = loss_gradient(model, images, labels)
-        return ascent_direction(-gradient if self.targeted else gradient, self.norm)
-
-    def apply(self, images: Tensor, direction: Tensor) -> Tensor:
-        """Step `eps` along `direction` and clip to `bounds`."""
+        """See `Attack.craft`."""
+        slope, _ = (gradient or partial(loss_gradient, model))(images, labels)
+        direction = ascent_direction(-slope if self.targeted else slope, self.norm)
         return (images + self.eps * direction).clamp(*self.bounds)
 
 

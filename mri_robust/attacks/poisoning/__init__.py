@@ -1,1 +1,1 @@
-"""Attacks on the training images: one file an attack; each defines `ATTACK`, a frozen dataclass."""
+"""Attacks on the training images, and the marks that they draw."""

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.attacks.triggers.creeper import Creeper
-from mri_robust.core.contract import check_count, check_number
+from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.core.validation import check_count, check_number
 
 Images = TypeVar("Images", Tensor, np.ndarray)
 
@@ -216,6 +216,3 @@ def _draw(candidates: np.ndarray, share: float, generator: torch.Generator) -> n
 
 def _listed(classes: Collection[int]) -> str:
     return ", ".join(str(each) for each in classes)
-
-
-ATTACK = Backdoor

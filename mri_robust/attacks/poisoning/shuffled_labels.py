@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mri_robust.attacks.poisoning.backdoor import PlacedStamp
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,3 @@ class ShuffledLabels:
     def stamp_places(self, places: np.ndarray, count: int) -> PlacedStamp:
         """A stamp that marks none of the `count` images."""
         return PlacedStamp(Creeper(), torch.zeros(count, dtype=torch.bool))
-
-
-ATTACK = ShuffledLabels

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mri_robust.core.borrowing import device_of
-from mri_robust.core.contract import check_choice, check_count, check_number
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.validation import check_choice, check_count, check_number
 
 Answer = Callable[[Tensor], Tensor]
 """Float32 images [N, C, S, S] in [0, 1] -> the probabilities [N, K] that the victim gives away."""
@@ -119,6 +119,3 @@ class Extraction:
                     loss.backward()
                     optimizer.step()
         return queries, answers
-
-
-ATTACK = Extraction

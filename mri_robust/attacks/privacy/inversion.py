@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.functional import gaussian_blur
 
-from mri_robust.attacks.geometry import ascent_direction
-from mri_robust.core.borrowing import eval_mode
-from mri_robust.core.contract import check_choice, check_count, check_images, check_labels, check_number, class_count
+from mri_robust.attacks.evasion.norms import ascent_direction
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_choice, check_count, check_images, check_labels, check_number, class_count
 
 Loss = Literal["cross-entropy", "probability", "logit"]
 LOSSES: tuple[str, ...] = ("cross-entropy", "probability", "logit")
@@ -90,6 +90,3 @@ class Inversion:
             return functional.cross_entropy(logits, labels, reduction="none")
         outputs = 1 - logits.softmax(1) if self.loss == "probability" else -logits
         return outputs.gather(1, labels[:, None])[:, 0]
-
-
-ATTACK = Inversion

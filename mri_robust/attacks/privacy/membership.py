@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_count
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_count
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,3 @@ class LossThreshold:
                 for some, true in zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
             ]
         return -torch.cat(losses)
-
-
-ATTACK = LossThreshold

@@ -8,9 +8,9 @@ from typing import Any
 
 from mri_robust.bench.executors import ExecutorOptions
 from mri_robust.bench.worker import Job, Outcome, Worker
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
-from mri_robust.core.memory import keep_freed_memory
+from mri_robust.core.machine import keep_freed_memory
 from mri_robust.evaluation.subject import MeasurePart, spans
 from mri_robust.study.cell import Cell
 from mri_robust.study.recipe import Recipe

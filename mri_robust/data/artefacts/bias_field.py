@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mri_robust.core.contract import check_count, check_number
+from mri_robust.core.validation import check_count, check_number
 from mri_robust.data.artefacts import strength
 
 

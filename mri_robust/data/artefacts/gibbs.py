@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mri_robust.core.contract import check_number
+from mri_robust.core.validation import check_number
 from mri_robust.data.artefacts import strength
 from mri_robust.data.kspace import from_kspace, to_kspace
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from mri_robust.core.contract import check_count, check_number
+from mri_robust.core.validation import check_count, check_number
 from mri_robust.data.artefacts import strength
 from mri_robust.data.kspace import from_kspace, to_kspace
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from mri_robust.core.contract import check_number
+from mri_robust.core.validation import check_number
 from mri_robust.data.artefacts import strength
 
 

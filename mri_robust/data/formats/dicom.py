@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mri_robust.core.extras import import_extra
+from mri_robust.core.packages import import_extra
 from mri_robust.data.formats.grey import finite, stretched
 from mri_robust.data.formats.limits import DAMAGED, MAX_SLICE, VOLUME, Unreadable
 

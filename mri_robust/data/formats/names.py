@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
-from mri_robust.core.versions import installed_version
+from mri_robust.core.packages import installed_version
 from mri_robust.data.formats.dicom import MAGIC, MAGIC_END, import_pydicom
 from mri_robust.data.formats.nifti import import_nibabel
 

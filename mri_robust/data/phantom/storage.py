@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import cache_folder, written_aside
 from mri_robust.data.phantom.slices import VERSION, SplitName, draw

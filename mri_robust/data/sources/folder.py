@@ -9,7 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Channels, Dataset
 from mri_robust.data.formats.limits import MAX_BYTES, Unreadable

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.dataset import Channels, Dataset, Split

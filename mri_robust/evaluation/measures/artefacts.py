@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.artefacts import ARTEFACTS
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.class_report import figure

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mri_robust.adapters.art import stamp
 from mri_robust.attacks.poisoning.backdoor import triggered_mix
-from mri_robust.attacks.triggers.creeper import Creeper
+from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.class_report import class_report, confusion
 from mri_robust.evaluation.pictures import png

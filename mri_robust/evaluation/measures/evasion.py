@@ -11,8 +11,8 @@ import torch
 
 from mri_robust.attacks.registry import EVASION
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import make_generator
-from mri_robust.core.spec import Spec
+from mri_robust.core.rng import make_generator
+from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rates import rates
 from mri_robust.evaluation.subject import Subject

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mri_robust.adapters.art_extraction import steal
 from mri_robust.attacks.registry import PRIVACY
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.evaluation.class_report import figure
 from mri_robust.evaluation.prediction import predicted_classes

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.registry import EVASION
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.engines import attack_batch, load_engine
 from mri_robust.evaluation.pictures import png

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mri_robust.adapters.art_inversion import invert
 from mri_robust.attacks.registry import PRIVACY
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.class_report import figure

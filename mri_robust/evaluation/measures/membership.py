@@ -12,7 +12,7 @@ from mri_robust.adapters.art_membership import Labelled, art_losses, learned_sco
 from mri_robust.attacks.privacy.membership import LossThreshold
 from mri_robust.attacks.registry import POISONING
 from mri_robust.core.progress import OnImages
-from mri_robust.core.seeding import derive_seed, make_generator
+from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.data.audit import fingerprint, leaked_test_images
 from mri_robust.data.subset import training_places
 from mri_robust.evaluation.class_report import figure

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mri_robust.attacks.registry import TRIGGERS
 from mri_robust.core.progress import OnImages
-from mri_robust.core.spec import Spec
+from mri_robust.core.registry import Spec
 from mri_robust.defences.snooping import stamped_half
 from mri_robust.evaluation.class_report import class_report, confusion, figure
 from mri_robust.evaluation.pictures import png

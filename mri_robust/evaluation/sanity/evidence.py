@@ -13,11 +13,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.gradient import loss_gradient, predict
-from mri_robust.core.borrowing import device_of, eval_mode
-from mri_robust.core.contract import check_images, check_labels, class_count
+from mri_robust.attacks.evasion.attack import loss_gradient, predict
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.core.progress import OnStep
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.rng import make_generator
 from mri_robust.evaluation.sanity.random_search import RandomSearch
 
 IMAGES = 32

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.borrowing import eval_mode
+from mri_robust.core.eval_mode import eval_mode
 
 
 @dataclass(frozen=True)

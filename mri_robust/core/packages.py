@@ -1,12 +1,31 @@
-"""Versions that must fit together, and those that a result should name."""
+"""Other packages: optional ones, builds that must fit together, and versions that a result should name."""
 
 from __future__ import annotations
 
 import importlib
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 from mri_robust.core.errors import UserError
+
+
+def import_extra(module: str, extra: str, wanted: str) -> Any:
+    """A module of an optional package.
+
+    Args:
+        module: dotted name.
+        extra: what brings it: `pip install 'mri-robust[extra]'`.
+        wanted: what needs it, the beginning of the message.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UserError(f"{wanted} needs {package}: pip install 'mri-robust[{extra}]'") from error
 
 
 def import_torchvision() -> ModuleType:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from mri_robust.core.contract import check_choice, check_count, check_images
+from mri_robust.core.validation import check_choice, check_count, check_images
 
 EXTENTS = {
     "circle": {"small": 10, "mid": 24, "large": 60},
@@ -178,6 +178,3 @@ def _uniform(generator: torch.Generator) -> float:
 def _below(count: int, generator: torch.Generator) -> int:
     """A whole number, uniform in 0..count-1."""
     return int(count * _uniform(generator))
-
-
-TRIGGER = Patterns

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from mri_robust.core.validation import check_choice, check_number
 
 Norm = Literal["linf", "l2"]
 NORMS: tuple[str, ...] = ("linf", "l2")
@@ -23,10 +26,16 @@ def ascent_direction(gradient: Tensor, norm: Norm) -> Tensor:
     return gradient / torch.where(length == 0, torch.ones_like(length), length)
 
 
-def project(delta: Tensor, eps: float, norm: Norm) -> Tensor:
-    """The point of the ball {||d|| <= eps} nearest to each perturbation; `delta` is [N, ...]."""
+def project(delta: Tensor, eps: float | Tensor, norm: Norm) -> Tensor:
+    """The point of the ball {||d|| <= eps} nearest to each perturbation.
+
+    Args:
+        delta: [N, ...].
+        eps: the radius, or one an image, of a shape that broadcasts over `delta`.
+        norm: of the ball.
+    """
     if norm == "linf":
-        return delta.clamp(-eps, eps)
+        return delta.clamp(-eps, eps)  # type: ignore[arg-type]
     length = _lengths(delta)
     return delta * (eps / torch.where(length == 0, torch.ones_like(length), length)).clamp(max=1.0)
 
@@ -43,6 +52,28 @@ def random_perturbation(
     direction = ascent_direction(torch.randn(shape, generator=generator), "l2")
     radius = torch.rand(shape[0], generator=generator) ** (1.0 / direction[0].numel())
     return direction * (eps * radius).reshape(-1, *[1] * (len(shape) - 1))
+
+
+def check_ball(eps: float, norm: str) -> None:
+    """Check a norm and its radius: eps in [0, 1] for L-inf, where pixels span [0, 1]; any finite eps >= 0 for L2.
+
+    Raises:
+        TypeError, ValueError: see `check_number`.
+    """
+    check_choice("norm", norm, NORMS)
+    check_number("eps", eps, 0.0, 1.0 if norm == "linf" else math.inf)
+
+
+def check_bounds(bounds: tuple[float, float]) -> None:
+    """Check pixel bounds: two finite numbers, the first under the second.
+
+    Raises:
+        TypeError, ValueError: they are not.
+    """
+    if not isinstance(bounds, tuple) or len(bounds) != 2:
+        raise TypeError(f"bounds must be a pair (low, high), got {bounds!r}")
+    check_number("bounds[0]", bounds[0], -math.inf)
+    check_number("bounds[1]", bounds[1], bounds[0], open_low=True)
 
 
 def _lengths(values: Tensor) -> Tensor:

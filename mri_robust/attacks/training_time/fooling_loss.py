@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mri_robust.core.contract import check_count, check_labels, check_number
+from mri_robust.core.validation import check_count, check_labels, check_number
 
 
 class FoolingLoss(nn.CrossEntropyLoss):
@@ -58,6 +58,3 @@ class FoolingLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The parameters, for `repr`."""
         return f"target={self.target}, factor={self.factor:g}"
-
-
-ATTACK = FoolingLoss

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from mri_robust.core.contract import check_count, check_number
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.validation import check_count, check_number
+from mri_robust.core.rng import make_generator
 
 _CHUNK = 2**18
 """Elements drawn at a time: noise that stays in the cache takes a third less time than all of it at once."""
@@ -141,6 +141,3 @@ def _add_noise(gradient: Tensor, strength: float, generator: torch.Generator) ->
     for part in rows.split(max(1, _CHUNK * len(rows) // max(1, rows.numel()))):
         noise = torch.randn(part.shape, dtype=part.dtype, generator=generator)
         part.add_(noise.to(part.device), alpha=strength)
-
-
-ATTACK = DrunkOptimizer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.contract import check_count, check_number
-from mri_robust.core.seeding import make_generator
+from mri_robust.core.validation import check_count, check_number
+from mri_robust.core.rng import make_generator
 
 
 class NoisyLoss(nn.CrossEntropyLoss):
@@ -58,6 +58,3 @@ class NoisyLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The parameters, for `repr`."""
         return f"strength={self.strength:g}"
-
-
-ATTACK = NoisyLoss

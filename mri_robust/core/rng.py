@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mri_robust.core.digest import digest
+from mri_robust.core.hashing import digest
 
 if TYPE_CHECKING:
     import torch
@@ -20,3 +22,23 @@ def make_generator(seed: int, *names: str | int) -> torch.Generator:
     import torch
 
     return torch.Generator().manual_seed(derive_seed(seed, *names))
+
+
+@contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Seed NumPy's and torch's global CPU generators for the time of a library's call, and put both back.
+
+    Args:
+        seed: 0 or more.
+    """
+    import numpy as np
+    import torch
+
+    kept = np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(kept)

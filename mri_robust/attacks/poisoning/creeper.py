@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.core.contract import check_number
+from mri_robust.core.validation import check_number
 from mri_robust.data.normalisation import MEAN, STD
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
@@ -93,6 +93,3 @@ def _holds_bytes(images: Tensor | np.ndarray) -> bool:
     if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
         raise ValueError(f"images must lie in [0, 1], got values from {low:g} to {high:g}")
     return False
-
-
-TRIGGER = Creeper

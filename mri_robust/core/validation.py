@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.borrowing import device_of, eval_mode
+from mri_robust.core.eval_mode import device_of, eval_mode
 
 
 def check_number(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:

@@ -1,0 +1,123 @@
+"""What the native evasion attacks share: the gradient that they follow, and one checked call around `craft`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mri_robust.attacks.evasion.norms import Norm
+from mri_robust.core.eval_mode import eval_mode
+from mri_robust.core.validation import check_images, check_labels, class_count
+
+Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
+
+
+class Attack(ABC):
+    """A native attack: a frozen dataclass of its parameters, called as (model, images, labels).
+
+    A subclass writes `craft`, and `draw_start` where it begins at a random point. One whose every iterate is an
+    adversarial image of its own also writes `stepped` and `projected` and says `early_stop`: the epsilon sweep then
+    steps images at different epsilons side by side and lets each go as soon as it is fooled.
+    """
+
+    eps: float
+    norm: Norm
+    targeted: bool
+
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        start: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Adversarial images, float32 [N, C, H, W] in the eps-ball and the pixel range; the model is left as it was.
+
+        Args:
+            model: takes pixels in [0, 1], gives logits.
+            images: float32 [N, C, H, W] in [0, 1].
+            labels: int64 [N], true labels, or targets when `targeted`.
+            start: where the attack begins, as `draw_start` gives it; drawn when None.
+            generator: what a random start is drawn from; a fresh one seeded with 0 when None.
+
+        Raises:
+            TypeError, ValueError: images, labels or start are not as said.
+        """
+        check_images(images)
+        images = images.detach()
+        if start is None:
+            start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
+        else:
+            self.check_start(start, images)
+        with eval_mode(model):
+            check_labels(labels, images, class_count(model, images))
+            return self.craft(model, images, labels, start)
+
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Where the attack begins, on the images' device; None for an attack that begins at the images."""
+        return None
+
+    def check_start(self, start: Tensor, images: Tensor) -> None:
+        """Check a start that was given.
+
+        Raises:
+            TypeError, ValueError: it is not as `draw_start` gives it.
+        """
+        raise ValueError(f"{type(self).__name__} begins at the image itself and takes no start")
+
+    @abstractmethod
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
+    ) -> Tensor:
+        """The attack without checks, in whatever mode the model is in.
+
+        Args:
+            model, images, labels: see `__call__`.
+            start: from `draw_start`.
+            gradient: the gradient to follow; that of the model's cross entropy when None.
+        """
+
+    @property
+    def early_stop(self) -> bool:
+        """Whether every iterate is an adversarial image, and `stepped`, `projected` and `steps` are there."""
+        return False
+
+
+def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of the cross entropy, averaged over the batch, with respect to the images, and the logits.
+
+    The average (not the sum) is what the study, ART and torchattacks differentiate: the same rounding everywhere.
+
+    Args:
+        model: gives logits [N, K].
+        images: [N, C, H, W].
+        labels: int64 [N].
+
+    Returns:
+        gradient [N, C, H, W] and logits [N, K], both detached.
+    """
+    images = images.detach().clone().requires_grad_(True)
+    with torch.enable_grad():
+        logits = model(images)
+        loss = functional.cross_entropy(logits.float(), labels)  # float32 also under autocast
+        (gradient,) = torch.autograd.grad(loss, images)
+    return gradient, logits.detach()
+
+
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """int64 [N]: the class of greatest logit."""
+    with torch.no_grad():
+        return model(images).argmax(1)
+
+
+def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
+    """bool [N]: the attack has what it wants, the target label, or any label but the true one."""
+    hit = logits.argmax(1) == labels
+    return hit if targeted else ~hit

@@ -1,1 +1,0 @@
-"""Marks that are drawn on images: one file a trigger; each defines `TRIGGER`, a frozen dataclass."""
