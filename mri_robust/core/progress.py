@@ -12,3 +12,7 @@ OnImages = Callable[[int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """Tell nobody."""
+
+
+def silent_images(done: int, total: int) -> None:
+    """Tell nobody."""

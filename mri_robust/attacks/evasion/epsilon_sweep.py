@@ -6,14 +6,15 @@ It answers two questions, for any attack:
 - `lower`: the worst case over rising epsilons, where an image counts as fooled at an epsilon when an attack fools it at
   that epsilon or at a smaller one: what lies in a small ball lies in a larger one too.
 
-A faster copy of the model, or a coarser number format, may propose steps and successes. Who is fooled is always confirmed
-by the model itself, in float32.
+A faster copy of the model, or a coarser number format, may propose steps and successes. Who is fooled is always
+confirmed by the model itself, in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -232,7 +233,7 @@ class _Search:
         self.steps, self.runs = attacks[0].steps, attacks[0].restarts
         self.eps = torch.tensor([attack.eps for attack in attacks], device=images.device)
         self.alpha = torch.tensor([attack.step_size for attack in attacks], device=images.device)
-        shared = [attack.shared_steps(smaller) for smaller, attack in zip(attacks, attacks[1:], strict=False)]
+        shared = [attack.shared_steps(smaller) for smaller, attack in pairwise(attacks)]
         self.shared = torch.tensor([0, *shared, 0])
         self.iterates = images.clone()
         self.branches = images.clone() if any(shared) else None

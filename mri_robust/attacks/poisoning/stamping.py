@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.core.rng import make_generator
 from mri_robust.core.machine import one_thread
+from mri_robust.core.rng import make_generator
 
 Trigger = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, S, S] in [0, 1], generator) -> the images, each with a trigger."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from mri_robust.core.validation import check_count, check_number
 from mri_robust.core.rng import make_generator
+from mri_robust.core.validation import check_count, check_number
 
 _CHUNK = 2**18
 """Elements drawn at a time: noise that stays in the cache takes a third less time than all of it at once."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.validation import check_count, check_number
 from mri_robust.core.rng import make_generator
+from mri_robust.core.validation import check_count, check_number
 
 
 class NoisyLoss(nn.CrossEntropyLoss):
