@@ -135,11 +135,8 @@ class Run:
                         f"{recipe.model} ({config.protocol}, seed {recipe.seed}) overfitted to its attack: "
                         f"{last['fgsm']:.2f} under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
                     )
-        tripped = (finding for finding in self.findings() if finding["tripped"])
-        return [
-            *found,
-            *("{model} ({protocol}, seed {seed}), {check} check: {message}".format(**each) for each in tripped),
-        ]
+        said = "{model} ({protocol}, seed {seed}), {check} check: {message}"
+        return [*found, *(said.format(**finding) for finding in self.findings() if finding["tripped"])]
 
     def provenance(self, command: str, seconds: float) -> dict[str, Any]:
         """What `run.json` says: command, versions, machine, data, experiments, which evaluations, seconds."""

@@ -77,7 +77,7 @@ class Evaluation(ABC):
         return make_generator(self.seed, *names)
 
     def split(self, images: int, dataset: Dataset) -> tuple[Evaluation, ...]:
-        """Evaluations of at most `images` images each, whose results `merge` takes; empty where it cannot be divided."""
+        """Evaluations of at most `images` images each, whose results `merge` takes; empty for one that stays whole."""
         return ()
 
     def merge(self, parts: Sequence[Result], context: Context) -> Iterable[Row]:

@@ -36,7 +36,7 @@ WORST_CASE = "worst-case"
 DLR_CLASSES = 4
 """Fewest classes for which the loss of targeted APGD is defined; with fewer, that attack is left out."""
 SURVIVOR_ATTACKS = (("APGD", (("steps", 50),)), ("APGDT", (("steps", 50),)), ("Square", (("n_queries", 1000),)))
-"""Croce and Hein (arXiv 2003.01690) and Andriushchenko et al. (arXiv 1912.00049), from torchattacks, with their budgets."""
+"""Of torchattacks, with their budgets: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
 
 
 def name_of(attack: Any) -> str:
@@ -181,9 +181,8 @@ class WorstCase(Evaluation):
     def merge(self, parts: Sequence[Result], context: Context) -> Iterator[Row]:
         """The rows of the whole."""
         found = [part["artefacts"]["fooled"] for part in parts]
-        joined = [
-            [np.concatenate(part).tolist() for part in zip(*stage, strict=True)] for stage in zip(*found, strict=True)
-        ]
+        stages = zip(*found, strict=True)
+        joined = [[np.concatenate(part).tolist() for part in zip(*stage, strict=True)] for stage in stages]
         yield from self._rows(context, joined)
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:

@@ -1,4 +1,4 @@
-"""A row: one number with everything that decides it, as a dict of columns; and the usual rows of a set of predictions."""
+"""A row: one number with everything that decides it, as a dict of columns; and the usual rows of predictions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.statistics import auc_interval
 
 Row = dict[str, Any]
-"""Columns: `metric`, `value`, `ci_low`, `ci_high`, `n`; `subset` and `class` of the images counted; whatever else decides
-the number (`attack`, `epsilon`, `severity`, ...). `right`, on an accuracy, has a `1` for each image that the model gets
-right and a `0` for each other; it stays out of the CSV."""
+"""Columns: `metric`, `value`, `ci_low`, `ci_high`, `n`; `subset` and `class` of the images counted; whatever else
+decides the number (`attack`, `epsilon`, `severity`, ...). `right`, on an accuracy, has a `1` for each image that the
+model gets right and a `0` for each other; it stays out of the CSV."""
 
 LEADING = (
     *("experiment", "protocol", "dataset", "scale", "seed", "model", "weights", "attack", "engine"),

@@ -173,9 +173,7 @@ def randomised(evidence: Evidence) -> Finding:
     """
     difference = (evidence.logits - evidence.again).abs().max().item()
     found = f"two passes over the same images differ by up to {difference:.2g} in a logit"
-    meaning = (
-        "each step of an attack follows another loss, and the curve is too high; average gradients over many draws"
-    )
+    meaning = "every step of an attack follows another loss, and the curve is too high; average gradients over draws"
     tripped = difference > 1e-4 * evidence.logits.abs().max().item()
     return Finding.of("randomised", tripped, difference, found=found, meaning=meaning)
 

@@ -128,10 +128,9 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
             pairs = [(ours, theirs) for ours, theirs in pairs if len(ours) == len(theirs)]
             if pairs:
                 lines.append({**dict(key), "model": model, "other": other, **_compare(pairs)})
-    columns = [name for line in lines[:1] for name in line if name not in ("model", "other", *COMPARED)]
-    return pd.DataFrame(
-        lines, columns=[*columns, "model", "other", *COMPARED] if lines else ["model", "other", *COMPARED]
-    )
+    said = ("model", "other", *COMPARED)
+    columns = list(dict.fromkeys(name for line in lines for name in line if name not in said))
+    return pd.DataFrame(lines, columns=[*columns, *said])
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:

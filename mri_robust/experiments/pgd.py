@@ -79,14 +79,11 @@ def _paper(config: Config) -> Tasks:
         attacks = (None, *(_attack(config, model, *row) for row in rows))
         return UnderAttack(attacks, config.most(images), engine=config.engine, seed=config.seed, **how)
 
-    clean = zoo.cnn_clean(config)
+    clean, defended = zoo.cnn_clean(config), (zoo.cnn_pgd, zoo.cnn_fgsm, zoo.resnet_pgd)
     pictured = tuple(_normalised(eps, 0.001, 5) for eps in (0.001, 0.005, 0.01, 0.1, 0.3))
     return [
         (clean, asked("cnn_clean", everyone)),
-        *(
-            (make(config), asked(make.__name__, STUDY_TEST_IMAGES))
-            for make in (zoo.cnn_pgd, zoo.cnn_fgsm, zoo.resnet_pgd)
-        ),
+        *((make(config), asked(make.__name__, STUDY_TEST_IMAGES)) for make in defended),
         (zoo.ensemble(config), asked("ensemble", STUDY_TEST_IMAGES, each_member=True)),
         (zoo.cnn_raw(config), asked("cnn_raw", everyone)),
         (clean, Gallery(pictured, config.engine, seed=config.seed)),
