@@ -16,9 +16,9 @@ CLIP_NORM = 1.0
 def published(config: Config) -> pd.DataFrame:
     """Test accuracy after five epochs, from the authors' public notebooks."""
     rows = [
-        {"model": "cnn_drunk", "scale": 0, "printed": "clean", "paper": 0.89},
-        {"model": "cnn_drunk", "scale": DRUNK_STRENGTH, "printed": "attacked", "paper": 0.31},
-        {"model": "cnn_drunk_defended", "scale": DRUNK_STRENGTH, "printed": "defended", "paper": 0.96},
+        {"model": "cnn_drunk", "scale_strength": 0, "printed": "clean", "paper": 0.89},
+        {"model": "cnn_drunk", "scale_strength": DRUNK_STRENGTH, "printed": "attacked", "paper": 0.31},
+        {"model": "cnn_drunk_defended", "scale_strength": DRUNK_STRENGTH, "printed": "defended", "paper": 0.96},
     ]
     table = pd.DataFrame(rows).assign(metric="accuracy", **{"class": ""}, clip_norm=None, epoch=None)
     return table
@@ -42,7 +42,7 @@ EXPERIMENT = Experiment(
     title="Training with DrunkOptimizer, clean, attacked and defended",
     reference="section 6.5, Figure 6",
     tasks=tasks,
-    row_key=("scale", "perturbation", "noise", "clip_norm"),
+    row_key=("scale_strength", "perturbation", "noise", "clip_norm"),
     models=("cnn_drunk", "cnn_drunk_defended"),
     published=published,
     faults=("ascent", "reused-optimizer", "plateau-of-accuracy", "leaky-split", "rgb-images"),

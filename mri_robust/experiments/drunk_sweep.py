@@ -14,7 +14,7 @@ STRENGTHS = tuple(range(1, 10))
 
 def published(config: Config) -> pd.DataFrame:
     """Test accuracy after five epochs, from the authors' public notebooks."""
-    rows = [{"scale": s, "perturbation": s, "printed": str(s), "paper": 0.96 if s == 1 else 0.31} for s in STRENGTHS]
+    rows = [{"scale_strength": s, "perturbation": s, "printed": str(s), "paper": 0.96 if s == 1 else 0.31} for s in STRENGTHS]
     labels = {"model": "cnn_drunk", "start": "cnn_clean", "metric": "accuracy", "class": "", "epoch": None}
     return pd.DataFrame(rows).assign(**labels)
 
@@ -37,7 +37,7 @@ EXPERIMENT = Experiment(
     title="Training with DrunkOptimizer over strength",
     reference="section 6.5, Figure 5",
     tasks=tasks,
-    row_key=("start", "scale", "perturbation"),
+    row_key=("start", "scale_strength", "perturbation"),
     models=("cnn_drunk",),
     published=published,
     faults=("ascent", "plateau-of-accuracy", "leaky-split", "rgb-images"),

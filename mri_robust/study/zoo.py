@@ -219,7 +219,7 @@ def _attacked(
 
 def cnn_drunk(config: Config, scale: float, perturbation: float, *, fine_tuned: bool = True) -> Recipe:
     """CNN trained with DrunkOptimizer; strengths of 0 are the clean control."""
-    labels = (("scale", scale), ("perturbation", perturbation), ("start", "cnn_clean" if fine_tuned else "scratch"))
+    labels = (("scale_strength", scale), ("perturbation", perturbation), ("start", "cnn_clean" if fine_tuned else "scratch"))
     return _drunk(config, "cnn_drunk", (_spoilt(config, scale, perturbation),), fine_tuned=fine_tuned, factors=labels)
 
 
@@ -233,7 +233,7 @@ def cnn_drunk_defended(config: Config, *, attacked: bool = True, clip_norm: floa
     spoilt = (_spoilt(config, strength, strength),) if attacked else ()
     noise = Spec.of(_DRUNK, perturbation=DEFENCE_NOISE, seed=config.seed + 1)
     details: dict[str, Any] = {} if config.sound else {"learning_rate": 0.0}
-    labels: Factors = (("scale", strength), ("perturbation", strength), ("start", "cnn_clean"))
+    labels: Factors = (("scale_strength", strength), ("perturbation", strength), ("start", "cnn_clean"))
     labels = (*labels, ("noise", DEFENCE_NOISE), ("clip_norm", clip_norm))
     return _drunk(config, "cnn_drunk_defended", (*spoilt, noise), clip_norm=clip_norm, factors=labels, **details)
 
