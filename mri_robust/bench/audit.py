@@ -53,7 +53,7 @@ class Opened:
     dataset: Dataset
 
 
-def tests_of(names: Sequence[str], everything: bool = False) -> list[Experiment]:
+def tests_of(names: Sequence[str], *, everything: bool = False) -> list[Experiment]:
     """The experiments that ask a finished model: those named, the first answer's, or all of them.
 
     Raises:

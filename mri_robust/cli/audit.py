@@ -82,7 +82,7 @@ def audit(
         for each in tests_of((), everything=True):
             click.echo(f"{each.name:<12} {each.title}")
         return
-    experiments = tests_of(tests, everything)
+    experiments = tests_of(tests, everything=everything)
     floors = options["floors"]
     if not sources:
         raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
