@@ -56,8 +56,8 @@ def load_model(
     header = read_notes(path) if path.suffix == ".safetensors" else {}
     if "detector" in header:
         raise UserError(
-            f"'{path}' is a snooping detector, not a classifier: give a model of the data's classes, "
-            f"or use it with mri-robust snoop --detector"
+            f"'{path}' is a snooping detector, not a classifier: use it with mri-robust snoop --detector, or give a "
+            "model of the data's classes"
         )
     state, description = read_state_dict(path), header.get("model")
     if isinstance(description, dict):
@@ -236,10 +236,8 @@ def _check_tensors(description: Mapping[str, Any], state: Mapping[str, Tensor], 
     for name, tensor in wanted.items():
         if name not in state or state[name].shape != tensor.shape:
             found = list(state[name].shape) if name in state else "missing"
-            raise UserError(
-                f"checkpoint '{path}' does not fit its model: '{name}' is {found}, not {list(tensor.shape)}; train it "
-                "again"
-            )
+            wrong = f"'{name}' is {found}, not {list(tensor.shape)}"
+            raise UserError(f"checkpoint '{path}' does not fit its model: {wrong}; train it again")
 
 
 def _described(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> Classifier | Ensemble:

@@ -29,9 +29,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[Classifier], shares: Sequence[float]) -> None:
         super().__init__()
         if not members or len(members) != len(shares):
-            raise ValueError(
-                f"an ensemble needs one share per member, got {len(members)} members, {len(shares)} shares"
-            )
+            raise ValueError(f"an ensemble needs a share per member, got {len(members)} members, {len(shares)} shares")
         shapes = {(member.classes, member.image_size, member.channels) for member in members}
         if len(shapes) > 1:
             raise ValueError(f"ensemble members differ in classes, image size or channels: {sorted(shapes, key=str)}")

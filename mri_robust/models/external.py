@@ -150,14 +150,15 @@ def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], sou
     """
     with eval_mode(model), torch.no_grad():
         logits = Guarded(model, source)(images)
-    if not isinstance(logits, Tensor) or logits.shape != (len(images), len(classes)):
-        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise UserError(
-            f"model '{source}' gives {found} for {len(images)} images: it must give logits "
-            f"[{len(images)}, {len(classes)}], one for each of {', '.join(classes)}"
-        )
-    if not logits.is_floating_point():
-        raise UserError(f"model '{source}' gives {logits.dtype}: it must give logits in floating point")
+    wanted, given = [len(images), len(classes)], type(logits).__name__
+    if isinstance(logits, Tensor):
+        given = f"{logits.dtype} {list(logits.shape)}"
+        if logits.is_floating_point() and list(logits.shape) == wanted:
+            return
+    raise UserError(
+        f"model '{source}' gives {given} for {len(images)} images: it must give logits {wanted} in floating point, "
+        f"one for each of {', '.join(classes)}"
+    )
 
 
 def model_digest(model: nn.Module, shape: tuple[int, int, int] | None = None) -> str:

@@ -41,14 +41,13 @@ def find_imagenet(name: str, folder: Path | None) -> Path | None:
     Looks in `folder`, where one is named, then in torch's hub cache (`TORCH_HOME`); never on the network.
 
     Raises:
-        UserError: `folder` is no folder, or a file of that name cannot be read or has another content (its SHA-256
-            must begin as its name says).
+        UserError: `folder` is no folder, or a file of that name cannot be read or has another SHA-256 than it says.
         ValueError: torchvision has no network called `name`.
     """
     url, file_name, expected = _imagenet(name)
     if folder is not None and not os.path.isdir(folder):
         raise UserError(f"weights folder '{folder}' does not exist: make it and put {file_name} in it, or name another")
-    for place in (folder, _hub_cache()):
+    for place in (folder, Path(torch.hub.get_dir(), "checkpoints")):
         # os.path.isfile, for Path.is_file raises where a home folder is closed to this user: no file is had from it
         if place is not None and os.path.isfile(place / file_name):
             _check_content(place / file_name, url, expected)
@@ -61,10 +60,6 @@ def _imagenet(name: str) -> tuple[str, str, str]:
     url = str(import_torchvision().models.get_model_weights(name)["IMAGENET1K_V1"].url)
     file_name = url.rpartition("/")[2]
     return url, file_name, Path(file_name).stem.rpartition("-")[2]
-
-
-def _hub_cache() -> Path:
-    return Path(torch.hub.get_dir(), "checkpoints")
 
 
 def _check_content(path: Path, url: str, expected: str) -> None:
@@ -81,7 +76,7 @@ def _check_content(path: Path, url: str, expected: str) -> None:
 
 
 def _download_imagenet(name: str) -> Path:
-    (url, file_name, expected), cache = _imagenet(name), _hub_cache()
+    (url, file_name, expected), cache = _imagenet(name), Path(torch.hub.get_dir(), "checkpoints")
     try:
         cache.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(cache / file_name), expected)
