@@ -124,15 +124,13 @@ def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndar
     if not linear:
         raise ValueError("the model has no linear layer whose inputs could be its features")
     found: list[np.ndarray] = []
-    hook = linear[-1].register_forward_pre_hook(
-        lambda _, inputs: found.append(inputs[0].detach().float().flatten(1).cpu().numpy())
-    )
-    try:
-        with eval_mode(model), torch.no_grad():
-            for batch in batches:
-                model(batch.to(device_of(model)))
-    finally:
-        hook.remove()
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found.append(inputs[0].detach().float().flatten(1).cpu().numpy())
+
+    with linear[-1].register_forward_pre_hook(keep), eval_mode(model), torch.no_grad():
+        for batch in batches:
+            model(batch.to(device_of(model)))
     return np.concatenate(found)
 
 
