@@ -31,7 +31,7 @@ from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.external import open_model
 from mri_robust.models.pretrained import find_imagenet
-from mri_robust.models.weights_file import read_state_dict
+from mri_robust.models.checkpoint import read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder

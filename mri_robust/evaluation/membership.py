@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mri_robust.adapters.art_membership import Labelled, art_losses, learned_scores, rule_says_member
+from mri_robust.adapters.art_privacy import Labelled, art_losses, learned_scores, rule_says_member
 from mri_robust.attacks.privacy.membership import LossThreshold
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.audit import fingerprint, leaked_test_images
