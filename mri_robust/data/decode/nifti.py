@@ -16,19 +16,14 @@ import numpy as np
 from PIL import Image
 
 from mri_robust.core.packages import import_extra
-from mri_robust.data.formats.grey import stretched
-from mri_robust.data.formats.limits import DAMAGED, MAX_BYTES, MAX_SLICE, VOLUME, Unreadable
+from mri_robust.data.decode import DAMAGED, MAX_BYTES, MAX_SLICE, VOLUME, Unreadable, stretched
 
 _GZIP = 31
 """zlib's word for a gzip header."""
 
 
 def import_nibabel() -> Any:
-    """nibabel.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """nibabel, or `UserError` where it is not installed."""
     return import_extra("nibabel", "medical", "a NIfTI file")
 
 

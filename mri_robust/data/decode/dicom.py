@@ -14,36 +14,23 @@ import numpy as np
 from PIL import Image
 
 from mri_robust.core.packages import import_extra
-from mri_robust.data.formats.grey import finite, stretched
-from mri_robust.data.formats.limits import DAMAGED, MAX_SLICE, VOLUME, Unreadable
+from mri_robust.data.decode import DAMAGED, MAGIC_END, MAX_SLICE, VOLUME, Unreadable, finite, is_dicom, stretched
 
-MAGIC, MAGIC_END = b"DICM", 132
-"""What stands before byte 132 of every DICOM file."""
-
-_GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _CODECS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
-_TAGS = (
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_TAGS = [
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
-    *("PixelData", "FloatPixelData", "DoubleFloatPixelData"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", *_PIXELS),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
-    *(
-        f"{colour}PaletteColorLookupTable{part}"
-        for colour in ("Red", "Green", "Blue")
-        for part in ("Descriptor", "Data")
-    ),
-)
+    *(f"{hue}PaletteColorLookupTable{part}" for hue in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+]
 
 
 def import_pydicom() -> Any:
-    """pydicom with its pixel functions.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """pydicom with its pixel functions, or `UserError` where it is not installed."""
     import_extra("pydicom.pixels", "medical", "a DICOM file")
     return import_extra("pydicom", "medical", "a DICOM file")
 
@@ -60,7 +47,7 @@ def open_dicom(data: bytes) -> Image.Image:
     try:
         header = _read(pydicom, data)
         _check(header)
-        grey = header.PhotometricInterpretation in _GREY
+        grey = header.PhotometricInterpretation in ("MONOCHROME1", "MONOCHROME2")
         values = _grey(pydicom, header) if grey else _colour(pydicom, header)
         if values.ndim != (2 if grey else 3):
             raise Unreadable(DAMAGED)
@@ -78,18 +65,18 @@ def open_dicom(data: bytes) -> Image.Image:
 
 def _read(pydicom: Any, data: bytes) -> Any:
     """The elements that decide the pixels."""
-    if data[MAGIC_END - 4 : MAGIC_END] == MAGIC:
+    if is_dicom(data):
         # pydicom would unpack a deflated file whole, however much that is.
         group = io.BytesIO(data[MAGIC_END:])
         meta = pydicom.filereader.read_dataset(group, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
         if meta.get("TransferSyntaxUID") == _DEFLATED:
             raise Unreadable("deflated as a whole: save it uncompressed")
-    return pydicom.dcmread(io.BytesIO(data), specific_tags=list(_TAGS))
+    return pydicom.dcmread(io.BytesIO(data), specific_tags=_TAGS)
 
 
 def _check(header: Any) -> None:
     """Refuse what is no slice, or too large, before anything is unpacked."""
-    if not any(name in header for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if not any(name in header for name in _PIXELS):
         raise Unreadable("a DICOM file without an image")
     frames = int(header.get("NumberOfFrames") or 1)
     if frames > 1:
