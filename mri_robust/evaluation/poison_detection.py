@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.adapters.art_detectors import activation_flags, spectral_flags, spectral_scores
-from mri_robust.adapters.art_detectors import StripFindings, strip
+from mri_robust.adapters.art_detectors import StripFindings, activation_flags, spectral_flags, spectral_scores, strip
 from mri_robust.evaluation.backdoor import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poisoned_training import PoisonedTraining, training_set, trusted_images

@@ -16,8 +16,7 @@ from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poisoned_training import PoisonedTraining, trained_again, training_set, trusted_images
 from mri_robust.evaluation.prediction import BATCH, predicted_classes
 from mri_robust.evaluation.rows import Row, draw, figure, share, subsets
-from mri_robust.models.classifier import Classifier
-from mri_robust.models.classifier import penultimate_features
+from mri_robust.models.classifier import Classifier, penultimate_features
 from mri_robust.study.recipe import Recipe
 
 ANALYSIS = "silhouette-scores"

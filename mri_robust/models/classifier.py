@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 from mri_robust.models.architectures import ARCHITECTURES
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mri_robust.core.validation import check_number
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
