@@ -23,7 +23,7 @@ _PUBLIC = {
     "Snooper": "mri_robust.defences.snooping",
     "as_art_backdoor": "mri_robust.adapters.art",
     "as_art_classifier": "mri_robust.adapters.art",
-    "as_art_detector": "mri_robust.adapters.art_detector",
+    "as_art_detector": "mri_robust.adapters.art_detectors",
     "as_torchattack": "mri_robust.adapters.torchattacks",
     "build_model": "mri_robust.models.classifier",
     "crosscheck": "mri_robust.evaluation.crosscheck",

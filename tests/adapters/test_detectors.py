@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from art.data_generators import PyTorchDataGenerator
 from art.defences.detector.poison import ActivationDefence, SpectralSignatureDefense
 from art.defences.transformer.poisoning import STRIP
 from art.estimators.classification import PyTorchClassifier
@@ -13,10 +12,8 @@ from torch import Tensor, nn
 from toy_models import assert_unchanged, dyadic_images, small_net, state_of, unsettle
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.art_poison_detectors import activation_flags, spectral_flags, spectral_scores
-from mri_robust.adapters.art_strip import strip
-from mri_robust.core.rng import seeded_globals
-from mri_robust.core.rng import derive_seed
+from mri_robust.adapters.art_detectors import activation_flags, spectral_flags, spectral_scores, strip
+from mri_robust.core.rng import derive_seed, seeded_globals
 
 CLASSES, EACH, POISONED, WIDTH = 4, 50, 10, 64
 LABELS = np.repeat(np.arange(CLASSES), EACH)
@@ -54,39 +51,28 @@ class Reader:
 
 
 def arts(features: np.ndarray, labels: np.ndarray = LABELS, **options) -> np.ndarray:
-    """What ART flags, of the same chance as ours at seed 0."""
+    """What ART flags, with the draws that ours has at seed 0."""
     with seeded_globals(derive_seed(0, "activation clustering")):
         _, clean = ActivationDefence(Reader(), features, labels).detect_poison(**options)
     return np.array(clean) == 0
 
 
-def test_a_planted_cluster_is_found_and_nothing_else() -> None:
-    flagged = activation_flags(planted(), LABELS, analysis="silhouette-scores")
-    assert np.array_equal(flagged, TRUTH)
-    assert np.array_equal(
-        activation_flags(small_everywhere(), LABELS, analysis="relative-size"), np.arange(200) % 5 == 0
-    )
-
-
-@pytest.mark.parametrize("analysis", ["relative-size", "silhouette-scores"])
-def test_where_nothing_is_poisoned_nothing_is_flagged(analysis: str) -> None:
-    assert not activation_flags(halves(), LABELS, analysis=analysis).any()
-
-
-def test_loose_clouds_have_no_cluster_that_is_apart_and_the_smaller_one_is_flagged_all_the_same() -> None:
+def test_a_planted_cluster_is_found_and_nothing_where_there_is_none() -> None:
+    assert np.array_equal(activation_flags(planted(), LABELS, analysis="silhouette-scores"), TRUTH)
+    small = activation_flags(small_everywhere(), LABELS, analysis="relative-size")
+    assert np.array_equal(small, np.arange(200) % 5 == 0)
+    for analysis in ("relative-size", "silhouette-scores"):
+        assert not activation_flags(halves(), LABELS, analysis=analysis).any()
+    # Loose clouds have no cluster that is apart, and the smaller one is flagged all the same.
     assert not activation_flags(planted(0), LABELS, analysis="silhouette-scores").any()
     assert activation_flags(planted(0), LABELS, analysis="smaller").any()
 
 
-@pytest.mark.parametrize("features", [planted(), halves(), small_everywhere()])
-def test_the_smaller_clusters_are_arts(features: np.ndarray) -> None:
-    assert np.array_equal(activation_flags(features, LABELS, analysis="smaller"), arts(features))
-
-
-def test_relative_size_is_arts_where_art_can() -> None:
-    features = small_everywhere()
-    ours = activation_flags(features, LABELS, analysis="relative-size")
-    assert np.array_equal(ours, arts(features, cluster_analysis="relative-size"))
+def test_the_smaller_clusters_are_arts_and_so_is_relative_size_where_art_can() -> None:
+    for features in (planted(), halves(), small_everywhere()):
+        assert np.array_equal(activation_flags(features, LABELS, analysis="smaller"), arts(features))
+    ours = activation_flags(small_everywhere(), LABELS, analysis="relative-size")
+    assert np.array_equal(ours, arts(small_everywhere(), cluster_analysis="relative-size"))
 
 
 FAILURES = {
@@ -123,18 +109,6 @@ def test_arts_distance_flags_clean_classes_that_lie_far_apart() -> None:
     assert arts(features, cluster_analysis="distance").mean() > 0.25
 
 
-def test_arts_generator_loses_the_last_batch_and_the_order() -> None:
-    features = torch.from_numpy(small_everywhere().astype(np.float32))
-    data = torch.utils.data.TensorDataset(features, torch.from_numpy(LABELS))
-    loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True)
-    with seeded_globals(0):
-        generator = PyTorchDataGenerator(loader, len(LABELS), 64)
-        _, clean = ActivationDefence(Reader(), features.numpy(), LABELS, generator=generator).detect_poison()
-    assert len(clean) == 192
-    small = np.arange(192) % 5 == 0
-    assert (np.array(clean)[small] == 1).any()
-
-
 def test_small_and_missing_classes_fail_in_art_and_are_met_here() -> None:
     few = np.arange(len(LABELS)) % 10 == 0
     with pytest.raises(ValueError, match="n_components"):
@@ -148,15 +122,16 @@ def test_small_and_missing_classes_fail_in_art_and_are_met_here() -> None:
 
 
 def test_what_cannot_work_is_refused() -> None:
-    with pytest.raises(ValueError, match="analysis must be one of"):
-        activation_flags(planted(), LABELS, analysis="distance")
-    with pytest.raises(ValueError, match="3 images of every class, got 2"):
-        activation_flags(planted()[:52], LABELS[:52])
-    for expected in (0.0, 0.7):
-        with pytest.raises(ValueError, match="expected"):
-            spectral_flags(planted(), LABELS, expected=expected)
-    with pytest.raises(ValueError, match="two trusted images"):
-        strip(small_net(), np.zeros((1, 1, 8, 8), np.float32), np.zeros((1, 1, 8, 8), np.float32))
+    blank = np.zeros((1, 1, 8, 8), np.float32)
+    for refused, word in (
+        (lambda: activation_flags(planted(), LABELS, analysis="distance"), "analysis"),
+        (lambda: activation_flags(planted()[:52], LABELS[:52]), "got 2"),
+        (lambda: spectral_flags(planted(), LABELS, expected=0.0), "expected"),
+        (lambda: spectral_flags(planted(), LABELS, expected=0.7), "expected"),
+        (lambda: strip(small_net(), blank, blank), "two trusted"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            refused()
 
 
 def test_spectral_scores_rank_each_class_by_algorithm_1() -> None:
@@ -267,7 +242,7 @@ def test_arts_abstentions_follow_its_own_entropy() -> None:
     assert found.over_blends[found.abstained].max() < found.over_blends[~found.abstained].min()
 
 
-def test_strip_leaves_the_model_its_classifier_and_all_chance_as_they_were() -> None:
+def test_strip_leaves_the_model_its_classifier_and_all_generators_as_they_were() -> None:
     model = unsettle(small_net())
     classifier = as_art_classifier(model)
     before, numpys, torchs = state_of(model), np.random.get_state()[1].copy(), torch.random.get_rng_state()
@@ -281,7 +256,7 @@ def test_strip_leaves_the_model_its_classifier_and_all_chance_as_they_were() -> 
     assert not np.array_equal(first.over_classes, strip(model, dark(10, seed=2), dark(6, seed=1), seed=4).over_classes)
 
 
-def test_clustering_leaves_chance_as_it_was_and_follows_the_seed() -> None:
+def test_clustering_leaves_numpys_generator_as_it_was_and_follows_the_seed() -> None:
     before = np.random.get_state()[1].copy()
     runs = [activation_flags(planted(0), LABELS, seed=5) for _ in range(3)]
     assert np.array_equal(np.random.get_state()[1], before)
