@@ -7,6 +7,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from corpus_images import flipped, truncated
 from made_up import deep
 
 from mri_robust.defences.snooping import CLASSES as PATTERN_CLASSES
+from mri_robust.models.checkpoint import write_tensors
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
-from mri_robust.models.weights_file import write_tensors
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 SIZE = 16
@@ -25,11 +26,10 @@ with torch.random.fork_rng(devices=[]):
     torch.manual_seed(0)
     MODEL = build_model("cnn", classes=CLASSES, image_size=SIZE).eval()
     DETECTOR = build_model("cnn", classes=PATTERN_CLASSES, image_size=SIZE).eval()
-HEADER: dict[str, Any] = {"format": 1, "model": MODEL.description(), "history": [{"epoch": 1, "loss": 0.5}]}
+HEADER: dict[str, Any] = {"model": MODEL.description(), "history": [{"epoch": 1, "loss": 0.5}]}
 DETECTOR_HEADER: dict[str, Any] = {
-    "format": 1,
     "model": DETECTOR.description(),
-    "detector": {"threshold": 0.5, "facts": {"recall": 0.95, "false_positive_rate": 0.1}},
+    "detector": {"threshold": 0.5, "facts": {"recall": 0.9}},
 }
 Build = Callable[[Path], object]
 
@@ -77,6 +77,14 @@ def _ensemble(**changes: object) -> Build:
     return written(model, {"model": {**model.description(), **changes}})
 
 
+def _detector(threshold: float, recall: object) -> Build:
+    return written(DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": threshold, "facts": {"recall": recall}}})
+
+
+def _head_flipped(data: bytes, seed: int) -> bytes:
+    return flipped(data[:2000], seed, 4) + data[2000:]
+
+
 def _nested(levels: int) -> dict[str, Any]:
     member: dict[str, Any] = {**HEADER["model"]}
     for _ in range(levels):
@@ -86,6 +94,9 @@ def _nested(levels: int) -> dict[str, Any]:
 
 FIRST = "network.0.weight"
 WEIGHT = MODEL.state_dict()[FIRST]
+SHAPES: list[object] = [[-1], [2**62, 2**62], ["a"], [], 5, [17], [0]]
+OFFSETS = [[0, 2**60], [64, 0], [-4, 60], [0], [1, 65]]
+KINDS = {"F8_E8M0": 64, "F4": 128, "X": 64, "BOOL": 64}
 FILES: dict[str, Build] = {
     "sound": sound,
     "ensemble": _ensemble(),
@@ -105,25 +116,13 @@ FILES: dict[str, Build] = {
     "notes-nearly-too-deep": _noted('{"model": ' + "[" * 900 + "]" * 900 + "}"),
     "notes-a-list": _noted("[]"),
     "notes-digits": _noted('{"model": {"image_size": ' + "9" * 3000 + "}}"),
-    **{
-        f"shape-{n}": contained({"x": tensor(shape=s)})
-        for n, s in enumerate([[-1], [2**62, 2**62], ["a"], [], 5, [17], [0]])
-    },
-    **{
-        f"offsets-{n}": contained({"x": tensor(offsets=o)})
-        for n, o in enumerate([[0, 2**60], [64, 0], [-4, 60], [0], [1, 65]])
-    },
-    **{
-        f"kind-{k}": contained({"x": tensor(k, [n])})
-        for k, n in [("F8_E8M0", 64), ("F4", 128), ("X", 64), ("BOOL", 64)]
-    },
+    **{f"shape-{n}": contained({"x": tensor(shape=shape)}) for n, shape in enumerate(SHAPES)},
+    **{f"offsets-{n}": contained({"x": tensor(offsets=offsets)}) for n, offsets in enumerate(OFFSETS)},
+    **{f"kind-{kind}": contained({"x": tensor(kind, [n])}) for kind, n in KINDS.items()},
     "overlapping": contained({"x": tensor(), "y": tensor()}),
     "names": contained({"\x1b[31m": tensor(), "../../x": tensor(offsets=[64, 128])}, bytes(128)),
-    **{f"cut-{share}": _changed(lambda data, share=share: truncated(data, share)) for share in (0.0001, 0.5, 0.999)},
-    **{
-        f"flipped-{seed}": _changed(lambda data, seed=seed: flipped(data[:3000], seed, 3) + data[3000:])
-        for seed in range(8)
-    },
+    **{f"cut-{share}": _changed(partial(truncated, share=share)) for share in (0.0001, 0.5, 0.999)},
+    **{f"flipped-{seed}": _changed(partial(_head_flipped, seed=seed)) for seed in range(8)},
     "another-byte": _changed(lambda data: data[:-5] + b"\x7f" + data[-4:]),
     "image-size-huge": described(image_size=8 * 10**8),
     "image-size-large": described(image_size=1024),
@@ -149,20 +148,15 @@ FILES: dict[str, Build] = {
     "members-none": _ensemble(members=[], shares=[]),
     "members-nested": written(MODEL, {"model": _nested(300)}),
     "members-apart": _ensemble(shares=["x", None]),
-    "threshold-nan": written(DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": float("nan"), "facts": {}}}),
-    "facts-huge": written(DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": 0.5, "facts": {"recall": 10**400}}}),
-    "facts-deep": written(
-        DETECTOR, {**DETECTOR_HEADER, "detector": {"threshold": 0.5, "facts": {"recall": deep(400)}}}
-    ),
+    "threshold-nan": _detector(float("nan"), 0.9),
+    "facts-huge": _detector(0.5, 10**400),
+    "facts-deep": _detector(0.5, deep(400)),
 }
 """Name -> what writes it as a `.safetensors` file."""
 
 
 def _saved(value: object, **options: bool) -> Build:
-    def build(path: Path) -> None:
-        torch.save(value, path, **options)
-
-    return build
+    return lambda path: torch.save(value, path, **options)
 
 
 def _large_storage(path: Path) -> None:
@@ -211,11 +205,8 @@ STATES: dict[str, Build] = {
     "text": lambda path: path.write_text("not weights"),
     "no-bytes": lambda path: path.write_bytes(b""),
     "zeros": lambda path: path.write_bytes(bytes(10**6)),
-    **{f"cut-pth-{share}": _pth(lambda data, share=share: truncated(data, share)) for share in (0.01, 0.5, 0.99)},
-    **{
-        f"flipped-pth-{seed}": _pth(lambda data, seed=seed: flipped(data[:2000], seed, 4) + data[2000:])
-        for seed in range(6)
-    },
+    **{f"cut-pth-{share}": _pth(partial(truncated, share=share)) for share in (0.01, 0.5, 0.99)},
+    **{f"flipped-pth-{seed}": _pth(partial(_head_flipped, seed=seed)) for seed in range(6)},
 }
 """Name -> what writes it as a `.pth` file."""
 

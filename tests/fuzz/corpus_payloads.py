@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -27,8 +28,6 @@ class _Touch:
 
 class _Shell(_Touch):
     def __reduce__(self) -> tuple[Any, ...]:
-        import os
-
         return os.system, (f"touch '{self.marker}'",)
 
 
