@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 import zipfile
@@ -39,9 +38,7 @@ def written(model: torch.nn.Module, header: dict[str, Any], **changes: torch.Ten
     return lambda path: write_tensors(path, {**model.state_dict(), **changes}, header)
 
 
-def sound(path: Path) -> None:
-    """The classifier, as it is saved."""
-    written(MODEL, HEADER)(path)
+sound = written(MODEL, HEADER)
 
 
 def contained(header: object, body: bytes = bytes(64), length: int | None = None) -> Build:
@@ -50,9 +47,9 @@ def contained(header: object, body: bytes = bytes(64), length: int | None = None
     return lambda path: path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + body)
 
 
-def _changed(change: Callable[[bytes], bytes]) -> Build:
+def _changed(change: Callable[[bytes], bytes], whole: Build = sound) -> Build:
     def build(path: Path) -> None:
-        sound(path)
+        whole(path)
         path.write_bytes(change(path.read_bytes()))
 
     return build
@@ -97,6 +94,8 @@ WEIGHT = MODEL.state_dict()[FIRST]
 SHAPES: list[object] = [[-1], [2**62, 2**62], ["a"], [], 5, [17], [0]]
 OFFSETS = [[0, 2**60], [64, 0], [-4, 60], [0], [1, 65]]
 KINDS = {"F8_E8M0": 64, "F4": 128, "X": 64, "BOOL": 64}
+ARCHITECTURES = ["../../evil", "os:system", "a" * 10**6, "resnet50"]
+TYPES = [torch.int8, torch.half, torch.complex64]
 FILES: dict[str, Build] = {
     "sound": sound,
     "ensemble": _ensemble(),
@@ -125,22 +124,15 @@ FILES: dict[str, Build] = {
     **{f"flipped-{seed}": _changed(partial(_head_flipped, seed=seed)) for seed in range(8)},
     "another-byte": _changed(lambda data: data[:-5] + b"\x7f" + data[-4:]),
     "image-size-huge": described(image_size=8 * 10**8),
-    "image-size-large": described(image_size=1024),
-    "image-size-negative": described(image_size=-16),
-    "image-size-odd": described(image_size=17),
+    **{f"image-size-{size}": described(image_size=size) for size in (1024, -16, 17)},
     "classes-none": described(classes=[]),
     "classes-many": described(classes=["x"] * 200_000),
     "classes-named": described(classes=["\x1b[31m", "a\nb", "<script>", "a" * 5000]),
-    "architecture-path": described(architecture="../../evil"),
-    "architecture-code": described(architecture="os:system"),
-    "architecture-long": described(architecture="a" * 10**6),
-    "architecture-large": described(architecture="resnet50"),
+    **{f"architecture-{n}": described(architecture=name) for n, name in enumerate(ARCHITECTURES)},
     "channels-blue": described(channels="blue"),
     "weights-nan": written(MODEL, HEADER, **{FIRST: WEIGHT * float("nan")}),
     "weights-infinite": written(MODEL, HEADER, **{FIRST: WEIGHT / 0}),
-    "weights-whole": written(MODEL, HEADER, **{FIRST: WEIGHT.to(torch.int8)}),
-    "weights-half": written(MODEL, HEADER, **{FIRST: WEIGHT.half()}),
-    "weights-complex": written(MODEL, HEADER, **{FIRST: WEIGHT.to(torch.complex64)}),
+    **{f"weights-{kind}": written(MODEL, HEADER, **{FIRST: WEIGHT.to(kind)}) for kind in TYPES},
     "std-zero": written(MODEL, HEADER, std=torch.tensor(0.0)),
     "mean-nan": written(MODEL, HEADER, mean=torch.tensor(float("nan"))),
     "mean-of-two": written(MODEL, HEADER, mean=torch.zeros(2)),
@@ -159,11 +151,9 @@ def _saved(value: object, **options: bool) -> Build:
     return lambda path: torch.save(value, path, **options)
 
 
-def _large_storage(path: Path) -> None:
+def _large_storage(data: bytes) -> bytes:
     """A pickle of before torch 1.6 that asks for 2 TB."""
-    buffer = io.BytesIO()
-    torch.save({"x": torch.zeros(3)}, buffer, _use_new_zipfile_serialization=False)
-    path.write_bytes(buffer.getvalue().replace(b"K\x03Nt", b"\x8a\x06\x00\x00\x00\x00\x00\x02Nt"))
+    return data.replace(b"K\x03Nt", b"\x8a\x06\x00\x00\x00\x00\x00\x02Nt")
 
 
 def _members(**files: bytes) -> Build:
@@ -175,19 +165,14 @@ def _members(**files: bytes) -> Build:
     return build
 
 
-def _pth(change: Callable[[bytes], bytes]) -> Build:
-    def build(path: Path) -> None:
-        torch.save(MODEL.network.state_dict(), path)
-        path.write_bytes(change(path.read_bytes()))
-
-    return build
-
-
+STATE = _saved(MODEL.network.state_dict())
 STATES: dict[str, Build] = {
-    "sound-pth": _saved(MODEL.network.state_dict()),
+    "sound-pth": STATE,
     "wrapped": _saved({"state_dict": MODEL.network.state_dict(), "epoch": 3}),
     "legacy": _saved(MODEL.network.state_dict(), _use_new_zipfile_serialization=False),
-    "legacy-of-terabytes": _large_storage,
+    "legacy-of-terabytes": _changed(
+        _large_storage, _saved({"x": torch.zeros(3)}, _use_new_zipfile_serialization=False)
+    ),
     "list": _saved([torch.zeros(2)]),
     "number": _saved(5),
     "empty": _saved({}),
@@ -205,8 +190,8 @@ STATES: dict[str, Build] = {
     "text": lambda path: path.write_text("not weights"),
     "no-bytes": lambda path: path.write_bytes(b""),
     "zeros": lambda path: path.write_bytes(bytes(10**6)),
-    **{f"cut-pth-{share}": _pth(partial(truncated, share=share)) for share in (0.01, 0.5, 0.99)},
-    **{f"flipped-pth-{seed}": _pth(partial(_head_flipped, seed=seed)) for seed in range(6)},
+    **{f"cut-pth-{share}": _changed(partial(truncated, share=share), STATE) for share in (0.01, 0.5, 0.99)},
+    **{f"flipped-pth-{seed}": _changed(partial(_head_flipped, seed=seed), STATE) for seed in range(6)},
 }
 """Name -> what writes it as a `.pth` file."""
 

@@ -30,9 +30,7 @@ def pictures(channels: int, count: int = 4, side: int = 32) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES.names())
-def test_every_architecture_learns_can_be_attacked_and_comes_back_from_its_checkpoint(
-    name: str, tmp_path: Path
-) -> None:
+def test_every_architecture_learns_can_be_attacked_and_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
     model, images = build(name), pictures(1).requires_grad_(True)
     assert model(pictures(3)).shape == (4, 4)
     torch.nn.functional.cross_entropy(model(images), torch.arange(4)).backward()
@@ -101,12 +99,10 @@ def test_the_ensemble_is_the_weighted_sum_of_its_members_logits() -> None:
         Ensemble([build(size=32), build(size=40)], (0.5, 0.5))
 
 
-def test_an_unknown_architecture_offers_the_nearest() -> None:
+def test_an_unknown_architecture_and_a_torchvision_that_does_not_load_are_refused(monkeypatch) -> None:
     with pytest.raises(UserError, match="'resnet18'"):
         build("resnet81")
 
-
-def test_builds_of_torch_and_torchvision_that_clash_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def clash(name: str) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
