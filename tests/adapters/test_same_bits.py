@@ -39,7 +39,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def native(attack: FGSM | PGD, labels: Tensor, start: Tensor | None) -> Tensor:
+def native(attack: FGSM | PGD, labels: Tensor = LABELS, start: Tensor | None = None) -> Tensor:
     return attack(small_net(), IMAGES, labels, start=start)
 
 
@@ -49,7 +49,7 @@ def native(attack: FGSM | PGD, labels: Tensor, start: Tensor | None) -> Tensor:
 def test_fgsm(engine: Craft, bounds: tuple[float, float], targeted: bool) -> None:
     attack = FGSM(EPS, targeted=targeted, bounds=bounds)
     labels = (LABELS + 1) % 4 if targeted else LABELS
-    assert torch.equal(native(attack, labels, None), engine(attack, small_net(), IMAGES, labels, None))
+    assert torch.equal(native(attack, labels), engine(attack, small_net(), IMAGES, labels, None))
 
 
 @each_library
@@ -66,7 +66,7 @@ def test_linf_pgd_from_an_injected_start(engine: Craft, start: Tensor, targeted:
 
 @each_library
 def test_without_a_start_pgd_begins_at_the_images_and_a_model_need_not_state_anything(engine: Craft) -> None:
-    crafted = native(replace(STEPS, random_start=False), LABELS, None)
+    crafted = native(replace(STEPS, random_start=False))
     assert torch.equal(engine(STEPS, Nameless(small_net()), IMAGES, LABELS, None), crafted)
 
 
