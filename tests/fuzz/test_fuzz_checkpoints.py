@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from corpus_checkpoints import CLASSES, DETECTOR, DETECTOR_HEADER, FILES, HEADER, MODEL, SIZE, STATES, fits, written
-from corpus_images import GOOD
 from corpus_payloads import PAYLOADS
 from hypothesis import given
 from made_up import made_up, spoilings
@@ -27,7 +26,6 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npy", ".npz", ".yaml", ".js
 FACTORY = "from mri_robust.models.classifier import build_model\n" + (
     f"def make(): return build_model('cnn', classes={CLASSES}, image_size={SIZE}).network\n"
 )
-DATA = ("--data", "phantom:train=8,test=8", "--images", 2)
 
 
 def read(sandbox: Sandbox, path: Path) -> Any:
@@ -80,18 +78,6 @@ def test_what_is_no_file(suffix: str, sandbox: Sandbox) -> None:
     os.symlink("/dev/zero", work / f"zero{suffix}")
     for name in ("folder", "pipe", "loop", "zero", "gone", "x" * 5000, "x/" * 3000, "\udcff", "a\nb", "\x1b[31m"):
         assert read(sandbox, work / f"{name}{suffix}") is None
-
-
-@pytest.mark.parametrize("name", ["sound", "detector", "notes-deep", "image-size-huge", "classes-named", "weights-nan"])
-def test_commands_that_take_a_model(name: str, sandbox: Sandbox) -> None:
-    path, image = sandbox.work / "[" / "b]model.safetensors", sandbox.work / "scan.png"
-    path.parent.mkdir()  # so that its path closes a style that rich never opened
-    FILES[name](path)
-    image.write_bytes(GOOD["PNG"])
-    sandbox.command("audit", "fgsm", "--model", path, *DATA, "--eps", "4/255", "--out", "out")
-    sandbox.command("snoop", image, "--detector", path, "--out", "out")
-    if name != "sound":  # a whole certificate takes seconds; see tests/cli
-        sandbox.command("crosscheck", "--model", path, *DATA, "--out", "out/certificate.json", verdicts=(0, 1))
 
 
 @made_up(60)
