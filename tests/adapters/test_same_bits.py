@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toy_models import (
-    Nameless,
-    assert_unchanged,
-    dyadic_images,
-    dyadic_start,
-    own_labels,
-    small_net,
-    state_of,
-    unsettle,
-)
+from toy_models import assert_unchanged, dyadic_images, dyadic_start, own_labels, small_net, state_of, unsettle
 
 from mri_robust.adapters import art, torchattacks
 from mri_robust.attacks.evasion.fgsm import FGSM
@@ -53,21 +44,15 @@ def test_fgsm(engine: Craft, bounds: tuple[float, float], targeted: bool) -> Non
 
 
 @each_library
-@pytest.mark.parametrize("start", [IMAGES, dyadic_start(IMAGES, EPS), dyadic_start(IMAGES, EPS)[None]])
+@pytest.mark.parametrize("start", [None, IMAGES, dyadic_start(IMAGES, EPS), dyadic_start(IMAGES, EPS)[None]])
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("alpha", [ALPHA, None])
-def test_linf_pgd_from_an_injected_start(engine: Craft, start: Tensor, targeted: bool, alpha: float | None) -> None:
-    attack = replace(STEPS, targeted=targeted, alpha=alpha)
+def test_linf_pgd_from_a_start(engine: Craft, start: Tensor | None, targeted: bool, alpha: float | None) -> None:
+    attack = replace(STEPS, targeted=targeted, alpha=alpha, random_start=start is not None)
     labels = (LABELS + 1) % 4 if targeted else LABELS
     crafted = native(attack, labels, start)
     assert torch.equal(crafted, engine(attack, small_net(), IMAGES, labels, start))
     assert not torch.equal(crafted, native(attack, labels, dyadic_start(IMAGES, EPS, seed=9)))
-
-
-@each_library
-def test_without_a_start_pgd_begins_at_the_images_and_a_model_need_not_state_anything(engine: Craft) -> None:
-    crafted = native(replace(STEPS, random_start=False))
-    assert torch.equal(engine(STEPS, Nameless(small_net()), IMAGES, LABELS, None), crafted)
 
 
 def test_l2_projected_then_clipped_is_torchattacks_and_clipped_then_projected_is_near_art() -> None:

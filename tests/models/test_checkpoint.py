@@ -122,9 +122,8 @@ def test_detectors_and_classifiers_are_not_taken_for_each_other(model, path):
     Snooper.create(image_size=16, architecture="cnn").save(path)
     assert load_detector(path)[1] == {"threshold": 0.5, "facts": {}}
     refused(load_model, path, "snooping detector")
-    refused(
-        lambda given: load_model(given, architecture="cnn", classes=CLASSES, image_size=16), path, "snooping detector"
-    )
+    told = {"architecture": "cnn", "classes": CLASSES, "image_size": 16}
+    refused(lambda given: load_model(given, **told), path, "snooping detector")
     save_model(model, path)
     refused(load_detector, path, "is a classifier")
     save_file(dict(model.state_dict()), path)

@@ -32,10 +32,8 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "weights"
-    path.mkdir()
-    return path
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("weights")
 
 
 @pytest.fixture(scope="module")
