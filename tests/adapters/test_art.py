@@ -1,7 +1,5 @@
 """Our models, triggers and snooping detector inside ART, with ART's own attacks and detectors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

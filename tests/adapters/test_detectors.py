@@ -1,7 +1,5 @@
 """ART's detectors of poison on planted features and on models that answer by rule, and where ART itself fails."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Native, ART and torchattacks give the same bits from the same start."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,8 +1,5 @@
 """torchattacks' attacks on our models, and ours in scripts that are written for torchattacks."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchattacks
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 
@@ -167,27 +164,14 @@ def test_multiattack_takes_them_beside_torchattacks_own(first: int) -> None:
     assert (crafted - expected).abs().max() < 1e-6
 
 
-@dataclass(frozen=True)
-class Untargetable:
-    """Adds eps."""
-
-    eps: float
-
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, **_: Any) -> Tensor:
-        return (images + self.eps).clamp(0, 1)
-
-
 def test_what_cannot_be_done_is_refused() -> None:
     net, attack = small_net(), as_torchattack(FGSM, small_net(), eps=EPS)
     attack.set_model_training_mode(False)
-    untargetable = as_torchattack(Untargetable, net, eps=EPS)
-    assert torch.equal(untargetable(IMAGES, LABELS), (IMAGES + EPS).clamp(0, 1))
     for refused, word in (
         (lambda: attack.set_normalization_used([0.5], [0.25]), "normalisation"),
         (lambda: attack.set_model_training_mode(batchnorm_training=True), "eval mode"),
         (lambda: as_torchattack(FGSM, net, eps=4), "eps"),
         (lambda: as_torchattack(PGD, net, eps=EPS, steps="x"), "steps"),
-        (untargetable.set_mode_targeted_by_label, "not supported"),
         (lambda: as_torchattack("PDG", net), "PDG"),
         (lambda: as_torchattack("__doc__", net), "__doc__"),
         (lambda: as_torchattack("PGD", net, epsilon=0.1), "epsilon"),

@@ -1,7 +1,5 @@
 """The training loop on problems whose answer is known."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

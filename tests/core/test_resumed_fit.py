@@ -1,7 +1,5 @@
 """A training that was cut short and gone on with ends where an undisturbed one ends, bit for bit."""
 
-from __future__ import annotations
-
 import contextlib
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Batches for adversarial training: what is appended, and what it does to the model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Augmentation against torchvision's own functions, with the draw pinned to one outcome."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fine-pruning on a net whose layers can be run by hand: which channels go, what is left of them, and when it stops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

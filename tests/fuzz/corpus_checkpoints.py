@@ -1,7 +1,5 @@
 """Model files: headers that lie, containers that are broken, tensors that are none."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zipfile

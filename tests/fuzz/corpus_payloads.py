@@ -1,7 +1,5 @@
 """Files that make `marker` when something runs what is in them."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

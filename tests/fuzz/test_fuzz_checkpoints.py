@@ -1,7 +1,5 @@
 """Whatever a model file holds: it becomes a model that works, or is refused in one line, and nothing in it runs."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """A user's own models: by factory or from timm, with weights, normalised or not, and what is wrong in one line."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path
