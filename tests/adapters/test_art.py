@@ -99,10 +99,8 @@ def test_stamping_goes_through_arts_own_attack(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_random_trigger_draws_from_the_generator_given_and_may_refuse() -> None:
     images = torch.zeros(2, 3, 12, 10)
-    expected = torch.rand(images.shape, generator=seeded())
-    assert torch.equal(stamp(Noise(), images, generator=seeded()), expected)
-    floats = (BYTES / 255).astype(np.float32)
-    attack = Backdoor(NOTUMOR, (NOTUMOR,), trigger=Noise())
+    assert torch.equal(stamp(Noise(), images, generator=seeded()), torch.rand(images.shape, generator=seeded()))
+    attack, floats = Backdoor(NOTUMOR, (NOTUMOR,), trigger=Noise()), (BYTES / 255).astype(np.float32)
     one, same = (attack.poison(floats, CLASSES, seeded()).images for _ in range(2))
     assert np.array_equal(one, same)
     assert (one[2] != floats[2]).all()

@@ -114,9 +114,6 @@ def test_modes_and_parameters_can_be_changed_between_calls_as_in_torchattacks() 
     assert f"eps={EPS}" in repr(attack)
     attack.eps = 2 * EPS
     assert torch.equal(attack(IMAGES, LABELS), torchattacks.FGSM(small_net(), eps=2 * EPS)(IMAGES, LABELS))
-    attack.eps = 2
-    with pytest.raises(ValueError, match="eps"):
-        attack(IMAGES, LABELS)
 
 
 def test_random_starts_are_new_in_every_call_and_come_from_the_seed_alone() -> None:
@@ -156,11 +153,10 @@ def test_multiattack_takes_them_beside_torchattacks_own(first: int) -> None:
     weak.eps = EPS / 8
     crafted = torchattacks.MultiAttack([weak, strong])(IMAGES, LABELS)
     one, two = weak(IMAGES, LABELS), strong(IMAGES, LABELS)
-    by_one, by_two = own_labels(model, one) != LABELS, own_labels(model, two) != LABELS
+    by_one, by_two = ((own_labels(model, each) != LABELS).view(-1, 1, 1, 1) for each in (one, two))
     assert by_one.any()
     assert (by_two & ~by_one).any()
-    pick = (by_one * 1 + (~by_one & by_two) * 2).view(-1, 1, 1, 1)
-    expected = torch.where(pick == 1, one, torch.where(pick == 2, two, IMAGES))
+    expected = torch.where(by_one, one, torch.where(by_two, two, IMAGES))
     assert (crafted - expected).abs().max() < 1e-6
 
 

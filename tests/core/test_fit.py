@@ -142,34 +142,27 @@ def test_callbacks_are_told_of_every_step_and_epoch() -> None:
 
 
 def test_augmentation_stamp_and_adversary_come_in_as_objects_in_this_order() -> None:
-    seen: dict[str, list[Any]] = {"augment": [], "stamp": [], "places": [], "adversary": [], "loss": []}
+    seen: dict[str, list[Any]] = {}
 
-    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        seen["augment"].append(images.clone())
-        return images * 0.5
+    def see(name: str, value: Any, result: Any) -> Any:
+        seen.setdefault(name, []).append(value)
+        return result
 
-    def stamp(images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
-        seen["stamp"].append(images.clone())
-        seen["places"].append(places)
-        return images + 0.25
-
-    def adversary(model: nn.Module, images: Tensor, labels: Tensor, _: torch.Generator) -> tuple[Tensor, Tensor]:
-        assert model.training
-        seen["adversary"].append(images.clone())
-        return torch.cat([images, 1 - images]), torch.cat([labels, labels])
-
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        seen["loss"].append(len(logits))
-        return nn.functional.cross_entropy(logits, labels)
-
-    train(changes=Changes(augment=augment, stamp=stamp, adversary=adversary), loss=loss)
+    changes = Changes(
+        augment=lambda images, _: see("augment", images, images * 0.5),
+        stamp=lambda images, places, _: see("places", places, see("stamp", images, images + 0.25)),
+        adversary=lambda model, images, labels, _: see(
+            "adversary", (model.training, images), (torch.cat([images, 1 - images]), torch.cat([labels, labels]))
+        ),
+    )
+    train(changes=changes, loss=lambda logits, y: see("loss", len(logits), nn.functional.cross_entropy(logits, y)))
     assert seen["loss"] == [40, 40, 16] * 2
-    for places, first, second, third in zip(
-        *(seen[at] for at in ("places", "augment", "stamp", "adversary")), strict=True
-    ):
-        assert torch.equal(first, UNIT[places])
-        assert torch.equal(second, first * 0.5)
-        assert torch.equal(third, second + 0.25)
+    for step, places in enumerate(seen["places"]):
+        training, third = seen["adversary"][step]
+        assert torch.equal(seen["augment"][step], UNIT[places])
+        assert torch.equal(seen["stamp"][step], UNIT[places] * 0.5)
+        assert torch.equal(third, UNIT[places] * 0.5 + 0.25)
+        assert training
     one, two = torch.cat(seen["places"][:3]), torch.cat(seen["places"][3:])
     assert sorted(one.tolist()) == sorted(two.tolist()) == list(range(COUNT))  # every image once an epoch
     assert not torch.equal(one, two)  # in another order each time

@@ -52,10 +52,8 @@ def test_one_epsilon_is_the_attack_itself_from_its_own_start() -> None:
 
 def test_options_are_the_attacks_and_a_share_follows_the_drawn_epsilon() -> None:
     options = (("steps", 5), ("alpha", 0.01), ("clip", "end"), ("bounds", STUDY))
-    spec = Spec.of(
-        "mri_robust.defences.adversarial_training:AdversarialTraining",
-        attack="pgd", epsilons=EPSILONS, options=options, train_mode=True,
-    )  # fmt: skip
+    path = "mri_robust.defences.adversarial_training:AdversarialTraining"
+    spec = Spec.of(path, attack="pgd", epsilons=EPSILONS, options=options, train_mode=True)
     assert spec.build().attack_at(0.03) == PGD(0.03, alpha=0.01, steps=5, clip="end", bounds=STUDY)
     assert AdversarialTraining("pgd", (0.08,), (("steps", 7),)).attack_at(0.08).step_size == 0.02
     shared = AdversarialTraining("pgd", EPSILONS, alpha_share=0.5)

@@ -75,11 +75,8 @@ def test_tuning_trains_the_rest_and_pruned_channels_stay_at_zero() -> None:
 
 
 def test_a_convolution_without_batchnorm_leaves_by_itself_and_what_cannot_be_pruned_is_refused() -> None:
-    plain, net = (
-        nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.BatchNorm2d(6)),
-        small_net(),
-    )
-    assert last_convolution(plain) == (plain[2], plain[2])
+    net, plain = small_net(), nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.BatchNorm2d(6))
+    assert last_convolution(plain) == (plain[1], plain[1])
     assert last_convolution(net) == (net.features[4], net.features[5])
     with pytest.raises(ValueError, match="convolution"):
         pruning_order(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), IMAGES)

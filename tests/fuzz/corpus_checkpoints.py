@@ -157,10 +157,8 @@ def _members(**files: bytes) -> Build:
     return build
 
 
-TENSORS = [
-    *(torch.eye(3).to_sparse(), torch.zeros(1).expand(10**6, 10**6), torch.zeros(10**5, 10**5, device="meta")),
-    torch.zeros(3).to(torch.float8_e4m3fn),
-]
+HUGE = torch.zeros(1).expand(10**6, 10**6)
+TENSORS = [torch.eye(3).to_sparse(), HUGE, HUGE.to("meta"), torch.zeros(3).to(torch.float8_e4m3fn)]
 LEGACY = {"_use_new_zipfile_serialization": False}
 STATE = _saved(MODEL.network.state_dict())
 STATES: dict[str, Build] = {

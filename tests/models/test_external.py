@@ -42,15 +42,6 @@ def from_timm(source: str = NETWORK, size: int = 32, **options: object) -> nn.Mo
     return open_model(source, **{"classes": CLASSES[:3], "image_size": size, **options})  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> tuple[nn.Module, Path]:
-    """A network made by timm itself, and its state dict in a file."""
-    torch.manual_seed(7)
-    network = timm.create_model("resnet10t", num_classes=3).eval()
-    torch.save(network.state_dict(), tmp_path / "w.pth")
-    return network, tmp_path / "w.pth"
-
-
 def test_weights_and_normalisation_come_on_top_of_a_factory_in_the_current_folder(tmp_path: Path) -> None:
     torch.save({"1.weight": torch.ones(4, 192), "1.bias": torch.arange(4.0)}, tmp_path / "w.pth")
     mean, std = (0.5, 0.25, 0.0), (0.5, 0.25, 1.0)
@@ -99,11 +90,11 @@ def test_what_is_wrong_with_a_source_is_one_line(source: str, word: str) -> None
     assert "\n" not in str(error.value)
 
 
-def test_weights_that_do_not_fit_and_numbers_that_are_no_normalisation(tmp_path: Path, weights) -> None:
+def test_weights_that_do_not_fit_and_numbers_that_are_no_normalisation(tmp_path: Path) -> None:
     torch.save({"1.weight": torch.ones(2, 2)}, tmp_path / "other.pth")
     for source, file, word in (
         ("users_model:make", tmp_path / "other.pth", "do not fit"),
-        (NETWORK, weights[1], "with 4 classes"),
+        (NETWORK, tmp_path / "other.pth", "with 4 classes"),
         (NETWORK, Path("absent.pth"), "does not exist"),
     ):
         with pytest.raises(UserError, match=word):
@@ -114,8 +105,9 @@ def test_weights_that_do_not_fit_and_numbers_that_are_no_normalisation(tmp_path:
                 open_model(source, mean=mean, std=std, classes=CLASSES)
 
 
-def test_timms_logits_are_those_of_timm_on_images_normalised_as_timm_says(weights) -> None:
-    network, path = weights
+def test_timms_logits_are_those_of_timm_on_images_normalised_as_timm_says(tmp_path: Path) -> None:
+    network, path = timm.create_model("resnet10t", num_classes=3).eval(), tmp_path / "w.pth"
+    torch.save(network.state_dict(), path)
     config = timm.data.resolve_data_config({}, model=network)
     mean, std = (torch.tensor(config[name]).view(3, 1, 1) for name in ("mean", "std"))
     with torch.no_grad():
@@ -193,5 +185,4 @@ def test_the_digest_is_the_same_each_time_whatever_a_model_holds() -> None:
     for each in odd:
         each.register_buffer("sparse", torch.eye(3).to_sparse())
         each.extra_repr = object().__repr__  # type: ignore[method-assign]
-    assert repr(odd[0]) != repr(odd[1])
     assert model_digest(odd[0], (1, 8, 8)) == model_digest(odd[1], (1, 8, 8))
