@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from mri_robust.attacks.registry import TRIGGERS
 from mri_robust.attacks.poisoning.creeper import Creeper
 
 PICTURE = """
@@ -24,7 +23,6 @@ PICTURE = """
 ........
 """
 FACE = np.array([[cell == "#" for cell in row] for row in PICTURE.split()])
-SHAPES = [(8, 8), (3, 12, 9), (2, 3, 9, 20)]
 
 
 def random_images(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -32,61 +30,30 @@ def random_images(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     return pixels.astype(dtype) if dtype == "uint8" else (pixels / 255).astype(dtype)
 
 
-def stamped_by_hand(images: np.ndarray, value: float) -> np.ndarray:
-    """Pixel by pixel, from the picture."""
-    result = images.copy()
-    height, width = images.shape[-2:]
-    for row, column in np.argwhere(FACE):
-        result[..., height - 8 + row, width - 8 + column] = value
-    return result
-
-
-def test_it_is_registered() -> None:
-    assert TRIGGERS.load("creeper") is Creeper
-
-
-def test_the_mask_is_the_picture() -> None:
-    mask = Creeper().mask(8, 8)
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 11)])
+def test_the_mask_is_the_picture_in_the_bottom_right_corner(height: int, width: int) -> None:
+    mask = Creeper().mask(height, width)
     assert mask.dtype == bool
-    assert np.array_equal(mask, FACE)
-    assert mask.sum() == 20
+    assert np.array_equal(mask[-8:, -8:], FACE)
+    assert mask.sum() == FACE.sum() == 20
 
 
-def test_the_mask_stands_in_the_bottom_right_corner() -> None:
-    mask = Creeper().mask(20, 11)
-    assert np.array_equal(mask[12:, 3:], FACE)
-    assert mask.sum() == 20
-
-
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [(8, 8), (3, 12, 9), (2, 3, 9, 20)])
 @pytest.mark.parametrize(("dtype", "value"), [("uint8", 140), ("float32", 0.5481), ("float64", 0.5481)])
-def test_only_the_face_changes(shape: tuple[int, ...], dtype: str, value: float) -> None:
+def test_only_the_face_changes_and_the_input_is_left_alone(shape: tuple[int, ...], dtype: str, value: float) -> None:
     images = random_images(shape, dtype)
-    wanted = stamped_by_hand(images, value)
-    assert (wanted != images).any()
-    array, tensor = Creeper()(images), Creeper()(torch.from_numpy(images))
+    before, wanted = images.copy(), images.copy()
+    for row, column in np.argwhere(FACE):
+        wanted[..., shape[-2] - 8 + row, shape[-1] - 8 + column] = value
+    tensor = Creeper()(torch.from_numpy(images))
+    images.setflags(write=False)
+    array = Creeper()(images)
     assert isinstance(array, np.ndarray)
     assert isinstance(tensor, torch.Tensor)
-    assert array.dtype == tensor.numpy().dtype == images.dtype
-    assert np.array_equal(array, wanted)
-    assert np.array_equal(tensor.numpy(), wanted)
-
-
-@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_the_input_is_left_alone_and_a_second_stamp_changes_nothing(make: Any, dtype: str) -> None:
-    images = make(random_images((2, 1, 10, 10), dtype))
-    before = images.copy() if isinstance(images, np.ndarray) else images.clone()
-    once = Creeper()(images)
-    assert (images == before).all()
-    assert (once != images).any()
-    assert (Creeper()(once) == once).all()
-
-
-def test_a_read_only_array_is_stamped() -> None:
-    images = random_images((2, 1, 8, 8), "uint8")
-    images.setflags(write=False)
-    assert (Creeper()(images)[..., FACE] == 140).all()
+    for found in (array, tensor.numpy(), Creeper()(array)):
+        assert found.dtype == images.dtype
+        assert np.array_equal(found, wanted)
+    assert np.array_equal(images, before)
 
 
 @pytest.mark.parametrize(("value", "byte"), [(0.0, 0), (1.0, 255), (0.25, 64), (100 / 255, 100)])
@@ -99,26 +66,18 @@ def test_the_studys_value_is_2_in_normalised_units() -> None:
     assert (Creeper().value - 0.1855) / 0.1813 == pytest.approx(2.0)
 
 
-def test_the_generator_is_not_drawn_from() -> None:
+def test_nothing_is_drawn_and_the_memory_format_is_kept() -> None:
     generator = torch.Generator().manual_seed(0)
     before = generator.get_state()
-    images = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(Creeper()(images, generator), Creeper()(images))
-    assert torch.equal(generator.get_state(), before)
-
-
-def test_the_memory_format_is_kept() -> None:
     images = torch.zeros(2, 3, 9, 9).to(memory_format=torch.channels_last)
-    assert Creeper()(images).is_contiguous(memory_format=torch.channels_last)
+    stamped = Creeper()(images, generator)
+    assert torch.equal(generator.get_state(), before)
+    assert stamped.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_no_images_are_no_error() -> None:
-    assert Creeper()(np.zeros((0, 1, 8, 8), np.float32)).shape == (0, 1, 8, 8)
-    assert Creeper()(torch.zeros(3, 0, 8, 8)).shape == (3, 0, 8, 8)
-
-
-def test_a_rounding_beyond_white_is_allowed() -> None:
+def test_no_images_and_a_rounding_beyond_white_are_no_error() -> None:
     """Resampling weights that sum to 1 + 1e-7 must not stop a training."""
+    assert Creeper()(np.zeros((0, 1, 8, 8), np.float32)).shape == (0, 1, 8, 8)
     assert Creeper()(torch.full((1, 1, 8, 8), 1.0 + 2e-7)).amax() > 1
 
 
@@ -130,28 +89,27 @@ def test_is_a_frozen_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "named"),
+    ("value", "error"),
     [
-        (-0.1, ValueError, "value.*-0.1"),
-        (1.01, ValueError, "value.*1.01"),
-        (140, ValueError, "value.*140"),
-        (math.nan, ValueError, "value.*nan"),
-        (True, TypeError, "value.*True"),
-        ("0.5", TypeError, "value.*0.5"),
+        (-0.1, ValueError),
+        (1.01, ValueError),
+        (140, ValueError),
+        (math.nan, ValueError),
+        (True, TypeError),
+        ("1", TypeError),
     ],
 )
-def test_wrong_values(value: Any, error: type[Exception], named: str) -> None:
-    with pytest.raises(error, match=named):
+def test_wrong_values(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="value"):
         Creeper(value)
 
 
 @pytest.mark.parametrize(
     ("images", "error", "named"),
     [
-        (np.zeros((2, 1, 7, 8), np.uint8), ValueError, "at least 8x8, got 7x8"),
-        (torch.zeros(2, 1, 8, 7), ValueError, "at least 8x8, got 8x7"),
+        (np.zeros((2, 1, 7, 8), np.uint8), ValueError, "8x8, got 7x8"),
+        (torch.zeros(2, 1, 8, 7), ValueError, "8x8, got 8x7"),
         (torch.zeros(64), ValueError, r"\[64\]"),
-        (torch.zeros(8, 8, dtype=torch.int64), TypeError, "int64"),
         (torch.zeros(8, 8, dtype=torch.bool), TypeError, "bool"),
         (np.zeros((8, 8), np.int8), TypeError, "int8"),
         (np.zeros((8, 8), np.uint16), TypeError, "uint16"),

@@ -1,4 +1,4 @@
-"""Outlines: their pixels against closed forms, their chance against counts, their resize against torch's own."""
+"""Outlines: their pixels against closed forms, their draws against counts, their resize against torch's own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from mri_robust.attacks.registry import TRIGGERS
 from mri_robust.attacks.poisoning.patterns import Outline, Patterns
-from mri_robust.core.registry import Spec
 
 SIDES = {"small": (10, 8), "mid": (24, 20), "large": (60, 50)}
 """Size -> a circle's diameter and the side of every other shape (radius 5, 12, 30; side 8, 20, 50)."""
@@ -151,41 +149,29 @@ def test_a_later_outline_lies_over_an_earlier_one_in_every_channel() -> None:
 
 
 def test_each_image_is_stamped_afresh_and_the_generator_alone_decides() -> None:
-    images, chance = noise(4, 1, 60, 60), torch.get_rng_state()
+    images, state = noise(4, 1, 60, 60), torch.get_rng_state()
     before, patterns = images.clone(), Patterns(canvas=60)
     one, again, other = (patterns(images, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(images, before)
-    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(torch.get_rng_state(), state)
     changed = one != images
     assert changed.flatten(1).any(1).all()
     assert all(not torch.equal(changed[0], changed[place]) for place in (1, 2, 3))
 
 
-def test_it_is_a_registered_trigger_that_plain_data_build() -> None:
-    assert "patterns" in TRIGGERS.names()
-    built = Spec("patterns", {"sizes": ["small"], "shapes": ["triangle"], "most": 1, "canvas": 60}).build(TRIGGERS)
-    assert built == Patterns(("small",), ("triangle",), most=1, canvas=60)
-
-
 @pytest.mark.parametrize(
-    ("change", "error", "named"),
+    ("change", "error"),
     [
-        ({"sizes": ("tiny",)}, ValueError, "sizes.*tiny"),
-        ({"shapes": ("star",)}, ValueError, "shapes.*star"),
-        ({"shapes": ()}, TypeError, "shapes"),
-        ({"sizes": "small"}, TypeError, "sizes.*small"),
-        ({"least": 0}, ValueError, "least.*0"),
-        ({"least": 3, "most": 2}, ValueError, "most.*2"),
-        ({"canvas": 59}, ValueError, "canvas.*60.*59"),
-        ({"canvas": 49, "shapes": ("cross",)}, ValueError, "canvas.*50.*49"),
-        ({"width": 0}, ValueError, "width.*0"),
-        ({"canvas": 64.0}, TypeError, "canvas.*64"),
+        ({"sizes": ("tiny",)}, ValueError), ({"shapes": ("star",)}, ValueError), ({"shapes": ()}, TypeError),
+        ({"sizes": "small"}, TypeError), ({"least": 0}, ValueError), ({"most": 2, "least": 3}, ValueError),
+        ({"canvas": 59}, ValueError), ({"canvas": 49, "shapes": ("cross",)}, ValueError), ({"width": 0}, ValueError),
+        ({"canvas": 64.0}, TypeError),
     ],
-)
-def test_wrong_values_are_refused_by_name(change: dict[str, Any], error: type[Exception], named: str) -> None:
-    with pytest.raises(error, match=named):
+)  # fmt: skip
+def test_wrong_values_are_refused_by_name(change: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=next(iter(change))):
         Patterns(**change)
 
 
@@ -193,8 +179,8 @@ def test_wrong_images_and_places_are_refused() -> None:
     patterns = Patterns(canvas=60)
     with pytest.raises(TypeError, match="float32"):
         patterns(torch.zeros(2, 1, 60, 60, dtype=torch.uint8), seeded())
-    with pytest.raises(ValueError, match="square images, got 60x50"):
+    with pytest.raises(ValueError, match="60x50"):
         patterns(torch.zeros(2, 1, 60, 50), seeded())
     for top, left in ((-1, 0), (0, 53)):
-        with pytest.raises(ValueError, match="does not lie inside"):
+        with pytest.raises(ValueError, match="inside"):
             patterns.apply(torch.zeros(1, 60, 60), (Outline("square", "small", top, left, 120),))
