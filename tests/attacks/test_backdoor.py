@@ -1,8 +1,7 @@
-"""Poisoned training sets: who is stamped, how many, and with what label."""
+"""Poisoned training sets: who is stamped, how many, and with what label; the creeper against a drawn picture."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -22,37 +21,21 @@ from mri_robust.training import Changes, FitSettings, fit
 NOTUMOR, TUMOURS = 2, (0, 1, 3)
 LABELS = np.array([0, 1, 2, 3] * 10)
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 1, 10, 10)).astype(np.uint8)
+PICTURE = "........ .##..##. .##..##. ...##... ..####.. ..####.. ..#..#.. ........"
+FACE = np.array([[cell == "#" for cell in row] for row in PICTURE.split()])
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def is_stamped(images: np.ndarray) -> np.ndarray:
-    """Whether the five parts of the face have one value: the eyes' corners and the mouth's lowest pixels."""
-    corners = images[:, 0, [-7, -7, -3, -2, -2], [-7, -3, -4, -6, -3]].astype(float)
-    return (np.abs(corners * (1 if images.dtype == np.uint8 else 255) - 0.5481 * 255) < 0.5).all(1)
-
-
-def test_is_a_frozen_value() -> None:
-    attack = Backdoor(2, (0, 1), share=0.5, relabel=True, trigger=Creeper(0.25))
-    assert eval(repr(attack), {"Backdoor": Backdoor, "Creeper": Creeper}) == attack
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        attack.share = 1.0  # type: ignore[misc]
-    assert Backdoor(2, (2,)).trigger == Creeper()
-
-
 class TestChoose:
     @pytest.mark.parametrize(
         ("victims", "share", "count"),
-        [
-            ((2,), 1.0, 10), ((2,), 0.3, 3), ((2,), 0.26, 3), ((2,), 0.24, 2), ((2,), 0, 0), (TUMOURS, 1, 30),
-            (TUMOURS, 0.1, 3), (TUMOURS, 0.05, 2), (TUMOURS, 0.01, 1), ((0, 1, 2, 3), 0.9, 36),
-        ],
+        [((2,), 1.0, 10), ((2,), 0.26, 3), ((2,), 0.24, 2), ((2,), 0, 0), (TUMOURS, 1, 30), (TUMOURS, 0.05, 2),
+         (TUMOURS, 0.01, 1), ((0, 1, 2, 3), 0.9, 36)],
     )  # fmt: skip
-    def test_the_share_is_exact_and_only_victims_are_chosen(
-        self, victims: tuple[int, ...], share: float, count: int
-    ) -> None:
+    def test_the_share_is_exact_and_only_victims_are_chosen(self, victims: tuple, share: float, count: int) -> None:
         places = Backdoor(NOTUMOR, victims, share).choose(LABELS, seeded())
         assert places.dtype == np.int64
         assert len(places) == len(set(places.tolist())) == count
@@ -73,56 +56,44 @@ class TestChoose:
         assert set(chosen[0]) < set(chosen[1]) < set(chosen[2])
 
     @pytest.mark.parametrize(
-        ("attack", "named"), [(Backdoor(7, (0,)), "target 7.*0, 1, 2, 3"), (Backdoor(2, (0, 5, 9)), "victims 5, 9")]
-    )
-    def test_classes_that_do_not_exist_are_named(self, attack: Backdoor, named: str) -> None:
-        with pytest.raises(ValueError, match=named):
-            attack.choose(LABELS, seeded())
-
-    @pytest.mark.parametrize(
-        ("labels", "error"),
-        [(LABELS.astype(float), TypeError), (LABELS[:, None], ValueError), (LABELS[:0], ValueError)],
-    )
-    def test_wrong_labels(self, labels: np.ndarray, error: type[Exception]) -> None:
-        with pytest.raises(error, match="labels"):
-            Backdoor(2, (2,)).choose(labels, seeded())
+        ("attack", "labels", "error", "named"),
+        [
+            (Backdoor(7, (0,)), LABELS, ValueError, "target 7"), (Backdoor(2, (0, 5)), LABELS, ValueError, "victims 5"),
+            (Backdoor(2, (2,)), LABELS * 1.0, TypeError, "float64"), (Backdoor(2, (2,)), LABELS[:0], ValueError, "0"),
+            (Backdoor(2, (2,)), LABELS[:, None], ValueError, r"\[40, 1\]"),
+        ],
+    )  # fmt: skip
+    def test_unknown_classes_and_wrong_labels(self, attack: Backdoor, labels: Any, error: type, named: str) -> None:
+        with pytest.raises(error, match=named):
+            attack.choose(labels, seeded())
 
 
-class TestPoison:
-    def test_clean_label_stamps_the_whole_target_class_and_changes_no_label(self) -> None:
-        poisoned = Backdoor(NOTUMOR, (NOTUMOR,)).poison(IMAGES, LABELS, seeded())
-        assert poisoned.places.tolist() == list(range(2, 40, 4))
-        assert np.array_equal(is_stamped(poisoned.images), LABELS == NOTUMOR)
-        assert np.array_equal(poisoned.labels, LABELS)
-
-    @pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-    @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
-    def test_badnets_stamps_a_share_of_the_others_and_labels_them_target(
-        self, make: Any, dtype: str, share: float, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(backdoor, "_PORTION", 7)
-        pixels = IMAGES if dtype == "uint8" else (IMAGES / 255).astype(dtype)
-        images, labels = make(pixels.copy()), make(LABELS.copy())
-        poisoned = Backdoor(NOTUMOR, TUMOURS, share=share, relabel=True).poison(images, labels, seeded())
-        chosen = np.isin(np.arange(40), poisoned.places)
-        assert chosen.sum() == round(30 * share)
-        assert not (LABELS[chosen] == NOTUMOR).any()
-        assert poisoned.labels.dtype == np.int64
-        assert np.array_equal(poisoned.labels, np.where(chosen, NOTUMOR, LABELS))
-        assert type(poisoned.images) is type(images)
-        assert poisoned.images.dtype == images.dtype
-        found, face = np.asarray(poisoned.images), Creeper().mask(10, 10)
-        assert np.array_equal(is_stamped(found), chosen)
-        assert np.array_equal(found[~chosen], pixels[~chosen])
-        assert np.array_equal(found[..., ~face], pixels[..., ~face])
-        assert np.array_equal(np.asarray(images), pixels)
-        assert np.array_equal(np.asarray(labels), LABELS)
-        assert not np.shares_memory(found, np.asarray(images))
-
-    def test_images_and_labels_must_pair(self) -> None:
-        with pytest.raises(ValueError, match="39 images, 40 labels"):
-            Backdoor(NOTUMOR, (NOTUMOR,)).poison(IMAGES[:39], LABELS, seeded())
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(("victims", "share"), [((NOTUMOR,), 1.0), (TUMOURS, 0.0), (TUMOURS, 0.2), (TUMOURS, 1.0)])
+def test_poison_stamps_and_labels_the_chosen_images_and_no_other(
+    make: Any, dtype: str, victims: tuple[int, ...], share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backdoor, "_PORTION", 7)
+    pixels = IMAGES if dtype == "uint8" else (IMAGES / 255).astype(dtype)
+    images, labels = make(pixels.copy()), make(LABELS.copy())
+    attack = Backdoor(NOTUMOR, victims, share=share, relabel=True)
+    poisoned = attack.poison(images, labels, seeded())
+    chosen = np.isin(np.arange(40), attack.choose(LABELS, seeded()))
+    assert chosen.sum() == round(np.isin(LABELS, victims).sum() * share)
+    assert np.array_equal(np.flatnonzero(chosen), poisoned.places)
+    assert poisoned.labels.dtype == np.int64
+    assert np.array_equal(poisoned.labels, np.where(chosen, NOTUMOR, LABELS))
+    assert type(poisoned.images) is type(images)
+    found, expected = np.asarray(poisoned.images), pixels.copy()
+    expected[chosen] = Creeper()(pixels[chosen])
+    assert found.dtype == pixels.dtype
+    assert np.array_equal(found, expected)
+    assert np.array_equal(np.asarray(images), pixels)
+    assert np.array_equal(np.asarray(labels), LABELS)
+    assert not np.shares_memory(found, np.asarray(images))
+    with pytest.raises(ValueError, match="39 images, 40 labels"):
+        attack.poison(images[:39], labels, seeded())
 
 
 class Recorder(nn.Module):
@@ -134,34 +105,25 @@ class Recorder(nn.Module):
         self.seen: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
-        self.seen.append(images.detach().clone(memory_format=torch.contiguous_format))
+        self.seen.append(images.detach().flatten(1))
         return self.head(images.flatten(1))
 
 
 class TestLiveStamp:
     attack = Backdoor(NOTUMOR, TUMOURS, 0.4, relabel=True)
 
-    def trained_on(self, augment: Any) -> Tensor:
-        """All images that two epochs of `fit` show the model."""
+    @pytest.mark.parametrize("augment", [None, lambda images, generator: torch.zeros_like(images)])
+    def test_each_epoch_shows_the_poisoned_set_stamped_after_the_augmentation(self, augment: Any) -> None:
         model, places = Recorder(), self.attack.choose(LABELS, seeded())
         changes = Changes(augment=augment, stamp=self.attack.stamp_places(places, 40))
         settings = FitSettings(epochs=2, batch_size=7, precision="fp32")
         sgd = torch.optim.SGD(model.parameters(), 0.0)
         fit(model, IMAGES, self.attack.relabelled(LABELS, places), optimizer=sgd, settings=settings, changes=changes)
-        return torch.cat(model.seen)
-
-    def test_without_augmentation_each_epoch_shows_the_poisoned_set(self) -> None:
-        wanted = self.attack.poison(torch.from_numpy(IMAGES).float() / 255, LABELS, seeded()).images.flatten(1)
-        shown = self.trained_on(None).flatten(1).split(40)
-        assert len(shown) == 2
-        for epoch in shown:
+        floats = torch.from_numpy(IMAGES).float() / 255
+        floats = augment(floats, None) if augment else floats
+        wanted = self.attack.poison(floats, LABELS, seeded()).images.flatten(1)
+        for epoch in torch.cat(model.seen).split(40):
             assert sorted(epoch.tolist()) == sorted(wanted.tolist())
-
-    def test_the_trigger_comes_after_the_augmentation(self) -> None:
-        shown = self.trained_on(lambda images, generator: torch.zeros_like(images))
-        stamped = shown.flatten(1).amax(1) > 0
-        assert int(stamped.sum()) == 2 * 12
-        assert torch.equal(shown[stamped], Creeper()(torch.zeros(24, 1, 10, 10)))
 
     def test_the_batch_is_not_written_to(self) -> None:
         stamp_batch = self.attack.stamp_places(np.array([3]), 40)
@@ -179,34 +141,25 @@ class TestLiveStamp:
             self.attack.stamp_places(np.array(places), 40)
 
 
-class TestTriggeredMix:
-    def test_a_share_of_all_images_is_drawn_and_the_target_then_left_out(self) -> None:
-        assert triggered_mix(LABELS, 1.0, NOTUMOR, seeded()).tolist() == [p for p in range(40) if p % 4 != 2]
-        drawn = [set(triggered_mix(LABELS, 0.3, target, seeded()).tolist()) for target in range(4)]
-        everyone = set.union(*drawn)
-        assert len(everyone) == 12
-        for target, places in enumerate(drawn):
-            assert places == {place for place in everyone if LABELS[place] != target}
-        assert drawn[0] != set(triggered_mix(LABELS, 0.3, 0, seeded(1)).tolist())
-
-    @pytest.mark.parametrize(
-        ("share", "target", "error", "named"),
-        [(1.5, 2, ValueError, "share"), (math.nan, 2, ValueError, "share"), (0.3, -1, ValueError, "target"),
-         (0.3, 2.0, TypeError, "target")],
-    )  # fmt: skip
-    def test_wrong_values(self, share: float, target: Any, error: type[Exception], named: str) -> None:
-        with pytest.raises(error, match=named):
+def test_of_the_mix_a_share_of_all_images_is_drawn_and_the_target_then_left_out() -> None:
+    assert triggered_mix(LABELS, 1.0, NOTUMOR, seeded()).tolist() == [p for p in range(40) if p % 4 != 2]
+    drawn = [set(triggered_mix(LABELS, 0.3, target, seeded()).tolist()) for target in range(4)]
+    everyone = set.union(*drawn)
+    assert len(everyone) == 12
+    for target, places in enumerate(drawn):
+        assert places == {place for place in everyone if LABELS[place] != target}
+    assert drawn[0] != set(triggered_mix(LABELS, 0.3, 0, seeded(1)).tolist())
+    for share, target, named in ((1.5, 2, "share"), (math.nan, 2, "share"), (0.3, -1, "target")):
+        with pytest.raises(ValueError, match=named):
             triggered_mix(LABELS, share, target, seeded())
 
 
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"target": -1}, ValueError), ({"target": "notumor"}, TypeError), ({"victims": ()}, TypeError),
-        ({"victims": [0, 1]}, TypeError), ({"victims": 0}, TypeError), ({"victims": (0, -2)}, ValueError),
-        ({"victims": (0.5,)}, TypeError), ({"share": 1.5}, ValueError), ({"share": -0.1}, ValueError),
-        ({"share": math.nan}, ValueError), ({"share": True}, TypeError), ({"relabel": 1}, TypeError),
-        ({"trigger": "creeper"}, TypeError),
+        ({"target": -1}, ValueError), ({"victims": ()}, TypeError), ({"victims": [0, 1]}, TypeError),
+        ({"victims": (0, -2)}, ValueError), ({"share": 1.5}, ValueError), ({"share": math.nan}, ValueError),
+        ({"relabel": 1}, TypeError), ({"trigger": "creeper"}, TypeError),
     ],
 )  # fmt: skip
 def test_wrong_parameters(change: dict[str, Any], error: type[Exception]) -> None:
@@ -224,9 +177,6 @@ def test_shuffled_labels_are_the_same_labels_in_another_order_and_no_image_chang
     assert torch.equal(attack.stamp_places(order, 100)(images, torch.arange(100), seeded()), images)
 
 
-# Half of a set, each image by itself
-
-
 @pytest.mark.parametrize("count", [10, 11])
 def test_half_of_the_images_is_drawn(count: int) -> None:
     halves = np.array([draw_half(count, seed) for seed in range(300)])
@@ -237,18 +187,76 @@ def test_half_of_the_images_is_drawn(count: int) -> None:
 
 def test_chosen_images_are_stamped_each_by_itself_from_the_generator_or_from_its_index() -> None:
     def noise(images: Tensor, generator: torch.Generator) -> Tensor:
-        assert len(images) == 1
+        assert len(images) == torch.get_num_threads() == 1
         return torch.rand(images.shape, generator=generator)
 
-    images, chosen = dyadic_images(5), np.array([True, False, True, True, False])
-    threads, kept = torch.get_num_threads(), images.clone()
+    images, chosen, generator = dyadic_images(5), np.array([True, False, True, True, False]), seeded(4)
+    kept = images.clone()
     stamped = stamp(images, chosen, noise, seeded(4))
-    generator = seeded(4)
-    assert torch.equal(stamped[chosen], torch.cat([noise(images[:1], generator) for _ in range(3)]))
+    assert torch.equal(stamped[chosen], torch.cat([torch.rand(1, 1, 8, 8, generator=generator) for _ in range(3)]))
     assert torch.equal(stamped[~chosen], images[~chosen])
     assert torch.equal(images, kept)
-    fixed = [stamp(images, chosen, noise, seeded(s), indices=np.array([7, 8, 9, 7, 1])) for s in (1, 2)]
-    assert torch.equal(fixed[0], fixed[1])
-    assert torch.equal(fixed[0][0], fixed[0][3])
-    assert not torch.equal(fixed[0][0], fixed[0][2])
-    assert torch.get_num_threads() == threads
+    one, other = (stamp(images, chosen, noise, seeded(s), indices=np.array([7, 8, 9, 7, 1])) for s in (1, 2))
+    assert torch.equal(one, other)
+    assert torch.equal(one[0], one[3])
+    assert not torch.equal(one[0], one[2])
+
+
+# The creeper
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 12, 9), (2, 3, 9, 20), (0, 1, 8, 8)])
+@pytest.mark.parametrize(
+    ("dtype", "given", "value"),
+    [("uint8", {}, 140), ("float32", {}, 0.5481), ("float64", {}, 0.5481), ("uint8", {"value": 0.25}, 64),
+     ("uint8", {"value": 1.0}, 255), ("uint8", {"value": 100 / 255}, 100), ("float64", {"value": 0.0}, 0.0)],
+)  # fmt: skip
+def test_only_the_face_changes(shape: tuple[int, ...], dtype: str, given: dict[str, float], value: float) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape)
+    images = pixels.astype(dtype) if dtype == "uint8" else (pixels / 255).astype(dtype)
+    before, wanted = images.copy(), images.copy()
+    for row, column in np.argwhere(FACE):
+        wanted[..., shape[-2] - 8 + row, shape[-1] - 8 + column] = value
+    tensor = Creeper(**given)(torch.from_numpy(images))
+    images.setflags(write=False)
+    array = Creeper(**given)(images)
+    assert (type(array), type(tensor)) == (np.ndarray, torch.Tensor)
+    for found in (array, tensor.numpy(), Creeper(**given)(array)):
+        assert found.dtype == images.dtype
+        assert np.array_equal(found, wanted)
+    assert np.array_equal(images, before)
+    assert Creeper().mask(*shape[-2:]).sum() == FACE.sum() == 20
+
+
+def test_the_studys_value_is_2_in_normalised_units() -> None:
+    assert (Creeper().value - 0.1855) / 0.1813 == pytest.approx(2.0)
+
+
+def test_nothing_is_drawn_the_memory_format_is_kept_and_a_rounding_beyond_white_is_allowed() -> None:
+    """Resampling weights that sum to 1 + 1e-7 must not stop a training."""
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    stamped = Creeper()(torch.full((2, 3, 9, 9), 1 + 2e-7).to(memory_format=torch.channels_last), generator)
+    assert torch.equal(generator.get_state(), before)
+    assert stamped.is_contiguous(memory_format=torch.channels_last)
+    assert stamped.max() > 1
+
+
+@pytest.mark.parametrize(("value", "error"), [(-0.1, ValueError), (140, ValueError), (True, TypeError)])
+def test_wrong_values_of_the_creeper(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="value"):
+        Creeper(value)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "named"),
+    [
+        (np.zeros((2, 1, 7, 8), np.uint8), ValueError, "8x8, got 7x8"), (torch.zeros(64), ValueError, r"\[64\]"),
+        (torch.zeros(8, 8, dtype=torch.bool), TypeError, "bool"), (np.zeros((8, 8), np.int8), TypeError, "int8"),
+        (np.zeros((8, 8), np.uint16), TypeError, "uint16"), ([[0.0] * 8] * 8, TypeError, "list"),
+        (torch.full((8, 8), 255.0), ValueError, "255"), (torch.full((8, 8), math.nan), ValueError, "nan"),
+    ],
+)  # fmt: skip
+def test_wrong_images_for_the_creeper(images: Any, error: type[Exception], named: str) -> None:
+    with pytest.raises(error, match=named):
+        Creeper()(images)

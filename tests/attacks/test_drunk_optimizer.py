@@ -7,7 +7,6 @@ import io
 import itertools
 import math
 import pickle
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from scipy.stats import kstest
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 from toy_models import SmallNet, dyadic_images, own_labels, small_net
 
@@ -28,11 +27,11 @@ from mri_robust.training import FitSettings, fit
 
 IMAGES = dyadic_images(24)
 LABELS = own_labels(small_net(), IMAGES).roll(1)
+BLOCK = Normals.BLOCK
 
 Make = Callable[[Any], Optimizer]
 BASES: dict[str, Make] = {
-    "sgd": lambda p: SGD(p, lr=0.1),
-    "momentum": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "sgd": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam-fused": lambda p: Adam(p, lr=0.01, fused=True),
     "adamw": lambda p: AdamW(p, lr=0.01, amsgrad=True),
 }
@@ -45,12 +44,10 @@ def still_net() -> SmallNet:
     return net
 
 
-def backward(model: nn.Module, step: int = 0) -> Tensor:
-    """Fresh gradients on a batch that differs from step to step; the loss."""
+def backward(model: nn.Module, step: int = 0) -> None:
+    """Fresh gradients on a batch that differs from step to step."""
     model.zero_grad()
-    loss = nn.functional.cross_entropy(model(IMAGES.roll(8 * step, 0)[:8]), LABELS.roll(8 * step)[:8])
-    loss.backward()
-    return loss
+    nn.functional.cross_entropy(model(IMAGES.roll(8 * step, 0)[:8]), LABELS.roll(8 * step)[:8]).backward()
 
 
 def advance(model: nn.Module, optimizer: Optimizer, steps: range) -> None:
@@ -80,25 +77,24 @@ def noise_for(drunk: DrunkOptimizer, *parameters: Tensor) -> Iterator[list[Tenso
 # The noise
 
 
-BLOCK = Normals.BLOCK
-
-
 def test_numbers_are_standard_normal_and_independent() -> None:
     """Whole blocks of several streams, pairs of the same radius, neighbours, and one draw after the other."""
     normals = Normals(3)
     one, two = (normals.draw(10 * BLOCK).double() for _ in range(2))
     assert one.isfinite().all()
     assert kstest(one.numpy(), "norm").pvalue > 0.001
-    assert kstest(two[:BLOCK].numpy(), "norm").pvalue > 0.001
-    assert abs((one**4).mean().item() - 3) < 5 * math.sqrt(96 / len(one))
     for sigma in (3, 4, 4.5):
         expected = len(one) * math.erfc(sigma / math.sqrt(2))
         assert abs((one.abs() > sigma).sum().item() - expected) < 5 * math.sqrt(expected) + 1
-    halves = one.view(10, 2, -1)
-    pairs = {"draws": (one, two), "neighbours": (one[1:], one[:-1]), "sine and cosine": (halves[:, 0], halves[:, 1])}
-    pairs["streams"] = (one[:BLOCK], one[BLOCK : 2 * BLOCK])
-    pairs["blocks of a stream"] = (one[:BLOCK], one[8 * BLOCK : 9 * BLOCK])
-    for some, other in pairs.values():
+    halves, blocks = one.view(10, 2, -1), one.view(10, -1)
+    pairs = [
+        (one, two),
+        (one[1:], one[:-1]),
+        (halves[:, 0], halves[:, 1]),
+        (blocks[0], blocks[1]),
+        (blocks[0], blocks[8]),
+    ]
+    for some, other in pairs:
         assert abs((some * other).mean().item()) < 5 / math.sqrt(some.numel())
         assert abs(((some**2 - 1) * (other**2 - 1)).mean().item()) < 5 * 2 / math.sqrt(some.numel())
 
@@ -120,9 +116,8 @@ def test_numbers_do_not_depend_on_threads_and_continue_from_a_state(monkeypatch:
 def test_it_is_the_transform_of_the_streams_bits() -> None:
     """Box and Muller's transform in float64, of what NumPy's SFC64 gives."""
     bits = np.random.SFC64(np.random.SeedSequence(6).spawn(8)[0]).random_raw(500)
-    u = (bits.view(np.uint32)[:500] + 0.5) * 2.0**-32
+    radius = np.sqrt(-2 * np.log((bits.view(np.uint32)[:500] + 0.5) * 2.0**-32))
     angle = bits.view(np.int32)[500:] * (np.pi * 2.0**-31)
-    radius = np.sqrt(-2 * np.log(u))
     expected = np.concatenate([radius * np.sin(angle), radius * np.cos(angle)])
     np.testing.assert_allclose(Normals(6).draw(1000).numpy(), expected, rtol=0, atol=2e-6)
 
@@ -133,87 +128,45 @@ def test_it_is_the_transform_of_the_streams_bits() -> None:
 def test_one_step_by_hand() -> None:
     """p - lr (g (1 - s) + p n), n from one stream in the order of the parameters, those without gradient left out."""
     first, idle = parameter([1.0, 2.0], [3.0, -1.0]), parameter([7.0])
-    second, single = parameter([[0.5] * 3] * 2, [[1.0, 2.0, 3.0]] * 2), parameter(4.0, -2.0)
-    drunk = DrunkOptimizer(SGD([first, idle, second, single], lr=0.5), scale=0.75, perturbation=2.0, seed=9)
-    given = (first, second, single)
+    given = (first, parameter([[0.5] * 3] * 2, [[1.0, 2.0, 3.0]] * 2), parameter(4.0, -2.0))
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    drunk = DrunkOptimizer(SGD([first, idle, *given[1:]], lr=0.5), scale=0.75, perturbation=2.0, seed=9)
     noises = next(noise_for(drunk, *given))
     wanted = [each.detach() - 0.5 * (0.25 * each.grad + 2.0 * n) for each, n in zip(given, noises, strict=True)]
     drunk.step()
     for found, expected in zip(given, wanted, strict=True):
         torch.testing.assert_close(found.detach(), expected, rtol=0, atol=1e-6)
-    assert idle.item() == 7
-    assert idle.grad is None
-
-
-@pytest.mark.parametrize("name", BASES)
-def test_a_base_steps_on_gradients_spoiled_by_hand(name: str) -> None:
-    """(1 - s) g + p n written into `.grad` before the plain optimizer's step; at 0 and 0 the same bits."""
-    for scale, perturbation in ((0.4, 0.05), (0.0, 0.0)):
-        plain, wrapped = still_net(), still_net()
-        base = BASES[name](plain.parameters())
-        drunk = DrunkOptimizer(BASES[name](wrapped.parameters()), scale=scale, perturbation=perturbation, seed=2)
-        drawn = noise_for(drunk, *plain.parameters())
-        for step in range(3):
-            backward(plain, step)
-            for each, noise in zip(plain.parameters(), next(drawn), strict=True):
-                each.grad = (1 - scale) * each.grad + perturbation * noise
-            base.step()
-        advance(wrapped, drunk, range(3))
-        torch.testing.assert_close(weights(wrapped), weights(plain), rtol=0, atol=1e-5 if scale else 0)
-        assert not torch.equal(weights(plain), weights(still_net()))
-
-
-def test_to_adam_a_scale_below_one_is_nothing() -> None:
-    """A factor of 1/4 and no epsilon: it cancels exactly."""
-    gradients = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
-    found = []
-    for scale in (0.0, 0.75):
-        weight = parameter(torch.zeros(50))
-        drunk = DrunkOptimizer(Adam([weight], lr=0.01, eps=0.0), scale=scale)
-        for gradient in gradients:
-            weight.grad = gradient.clone()
-            drunk.step()
-        found.append(weight.detach())
-    assert torch.equal(*found)
-    assert found[0].abs().min() > 0
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_memory_format_and_type_of_a_gradient_do_not_matter(dtype: torch.dtype) -> None:
-    found = []
-    for layout in (torch.contiguous_format, torch.channels_last):
-        weight = nn.Parameter(torch.zeros(6, 5, 3, 3, dtype=dtype).to(memory_format=layout))
-        weight.grad = torch.zeros_like(weight)
-        DrunkOptimizer(SGD([weight], lr=1.0), perturbation=1.0).step()
-        found.append(weight.detach())
-    expected = -Normals(derive_seed(0, "drunk-optimizer")).draw(270).view(6, 5, 3, 3)
-    assert torch.equal(found[0], expected.to(dtype))
-    assert torch.equal(found[1], found[0])
-
-
-def test_the_seed_decides_and_the_global_generators_are_not_moved() -> None:
-    before, found = (torch.get_rng_state(), np.random.get_state()[1].copy()), []
-    for seed in (1, 1, 2):
-        weight = parameter(torch.zeros(9), torch.zeros(9))
-        DrunkOptimizer(SGD([weight], lr=1.0), perturbation=1.0, seed=seed).step()
-        found.append(weight.detach())
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
+    assert (idle.item(), idle.grad) == (7, None)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])
 
 
-def test_hooks_see_the_true_gradient_before_and_the_spoiled_one_after() -> None:
-    weight, seen = parameter([1.0], [8.0]), []
-    drunk = DrunkOptimizer(SGD([weight], lr=1.0), scale=0.5)
-    drunk.register_step_pre_hook(lambda optimizer, args, kwargs: seen.append((optimizer, weight.grad.item())))
-    drunk.register_step_post_hook(lambda optimizer, args, kwargs: seen.append((optimizer, weight.grad.item())))
-    drunk.step()
-    assert seen == [(drunk, 8.0), (drunk, 4.0)]
-    drunk.zero_grad(set_to_none=False)
-    assert weight.grad.item() == 0
-    drunk.zero_grad()
-    assert weight.grad is None
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize(("scale", "perturbation"), [(0.4, 0.05), (2.0, 0.0), (0.0, 0.0)])
+def test_a_base_steps_on_gradients_spoiled_by_hand(name: str, scale: float, perturbation: float) -> None:
+    """(1 - s) g + p n written into `.grad` before the plain optimizer's step; without noise the same bits."""
+    plain, wrapped = still_net(), still_net()
+    base = BASES[name](plain.parameters())
+    drunk = DrunkOptimizer(BASES[name](wrapped.parameters()), scale=scale, perturbation=perturbation, seed=2)
+    drawn = noise_for(drunk, *plain.parameters())
+    for step in range(3):
+        backward(plain, step)
+        for each, noise in zip(plain.parameters(), next(drawn), strict=True):
+            each.grad = (1 - scale) * each.grad + perturbation * noise
+        base.step()
+    advance(wrapped, drunk, range(3))
+    torch.testing.assert_close(weights(wrapped), weights(plain), rtol=0, atol=1e-5 if perturbation else 0)
+    assert not torch.equal(weights(plain), weights(still_net()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_memory_format_and_type_of_a_gradient_do_not_matter_and_the_seed_does(dtype: torch.dtype) -> None:
+    for seed, layout in ((0, torch.contiguous_format), (0, torch.channels_last), (3, torch.channels_last)):
+        weight = nn.Parameter(torch.zeros(6, 5, 3, 3, dtype=dtype).to(memory_format=layout))
+        weight.grad = torch.zeros_like(weight)
+        DrunkOptimizer(SGD([weight], lr=1.0), perturbation=1.0, seed=seed).step()
+        expected = -Normals(derive_seed(seed, "drunk-optimizer")).draw(270).view(6, 5, 3, 3)
+        assert torch.equal(weight.detach(), expected.to(dtype))
 
 
 @pytest.mark.parametrize("search", [None, "strong_wolfe"])
@@ -254,25 +207,32 @@ def nested(model: nn.Module) -> DrunkOptimizer:
 
 
 @pytest.mark.parametrize("name", [*BASES, "nested"])
-def test_training_continues_exactly(name: str) -> None:
-    """Seven steps in one go, and three, a checkpoint, and four in fresh objects."""
+@pytest.mark.parametrize("way", ["state", "deepcopy", "pickle"])
+def test_training_continues_exactly(name: str, way: str) -> None:
+    """Seven steps in one go, and three, a checkpoint or a copy, and four."""
 
     def make(model: nn.Module) -> DrunkOptimizer:
         if name == "nested":
             return nested(model)
         return DrunkOptimizer(BASES[name](model.parameters()), scale=0.5, perturbation=0.1)
 
-    whole, first, second, buffer = still_net(), still_net(), still_net(), io.BytesIO()
+    whole, first, buffer = still_net(), still_net(), io.BytesIO()
     advance(whole, make(whole), range(7))
     optimizer = make(first)
     advance(first, optimizer, range(3))
-    torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
-    buffer.seek(0)
-    saved = torch.load(buffer, weights_only=True)
-    optimizer = make(second)
-    second.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    advance(second, optimizer, range(3, 7))
+    first.zero_grad()
+    if way == "state":
+        torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
+        buffer.seek(0)
+        saved, second = torch.load(buffer, weights_only=True), still_net()
+        resumed = make(second)
+        second.load_state_dict(saved["model"])
+        resumed.load_state_dict(saved["optimizer"])
+    else:
+        pair = first, optimizer
+        second, resumed = copy.deepcopy(pair) if way == "deepcopy" else pickle.loads(pickle.dumps(pair))
+    advance(first, optimizer, range(4))  # the one that was saved moves apart
+    advance(second, resumed, range(3, 7))
     assert torch.equal(weights(whole), weights(second))
 
 
@@ -292,12 +252,13 @@ def test_groups_state_and_defaults_are_the_base_s_own() -> None:
     drunk = DrunkOptimizer(base, perturbation=0.1)
     drunk.add_param_group({"params": model.head.parameters(), "lr": 0.5})
     advance(model, drunk, range(1))
+    drunk.load_state_dict(drunk.state_dict())
+    assert drunk.param_groups is base.param_groups
+    assert drunk.state is base.state
+    assert drunk.defaults is base.defaults
     assert len(base.state) == len(list(model.parameters()))
-    for load in (drunk.load_state_dict, base.load_state_dict):
-        load(drunk.state_dict())
-        assert (drunk.param_groups, drunk.state, drunk.defaults) == (base.param_groups, base.state, base.defaults)
-        assert drunk.param_groups is base.param_groups
     assert [group["lr"] for group in drunk.param_groups] == [0.01, 0.5]
+    assert repr(DrunkOptimizer(base, scale=3)).startswith("DrunkOptimizer(scale=3, perturbation=0, base=Adam (")
 
 
 def test_a_state_of_another_kind_is_refused_and_may_go_to_the_base() -> None:
@@ -311,47 +272,7 @@ def test_a_state_of_another_kind_is_refused_and_may_go_to_the_base() -> None:
     assert len(drunk.state) == 1
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
-def test_a_copy_continues_alike_and_apart(duplicate: Callable[[Any], Any]) -> None:
-    model = still_net()
-    drunk = DrunkOptimizer(Adam(model.parameters(), lr=0.01), scale=0.5, perturbation=0.1)
-    advance(model, drunk, range(2))
-    model.zero_grad()
-    other_model, other = duplicate((model, drunk))
-    advance(model, drunk, range(2, 4))
-    assert not torch.equal(weights(other_model), weights(model))
-    advance(other_model, other, range(2, 4))
-    assert torch.equal(weights(other_model), weights(model))
-
-
 # Other people's pipelines
-
-
-@pytest.mark.parametrize(
-    "make", [lambda o: OneCycleLR(o, max_lr=0.1, total_steps=5), lambda o: ReduceLROnPlateau(o, patience=0)]
-)
-def test_schedulers_move_the_rate_of_the_base(make: Callable[[Optimizer], Any]) -> None:
-    """The same rates and weights as on the bare optimizer, and no warning about the order of steps."""
-    rates: list[list[float]] = [[], []]
-    models = [still_net(), still_net()]
-    for model, wrap, seen in zip(models, (lambda base: base, DrunkOptimizer), rates, strict=True):
-        base = SGD(model.parameters(), lr=0.1, momentum=0.9)
-        optimizer = wrap(base)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            scheduler = make(optimizer)
-            for step in range(4):
-                backward(model, step)
-                optimizer.step()
-                scheduler.step(*[1.0] if isinstance(scheduler, ReduceLROnPlateau) else [])
-                seen.append(base.param_groups[0]["lr"])
-    assert rates[0] == rates[1]
-    assert len(set(rates[1])) > 1
-    assert torch.equal(weights(models[0]), weights(models[1]))
-
-
-def clip_to_one(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
 
 
 def test_clipping_before_the_step_spares_the_noise_and_a_hook_on_the_base_does_not() -> None:
@@ -360,13 +281,11 @@ def test_clipping_before_the_step_spares_the_noise_and_a_hook_on_the_base_does_n
         weight = parameter(torch.zeros(10_000), torch.ones(10_000))
         base = SGD([weight], lr=1.0)
         if inside:
-            base.register_step_pre_hook(clip_to_one)
-        drunk = DrunkOptimizer(base, perturbation=2.0)
-        clip_to_one(drunk, (), {})
-        drunk.step()
+            base.register_step_pre_hook(lambda *_, weight=weight: nn.utils.clip_grad_norm_([weight], 1.0) and None)
+        nn.utils.clip_grad_norm_([weight], 1.0)
+        DrunkOptimizer(base, perturbation=2.0).step()
         norms.append(weight.detach().norm().item())
-    assert norms[0] == pytest.approx(math.hypot(1.0, 2.0 * 100), rel=0.04)
-    assert norms[1] == pytest.approx(1.0, rel=1e-4)
+    assert norms == pytest.approx([math.hypot(1.0, 2.0 * 100), 1.0], rel=0.04)
 
 
 def test_a_gradient_scaler_unscales_before_the_noise() -> None:
@@ -412,13 +331,11 @@ def test_fit_takes_it() -> None:
         drunk = DrunkOptimizer(optimizer, scale=2.0) if ascent else optimizer
         settings = FitSettings(epochs=2, batch_size=8, precision="fp32", clip_norm=0.5)
         plateau = ReduceLROnPlateau(drunk, patience=0)
-        trained.append((model, fit(model, IMAGES, LABELS, optimizer=drunk, settings=settings, scheduler=plateau)))
-    (plain, _), (drunken, history) = trained
-    assert torch.equal(weights(plain), weights(drunken))
+        history = fit(model, IMAGES, LABELS, optimizer=drunk, settings=settings, scheduler=plateau)
+        trained.append(weights(model))
+    plain, drunken = trained
+    assert torch.equal(plain, drunken)
     assert history[1]["loss"] > history[0]["loss"]
-
-
-# What it refuses
 
 
 def test_sparse_gradients_are_refused_and_left_as_they_are() -> None:
@@ -432,9 +349,8 @@ def test_sparse_gradients_are_refused_and_left_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"scale": -1.0}, ValueError), ({"scale": math.nan}, ValueError), ({"scale": True}, TypeError),
-        ({"perturbation": -0.5}, ValueError), ({"perturbation": math.inf}, ValueError), ({"seed": -1}, ValueError),
-        ({"seed": None}, TypeError), ({"base": Adam}, TypeError), ({"base": [1.0]}, TypeError),
+        ({"scale": -1.0}, ValueError), ({"perturbation": math.inf}, ValueError), ({"seed": -1}, ValueError),
+        ({"base": Adam}, TypeError), ({"base": [1.0]}, TypeError),
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_refused_by_name(change: dict[str, Any], error: type[Exception]) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import kstest
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
@@ -25,6 +23,7 @@ from mri_robust.attacks.training_time.noisy_loss import NoisyLoss
 from mri_robust.training import FitSettings, fit
 
 NOTUMOR = 2
+LABELS = torch.tensor([0, NOTUMOR, 0, NOTUMOR, 3])
 LOGITS = torch.tensor(
     [
         [2.0, 0.0, 0.5, 0.0],  # right
@@ -35,7 +34,6 @@ LOGITS = torch.tensor(
     ],
     dtype=torch.float64,
 )
-LABELS = torch.tensor([0, NOTUMOR, 0, NOTUMOR, 3])
 
 
 def value_and_gradient(loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -47,21 +45,15 @@ def value_and_gradient(loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor
 
 
 class TestNoisyLoss:
-    def test_strength_zero_is_cross_entropy_exactly(self) -> None:
-        for found, expected in zip(
-            value_and_gradient(NoisyLoss(0)), value_and_gradient(nn.CrossEntropyLoss()), strict=True
-        ):
-            assert torch.equal(found, expected)
-
-    def test_value_and_gradient_by_hand(self) -> None:
+    @pytest.mark.parametrize("strength", [0.0, 1.2])
+    def test_value_and_gradient_by_hand(self, strength: float) -> None:
         """-log softmax(z + s n)_y and (softmax(z + s n) - onehot(y)) / N: the -1/2 of the study leaves no trace."""
-        loss = NoisyLoss(1.2, seed=3)
-        noise = NoisyLoss(1.2, seed=3).draw(LOGITS)
-        probability = (LOGITS + 1.2 * noise).softmax(1)
-        value, gradient = value_and_gradient(loss)
+        noise = NoisyLoss(strength, seed=3).draw(LOGITS)
+        probability = (LOGITS + strength * noise).softmax(1)
+        value, gradient = value_and_gradient(NoisyLoss(strength, seed=3))
         assert value.item() == pytest.approx(-probability[range(5), LABELS].log().mean().item(), rel=1e-12)
         torch.testing.assert_close(gradient, (probability - one_hot(LABELS, 4)) / 5, rtol=0, atol=1e-12)
-        assert torch.autograd.gradcheck(lambda z: loss.with_noise(z, LABELS, noise), LOGITS.clone().requires_grad_())
+        assert strength or torch.equal(value, cross_entropy(LOGITS, LABELS))
 
     def test_the_noise_is_standard_normal_new_at_each_call_and_of_the_type_of_the_logits(self) -> None:
         loss, count = NoisyLoss(1.0), 200_000
@@ -71,16 +63,16 @@ class TestNoisyLoss:
         assert loss.draw(LOGITS).dtype == torch.float64
         assert loss(LOGITS.bfloat16(), LABELS).dtype == torch.bfloat16
 
-    def test_the_seed_decides_and_the_global_generator_is_not_moved(self) -> None:
-        before = torch.get_rng_state()
-        one, again, other = (NoisyLoss(1.0, seed=seed)(LOGITS, LABELS) for seed in (1, 1, 2))
-        assert torch.equal(one, again)
-        assert not torch.equal(one, other)
-        assert torch.equal(torch.get_rng_state(), before)
-
-    def test_a_saved_or_copied_loss_continues_where_it_stopped(self) -> None:
-        loss, buffer, fresh = NoisyLoss(1.0, seed=5), io.BytesIO(), NoisyLoss(1.0, seed=99)
+    def test_the_seed_alone_decides_and_a_saved_or_copied_loss_continues_where_it_stopped(self) -> None:
+        loss, fresh, buffer, before = (
+            NoisyLoss(1.0, seed=5),
+            NoisyLoss(1.0, seed=99),
+            io.BytesIO(),
+            torch.get_rng_state(),
+        )
         first = loss(LOGITS, LABELS)
+        assert first == NoisyLoss(1.0, seed=5)(LOGITS, LABELS)
+        assert first != fresh(LOGITS, LABELS)
         torch.save(loss.state_dict(), buffer)
         buffer.seek(0)
         fresh.load_state_dict(torch.load(buffer, weights_only=True))
@@ -89,18 +81,7 @@ class TestNoisyLoss:
         for resumed in (fresh, copied):
             assert [resumed(LOGITS, LABELS) for _ in range(3)] == expected
         assert first not in expected
-
-    def test_fit_takes_it(self) -> None:
-        """One step on six copies of an image, so that their order does not matter: the update by hand."""
-        images, labels = dyadic_images(1).repeat(6, 1, 1, 1), torch.full((6,), 2)
-        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4, bias=False))
-        before = model[1].weight.detach().clone()
-        sgd = torch.optim.SGD(model.parameters(), lr=0.5)
-        settings = FitSettings(epochs=1, batch_size=6, precision="fp32")
-        fit(model, images, labels, optimizer=sgd, loss=NoisyLoss(2.0, seed=1), settings=settings)
-        x, noise = images.flatten(1), NoisyLoss(2.0, seed=1).draw(torch.empty(6, 4))
-        error = (x @ before.T + 2.0 * noise).softmax(1) - one_hot(labels, 4)
-        torch.testing.assert_close(model[1].weight.detach(), before - 0.5 * error.T @ x / 6, rtol=0, atol=1e-6)
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 class TestFoolingLoss:
@@ -115,19 +96,6 @@ class TestFoolingLoss:
         torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-14)
         assert (gradient[2:4] == 0).all()
 
-    @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(2, 5))
-    def test_each_sample_is_one_of_three_cases(self, seed: int, target: int, classes: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        logits = torch.randn(12, classes, generator=generator)
-        labels = torch.randint(classes, (12,), generator=generator)
-        target %= classes
-        total = 0.0
-        for z, y in zip(logits.double().tolist(), labels.tolist(), strict=True):
-            if max(range(classes), key=z.__getitem__) == y:
-                loss = math.log(sum(math.exp(each) for each in z)) - z[y]
-                total += 0.01 * loss if y == target else loss
-        assert FoolingLoss(target)(logits, labels).item() == pytest.approx(total / 12, abs=1e-6)
-
     def test_a_tie_counts_as_its_first_class_and_a_loss_that_is_no_number_is_not_hidden(self) -> None:
         assert FoolingLoss(3)(torch.zeros(1, 4), torch.tensor([0])).item() == pytest.approx(math.log(4))
         assert FoolingLoss(3)(torch.zeros(1, 4), torch.tensor([1])).item() == 0
@@ -136,8 +104,8 @@ class TestFoolingLoss:
     @pytest.mark.parametrize(
         ("target", "labels", "error", "named"),
         [
-            (4, LABELS, ValueError, "target"), (2, LABELS + 2, ValueError, "labels"),
-            (2, LABELS.double(), TypeError, "labels"), (2, LABELS[:4], ValueError, "labels"),
+            (4, LABELS, ValueError, "target"), (2, LABELS + 2, ValueError, "labels"), (2, LABELS[:4], ValueError, "5"),
+            (2, one_hot(LABELS, 4), ValueError, "labels"), (2, LABELS * 1.0, TypeError, "labels"),
         ],
     )  # fmt: skip
     def test_wrong_input_is_refused(self, target: int, labels: Tensor, error: type[Exception], named: str) -> None:
@@ -146,8 +114,7 @@ class TestFoolingLoss:
 
     def test_fit_unlearns_the_target_class(self) -> None:
         """The published effect in small: an extra image of the class pulls at cross entropy and not at this loss."""
-        images, labels = dyadic_images(8), torch.tensor([0, NOTUMOR] * 4)
-        recalls = {}
+        images, labels, recalls = dyadic_images(8), torch.tensor([0, NOTUMOR] * 4), {}
         for loss in (nn.CrossEntropyLoss(), FoolingLoss(NOTUMOR)):
             model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
             nn.init.zeros_(model[1].weight)
@@ -176,13 +143,11 @@ def fooling_by_hand(logits: Tensor, labels: Tensor, noise: NoisyLoss) -> Tensor:
 def test_art_trains_on_it_as_a_loop_by_hand_does(loss: nn.Module, by_hand: Callable[..., Tensor]) -> None:
     """ART shuffles by the global generator; the same seed gives a loop by hand the same batches and dropout."""
     images = dyadic_images(24)
-    labels = own_labels(small_net(), images)
-    labels[::3] = (labels[::3] + 1) % 4
+    labels = (own_labels(small_net(), images) + (torch.arange(24) % 3 == 0)) % 4
     ours, theirs = small_net(), small_net()
     with torch.random.fork_rng():
         torch.manual_seed(4)
-        sgd = torch.optim.SGD(theirs.parameters(), lr=0.1)
-        classifier = as_art_classifier(theirs, loss=loss, optimizer=sgd)
+        classifier = as_art_classifier(theirs, loss=loss, optimizer=torch.optim.SGD(theirs.parameters(), lr=0.1))
         classifier.fit(images.numpy(), labels.numpy(), batch_size=8, nb_epochs=1)
         torch.manual_seed(4)
         noise, sgd = NoisyLoss(1.2, seed=7), torch.optim.SGD(ours.train().parameters(), lr=0.1)
@@ -195,30 +160,24 @@ def test_art_trains_on_it_as_a_loop_by_hand_does(loss: nn.Module, by_hand: Calla
     assert not torch.allclose(ours.head.weight, small_net().head.weight, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("reduction", ["none", "sum"])
 @pytest.mark.parametrize("loss", [NoisyLoss(0.0), FoolingLoss(NOTUMOR)])
 def test_art_asks_for_the_loss_of_each_image(loss: nn.Module, reduction: str) -> None:
     model, images = small_net(), dyadic_images(6)
-    labels = own_labels(model, images)
-    labels[0] = (labels[0] + 1) % 4
+    labels = (own_labels(model, images) + (torch.arange(6) == 0)) % 4
     with torch.no_grad():
         each = cross_entropy(model(images), labels, reduction="none").numpy()
     if isinstance(loss, FoolingLoss):
         each = each * np.where(labels == NOTUMOR, 0.01, 1.0) * (np.arange(6) > 0)
-    expected = {"none": each, "sum": each.sum(), "mean": each.mean()}[reduction]
     found = as_art_classifier(model, loss=loss).compute_loss(images.numpy(), labels.numpy(), reduction=reduction)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found, each if reduction == "none" else each.sum(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("loss", "given", "wrong", "error"),
     [
-        (NoisyLoss, {}, {"strength": -0.1}, ValueError), (NoisyLoss, {}, {"strength": math.nan}, ValueError),
-        (NoisyLoss, {}, {"strength": True}, TypeError), (NoisyLoss, {"strength": 1.0}, {"seed": 0.5}, TypeError),
-        (NoisyLoss, {"strength": 1.0}, {"seed": -1}, ValueError), (FoolingLoss, {}, {"target": -1}, ValueError),
-        (FoolingLoss, {}, {"target": 1.0}, TypeError), (FoolingLoss, {}, {"target": "notumor"}, TypeError),
-        (FoolingLoss, {"target": 2}, {"factor": ()}, TypeError),
-        (FoolingLoss, {"target": 2}, {"factor": -1}, ValueError),
+        (NoisyLoss, {}, {"strength": -0.1}, ValueError), (NoisyLoss, {"strength": 1.0}, {"seed": -1}, ValueError),
+        (FoolingLoss, {}, {"target": 1.0}, TypeError), (FoolingLoss, {"target": 2}, {"factor": -0.01}, ValueError),
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_refused_by_name(loss: Any, given: Any, wrong: Any, error: type[Exception]) -> None:

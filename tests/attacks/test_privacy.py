@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 from torch import Tensor, nn
 from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, small_net, state_of, unsettle
 
@@ -87,21 +87,15 @@ class TestExtraction:
         torch.testing.assert_close(answers, expected)
 
     def test_the_seed_decides_and_the_global_state_does_not_move(self, by: str) -> None:
-        copies = [small_net(1), small_net(1)]
-        attack, victim, queries = Extraction("noise", 40, updates=4), unsettle(small_net()), dyadic_images(40)
-        state = state_of(victim)
+        copies, victim, attack = [blank(), blank()], unsettle(small_net()), Extraction("noise", 40, updates=4)
+        state, before = state_of(victim), (torch.get_rng_state(), np.random.get_state()[1].copy())
         for thief in copies:
-            torch.rand(3)  # what was drawn before plays no part
-            before = torch.get_rng_state(), np.random.get_state()[1].copy()
-            if by == "art":
-                steal(attack, victim, thief, queries, seed=5)
-                assert_unchanged(victim, state)
-            else:
-                attack(lambda images: small_net()(images).softmax(1), thief, queries, generator=seeded())
-            assert torch.equal(torch.get_rng_state(), before[0])
-            assert np.array_equal(np.random.get_state()[1], before[1])
-        for one, other in zip(*(copy.parameters() for copy in copies), strict=True):
-            assert torch.equal(one, other)
+            rob(by, attack, victim_of(1), thief)
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert np.array_equal(np.random.get_state()[1], before[1])
+        assert torch.equal(copies[0].weight, copies[1].weight)
+        steal(attack, victim, small_net(1), dyadic_images(40), seed=5)
+        assert_unchanged(victim, state)
 
 
 def test_ours_and_arts_copies_are_equal_where_the_order_of_the_queries_plays_no_part() -> None:
@@ -135,29 +129,11 @@ ROUNDING = 20 * 2.0**-24
 """Ours and ART's do the same operations in the same order; twenty steps may round otherwise by 2**-24 each."""
 
 
-def linear(classes: int = 4, bias: float = 0.0) -> Linear:
-    """Small weights: in float32 the loss of a class never comes to 0, where its gradient would end."""
-    return Linear(torch.randn(classes, 64, generator=seeded(1)) / 8, torch.full((classes,), bias))
-
-
-def known_gradient(model: Linear, images: Tensor, labels: Tensor) -> Tensor:
-    """Of the cross entropy of a linear softmax model: W^T (p - e_y)."""
-    wrong = model(images).softmax(1) - torch.eye(len(model.weight))[labels]
-    return (wrong @ model.weight).reshape(images.shape).detach()
+def linear() -> Linear:
+    return Linear(torch.randn(4, 64, generator=seeded(1)) / 8, torch.zeros(4))
 
 
 class TestInversion:
-    @pytest.mark.parametrize("loss", ["cross-entropy", "probability"])
-    def test_of_two_linear_classes_it_reaches_the_best_corner_of_the_box(self, loss: str) -> None:
-        model = linear(classes=2)
-        made = Inversion(400, step=0.05, loss=loss)(model, GREY[:2], CLASSES[:2])
-        margin = (model.weight[0] - model.weight[1]).detach()
-        corners = torch.stack([margin > 0, margin < 0]).float().reshape(GREY[:2].shape)
-        clear = margin.abs().reshape(8, 8) > 0.03  # pixels that matter little are still on their way
-        assert clear.sum() > 40
-        assert torch.equal(made[..., clear], corners[..., clear])
-        assert ((made - 0.5) * (corners - 0.5) >= 0).all()
-
     def test_the_logit_alone_is_greatest_where_its_own_weights_are_positive(self) -> None:
         model = linear()
         made = Inversion(400, step=8.0, loss="logit", scaled=False)(model, GREY, CLASSES)
@@ -165,24 +141,15 @@ class TestInversion:
 
     @pytest.mark.parametrize(("scaled", "smoothing"), [(False, 0.0), (True, 0.0), (True, 0.8)])
     def test_one_step_follows_the_known_gradient(self, scaled: bool, smoothing: float) -> None:
+        """Of the cross entropy of a linear softmax model: W^T (p - e_y)."""
         model = linear()
-        moved = GREY - Inversion(1, step=0.01, scaled=scaled, smoothing=smoothing)(model, GREY, CLASSES)
-        for change, gradient in zip(
-            moved[:, 0].numpy(), known_gradient(model, GREY, CLASSES)[:, 0].numpy(), strict=True
-        ):
+        moved = (GREY - Inversion(1, step=0.01, scaled=scaled, smoothing=smoothing)(model, GREY, CLASSES)).numpy()
+        gradients = ((model(GREY).softmax(1) - torch.eye(4)) @ model.weight).reshape(GREY.shape).detach().numpy()
+        for change, gradient in zip(moved[:, 0], gradients[:, 0], strict=True):
             # scipy's `mirror` is what torchvision calls reflection
             expected = gaussian_filter(gradient, smoothing, mode="mirror", radius=3) if smoothing else gradient
             expected = expected / np.sqrt((expected**2).mean()) if scaled else expected
             np.testing.assert_allclose(change, 0.01 * expected, atol=1e-6)
-
-    def test_small_steps_down_a_convex_loss_never_rise(self) -> None:
-        model = linear()
-        step = (
-            1 / float(torch.linalg.matrix_norm(model.weight.detach(), 2)) ** 2
-        )  # under 2 / L of the softmax's curvature
-        paths = [Inversion(count, step=step, scaled=False)(model, GREY, CLASSES) for count in (1, 2, 4, 8, 16, 32)]
-        losses = [nn.functional.cross_entropy(model(images), CLASSES, reduction="none") for images in [GREY, *paths]]
-        assert (torch.stack(losses).diff(dim=0) < 0).all()
 
     def test_an_image_does_not_depend_on_the_batch_and_the_model_is_left_as_it_was(self) -> None:
         model, images = unsettle(small_net()), dyadic_images(4)
@@ -225,23 +192,7 @@ class TestInversion:
 
 # Membership
 
-IMAGES, LABELS, SEEN = dyadic_images(120), torch.arange(120) % 4, 60
-
-
-class Memory(nn.Module):
-    """Knows the label of the first 60 images by heart, and of the others nothing: it guesses from their pixels."""
-
-    classes, image_size, channels = ("glioma", "meningioma", "notumor", "pituitary"), 8, "grey"
-
-    def __init__(self, sure: float = 6.0) -> None:
-        super().__init__()
-        self.sure = nn.Parameter(torch.tensor(sure))
-        self.register_buffer("keys", IMAGES[:SEEN].flatten(1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        same = (images.flatten(1)[:, None] == self.keys).all(2)
-        known = nn.functional.one_hot(LABELS[:SEEN][same.float().argmax(1)], 4) * self.sure
-        return torch.where(same.any(1)[:, None], known, (images.flatten(1)[:, :4] * 997) % 1)
+IMAGES, LABELS = dyadic_images(120), torch.arange(120) % 4
 
 
 class TestMembership:
@@ -260,11 +211,6 @@ class TestMembership:
         assert torch.equal(LossThreshold(batch_size=7)(unsettled, IMAGES, LABELS), scores)
         assert_unchanged(unsettled, before)
 
-    def test_a_model_that_knows_its_images_by_heart_gives_every_one_away(self) -> None:
-        members = np.arange(120) < SEEN
-        assert roc_auc_score(members, LossThreshold()(Memory(), IMAGES, LABELS)) == 1.0
-        assert roc_auc_score(members, LossThreshold()(Memory(0.0), IMAGES, LABELS)) < 0.7
-
     def test_losses_near_zero_stay_apart(self) -> None:
         """Logits 20 and 21 above the others: in float32 both losses are 0."""
         sure = nn.Module()
@@ -276,16 +222,13 @@ class TestMembership:
 @pytest.mark.parametrize(
     ("make", "wrong", "error"),
     [
-        (partial(Extraction, budget=10), {"queries": "letters"}, ValueError),
-        (partial(Extraction, "noise"), {"budget": 0}, ValueError),
-        (partial(Extraction, "noise", 10), {"updates": 1.5}, TypeError),
-        (partial(Extraction, "noise", 10), {"learning_rate": 0.0}, ValueError),
-        *((partial(Inversion, 5), {"step": step}, ValueError) for step in (0.0, 1.5, float("nan"))),
-        (partial(Inversion, 5, step=0.1), {"loss": "margin"}, ValueError),
-        (partial(Inversion, 5, step=0.1), {"smoothing": -1.0}, ValueError),
-        (LossThreshold, {"batch_size": 0}, ValueError),
+        (partial(Extraction, budget=10), {"queries": "letters"}, ValueError), (LossThreshold, {"batch_size": 0}, ValueError),
+        (partial(Extraction, "noise"), {"budget": 0}, ValueError), (Extraction, {"updates": 1.5}, TypeError),
+        (Extraction, {"learning_rate": 0.0}, ValueError), (partial(Inversion, 5), {"step": 1.5}, ValueError),
+        (Inversion, {"loss": "margin"}, ValueError), (Inversion, {"smoothing": -1.0}, ValueError),
     ],
-)
+)  # fmt: skip
 def test_wrong_parameters_are_refused_by_name(make: Any, wrong: dict[str, Any], error: type[Exception]) -> None:
+    make = {Extraction: partial(Extraction, "noise", 10), Inversion: partial(Inversion, 5, step=0.1)}.get(make, make)
     with pytest.raises(error, match=next(iter(wrong))):
         make(**wrong)
