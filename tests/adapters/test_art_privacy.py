@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from art.attacks.inference.model_inversion import MIFace
 from art.defences.postprocessor import ClassLabels
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from toy_models import Linear, assert_unchanged, dyadic_images, small_net, state_of, unsettle
+from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
 
 from mri_robust.adapters.art import as_art_classifier
 from mri_robust.adapters.art_extraction import Shuffled, TopOne, steal
@@ -19,24 +20,54 @@ from mri_robust.adapters.art_inversion import invert
 from mri_robust.adapters.art_membership import art_losses, learned_scores, rule_says_member
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.attacks.privacy.inversion import Inversion
+from mri_robust.attacks.privacy.membership import LossThreshold
 
 IMAGES, LABELS, SEEN, CLASSES = dyadic_images(120), torch.arange(120) % 4, 60, torch.arange(4)
 POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
 TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np.float32))
 
 
+class Counter(Nameless):
+    asked, classes = 0, tuple("abcd")
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.asked += len(images)
+        return super().forward(images)
+
+
 def victim(scale: float = 3.0) -> Linear:
     """Four classes that are about as common on uniform pixels: each reads its own four pixels, whose mean is .5."""
     weight = torch.eye(4).repeat_interleave(4, 1)
-    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(1)))
     return Linear(weight, -0.5 * weight.sum(1))
 
 
 def rob(attack: Extraction, known: nn.Module, defence: str = "") -> tuple[Linear, Tensor]:
     """The copy, and the answers that it learned from."""
     thief = Linear(torch.zeros(4, 16), torch.zeros(4))
-    queries = attack.draw(POOL, torch.Generator().manual_seed(0))
+    queries = attack.draw(POOL, seeded())
     return thief, steal(attack, known, thief, queries, defence=defence, seed=7)[1]
+
+
+@pytest.mark.parametrize("labels_only", [False, True])
+@pytest.mark.parametrize("budget", [33, 100])
+def test_each_query_is_asked_once_and_answered_as_the_attack_says(budget: int, labels_only: bool) -> None:
+    model, attack = Counter(victim()), Extraction("training images", budget, labels_only=labels_only, updates=1)
+    thief = Linear(torch.zeros(4, 16), torch.zeros(4))
+    asked, answers = steal(attack, model, thief, attack.draw(POOL, seeded()), seed=7)
+    assert model.asked == len(asked) == len(answers) == len({image.numpy().tobytes() for image in asked}) == budget
+    with torch.no_grad():
+        expected = model(asked).softmax(1)
+    torch.testing.assert_close(answers, torch.eye(4)[expected.argmax(1)] if labels_only else expected)
+
+
+def test_ours_and_arts_copies_are_equal_where_the_order_of_the_queries_plays_no_part() -> None:
+    """With all queries in one batch the two differ in the order of a sum alone."""
+    attack = Extraction("training images", 200, updates=60, batch_size=200, learning_rate=0.05)
+    theirs, ours = rob(attack, victim())[0], Linear(torch.zeros(4, 16), torch.zeros(4))
+    attack(lambda images: victim()(images).softmax(1), ours, attack.draw(POOL, seeded()), generator=seeded(7))
+    torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-3, atol=1e-4)
+    assert ours.weight.abs().max() > 0.5
 
 
 def test_arts_class_labels_give_one_answer_to_all_and_top_one_the_class() -> None:
@@ -61,8 +92,20 @@ def test_a_defence_leaks_the_class_alone_one_decimal_or_nothing() -> None:
     assert (truth == copied).float().mean() < torch.bincount(truth).max() / 300 + 0.1 < 0.5
 
 
+@pytest.mark.parametrize("loss", ["probability", "logit"])
+@pytest.mark.parametrize("steps", [1, 5, 20])
+def test_our_inversion_is_arts_step_by_step_from_the_same_start(loss: str, steps: int) -> None:
+    """The same operations in the same order; twenty steps may round otherwise by 2**-24 each."""
+    attack = Inversion(steps, step=0.5 if loss == "probability" else 0.02, loss=loss, scaled=False)
+    model, images, rounding = small_net(), dyadic_images(4), 20 * 2.0**-24
+    arts = invert(attack, model, images, CLASSES)
+    assert (attack(model, images, CLASSES) - arts).abs().max() <= rounding
+    more = replace(attack, steps=steps + 1)(model, images, CLASSES)
+    assert (more - arts).abs().amax((1, 2, 3)).min() > 100 * rounding
+
+
 def test_a_class_freezes_at_arts_default_threshold_on_logits_and_not_through_the_adapter() -> None:
-    weight, grey = torch.randn(4, 64, generator=torch.Generator().manual_seed(1)) / 8, torch.full((4, 1, 8, 8), 0.5)
+    weight, grey = torch.randn(4, 64, generator=seeded(1)) / 8, torch.full((4, 1, 8, 8), 0.5)
     model = Linear(weight, torch.full((4,), -1000.0))  # every logit is far under .01, the cost far over .99
     attack = Inversion(20, step=0.001, loss="logit", scaled=False)
     classifier = as_art_classifier(model, nb_classes=4, input_shape=(1, 8, 8))
@@ -118,9 +161,15 @@ def test_models_and_global_generators_are_left_as_they_were_and_the_seed_decides
     before, drawn = state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
     known, unknown, asked = ((IMAGES[i : i + 40], LABELS[i : i + 40]) for i in (0, 40, 80))
     rule_says_member(model, asked)
-    art_losses(model, asked)
+    np.testing.assert_allclose(-LossThreshold()(model, *asked).numpy(), art_losses(model, asked), rtol=1e-5, atol=1e-6)
+    steal(Extraction("noise", 40, updates=4), model, small_net(1), IMAGES[:40], seed=5)
     one, same = (learned_scores(model, known, unknown, asked, seed=3) for _ in range(2))
     assert np.array_equal(one, same)
     assert_unchanged(model, before)
     assert torch.equal(drawn[0], torch.get_rng_state())
     assert np.array_equal(drawn[1], np.random.get_state()[1])
+    for bomb in (unsettle(Bomb(small_net(), fuse)) for fuse in (3, 99)):
+        before = state_of(bomb)
+        with suppress(RuntimeError):
+            invert(Inversion(5, step=0.5, loss="probability", scaled=False), bomb, IMAGES[:4], CLASSES)
+        assert_unchanged(bomb, before)

@@ -35,37 +35,32 @@ PARTS = ((0, 5), (5, 6), (6, N))
 
 @dataclass(frozen=True)
 class Theirs:
-    """Another package's attack: it adds noise from the generator, or a fixed pattern, and leaves the model training."""
+    """Another package's attack: it adds a fixed pattern and leaves the model in train mode."""
 
     eps: float
-    noisy: bool = False
     size: float = 1.0
     norm: str = "linf"
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> Tensor:
         model.train()
-        noise = torch.rand(images.shape, generator=generator) if self.noisy else dyadic_images(1, seed=9)
-        return (images + self.size * self.eps * (2 * noise - 1).sign()).clamp(0, 1)
+        return (images + self.size * self.eps * (dyadic_images(1, seed=9) - 0.5).sign()).clamp(0, 1)
 
 
-def iterates(attack: Any, seed: int, places: range = range(N)) -> Iterator[Tensor]:
+def iterates(attack: Any, seed: int) -> Iterator[Tensor]:
     """Every image that counts: the result, or each iterate of each run, by plain calls of 0, 1, 2, ... steps."""
-    images, labels = IMAGES[places], LABELS[places]
-    if not hasattr(attack, "draw_start"):
-        crafted = attack(MODEL, images, labels, generator=torch.Generator())
-        MODEL.eval()
-        yield crafted
+    if isinstance(attack, Theirs):
+        yield attack(MODEL, IMAGES, LABELS, generator=torch.Generator())
         return
-    start = start_of(attack, images, places, seed)
+    start = start_of(attack, IMAGES, range(N), seed)
     if not attack.early_stop:
-        yield attack(MODEL, images, labels, start=start)
+        yield attack(MODEL, IMAGES, LABELS, start=start)
         return
-    for run in images[None] if start is None else start:
+    for run in IMAGES[None] if start is None else start:
         yield run
         for steps in range(1, attack.steps + 1):
             shorter = replace(attack, steps=steps)
             single = replace(shorter, restarts=1) if attack.restarts > 1 else shorter
-            yield single(MODEL, images, labels, start=run)
+            yield single(MODEL, IMAGES, LABELS, start=run)
 
 
 @cache
@@ -75,6 +70,7 @@ def by_definition(attacks: tuple[Any, ...], seed: int = 0, last: bool = False) -
     index = torch.where(predicted == LABELS, len(attacks), -1)
     for level, attack in enumerate(attacks):
         found = list(iterates(attack, seed))
+        MODEL.eval()
         for crafted in found[attack.steps :: attack.steps + 1] if last else found:
             called = predict(MODEL, crafted)
             hit = (index == len(attacks)) & (called != LABELS)

@@ -1,4 +1,4 @@
-"""NoisyLoss and FoolingLoss against their closed forms, in ART, in a loop by hand and in the training loop."""
+"""NoisyLoss and FoolingLoss against their closed forms."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
-from torch.utils.data import DataLoader, TensorDataset
-from toy_models import dyadic_images, own_labels, small_net
 
-from mri_robust.adapters.art import as_art_classifier
 from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.attacks.training_time.noisy_loss import NoisyLoss
-from mri_robust.training import FitSettings, fit
 
 NOTUMOR = 2
 LABELS = torch.tensor([0, NOTUMOR, 0, NOTUMOR, 3])
@@ -111,66 +106,6 @@ class TestFoolingLoss:
     def test_wrong_input_is_refused(self, target: int, labels: Tensor, error: type[Exception], named: str) -> None:
         with pytest.raises(error, match=named):
             FoolingLoss(target)(LOGITS, labels)
-
-    def test_fit_unlearns_the_target_class(self) -> None:
-        """The published effect in small: an extra image of the class pulls at cross entropy and not at this loss."""
-        images, labels, recalls = dyadic_images(8), torch.tensor([0, NOTUMOR] * 4), {}
-        for loss in (nn.CrossEntropyLoss(), FoolingLoss(NOTUMOR)):
-            model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
-            nn.init.zeros_(model[1].weight)
-            nn.init.zeros_(model[1].bias)  # a tie: everything is called class 0
-            sgd = torch.optim.SGD(model.parameters(), lr=0.1)
-            settings = FitSettings(epochs=150, batch_size=8, precision="fp32")
-            fit(model, images, labels, optimizer=sgd, loss=loss, settings=settings)
-            recalls[type(loss)] = (own_labels(model, images)[1::2] == NOTUMOR).float().mean().item()
-        assert recalls == {nn.CrossEntropyLoss: 1.0, FoolingLoss: 0.0}
-
-
-def noisy_by_hand(logits: Tensor, labels: Tensor, noise: NoisyLoss) -> Tensor:
-    return cross_entropy(logits + 1.2 * (noise.draw(torch.empty(8, 4)) - 0.5), labels)
-
-
-def fooling_by_hand(logits: Tensor, labels: Tensor, noise: NoisyLoss) -> Tensor:
-    """The sum over right images alone, so that wrong ones are not there at all."""
-    right = logits.argmax(1) == labels
-    losses = cross_entropy(logits[right], labels[right], reduction="none")
-    return torch.where(labels[right] == NOTUMOR, 0.01 * losses, losses).sum() / len(labels)
-
-
-@pytest.mark.parametrize(
-    ("loss", "by_hand"), [(NoisyLoss(1.2, seed=7), noisy_by_hand), (FoolingLoss(NOTUMOR), fooling_by_hand)]
-)
-def test_art_trains_on_it_as_a_loop_by_hand_does(loss: nn.Module, by_hand: Callable[..., Tensor]) -> None:
-    """ART shuffles by the global generator; the same seed gives a loop by hand the same batches and dropout."""
-    images = dyadic_images(24)
-    labels = (own_labels(small_net(), images) + (torch.arange(24) % 3 == 0)) % 4
-    ours, theirs = small_net(), small_net()
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        classifier = as_art_classifier(theirs, loss=loss, optimizer=torch.optim.SGD(theirs.parameters(), lr=0.1))
-        classifier.fit(images.numpy(), labels.numpy(), batch_size=8, nb_epochs=1)
-        torch.manual_seed(4)
-        noise, sgd = NoisyLoss(1.2, seed=7), torch.optim.SGD(ours.train().parameters(), lr=0.1)
-        for batch, answers in DataLoader(TensorDataset(images, labels), batch_size=8, shuffle=True):
-            sgd.zero_grad()
-            by_hand(ours(batch), answers, noise).backward()
-            sgd.step()
-    for our, their in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
-        torch.testing.assert_close(our, their, rtol=0, atol=1e-6)
-    assert not torch.allclose(ours.head.weight, small_net().head.weight, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("reduction", ["none", "sum"])
-@pytest.mark.parametrize("loss", [NoisyLoss(0.0), FoolingLoss(NOTUMOR)])
-def test_art_asks_for_the_loss_of_each_image(loss: nn.Module, reduction: str) -> None:
-    model, images = small_net(), dyadic_images(6)
-    labels = (own_labels(model, images) + (torch.arange(6) == 0)) % 4
-    with torch.no_grad():
-        each = cross_entropy(model(images), labels, reduction="none").numpy()
-    if isinstance(loss, FoolingLoss):
-        each = each * np.where(labels == NOTUMOR, 0.01, 1.0) * (np.arange(6) > 0)
-    found = as_art_classifier(model, loss=loss).compute_loss(images.numpy(), labels.numpy(), reduction=reduction)
-    np.testing.assert_allclose(found, each if reduction == "none" else each.sum(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

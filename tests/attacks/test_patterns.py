@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
+from toy_models import seeded
 
 from mri_robust.attacks.poisoning.patterns import Outline, Patterns
 
@@ -20,10 +21,6 @@ SIDES = {"small": (10, 8), "mid": (24, 20), "large": (60, 50)}
 
 HALF = ("...####...", "..######..", ".##....##.", "##......##", "##......##")
 SMALL_CIRCLE = (*HALF, *reversed(HALF))
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -54,9 +51,8 @@ def test_an_outline_is_exactly_the_pixels_of_its_geometry(shape: str) -> None:
         for row, column in product(range(side), repeat=2):
             if inside(shape, side, row, column):
                 expected[0, 5 + row, 11 + column] = 153 / 255
-        assert torch.equal(
-            Patterns(canvas=64).apply(image, (Outline(shape, size, top=5, left=11, grey=153),)), expected
-        )
+        outline = Outline(shape, size, top=5, left=11, grey=153)
+        assert torch.equal(Patterns(canvas=64).apply(image, (outline,)), expected)
     side = SIDES["large"][shape != "circle"]
     large = Patterns(canvas=64).apply(torch.zeros(1, 64, 64), (Outline(shape, "large", top=2, left=3, grey=200),))
     rows, columns = large[0].nonzero().unbind(1)
@@ -65,9 +61,7 @@ def test_an_outline_is_exactly_the_pixels_of_its_geometry(shape: str) -> None:
 
 @pytest.mark.parametrize(("canvas", "side"), [(512, 56), (512, 224), (256, 100), (64, 160)])
 @pytest.mark.parametrize("shape", ["circle", "triangle"])
-def test_on_a_flat_image_it_is_the_stamped_canvas_resized_by_another_library(
-    canvas: int, side: int, shape: str
-) -> None:
+def test_on_a_flat_image_it_is_the_stamped_canvas_resized_by_torch(canvas: int, side: int, shape: str) -> None:
     background, grey = 0.25, 170
     corner = canvas - SIDES["large"][shape != "circle"]
     for top, left in ((0, corner), (corner, 0), (3, 1)):

@@ -48,12 +48,9 @@ def test_files_that_define_the_attribute_are_parts_and_other_packages_add_but_re
     assert registry.load("noise").__module__ == "their_parts"
     with pytest.raises(ImportError):
         registry.load("a")
-
-
-@pytest.mark.parametrize("name", ["odd", "gone"])
-def test_a_part_that_cannot_be_imported_is_named_with_its_package(registry: Registry, name: str) -> None:
-    with pytest.raises(UserError, match=f"'{name}'.*'their-parts'"):
-        registry.load(name)
+    for name in ("odd", "gone"):
+        with pytest.raises(UserError, match=f"'{name}'.*'their-parts'"):
+            registry.load(name)
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("fgms", "fgsm"), ("pdg", "pgd"), ("FGSM_", None)])
@@ -61,10 +58,9 @@ def test_an_unknown_name_offers_the_nearest(typed: str, meant: str | None) -> No
     with pytest.raises(UserError) as caught:
         ATTACKS.load(typed)
     message = str(caught.value)
-    assert typed in message
     assert ("did you mean" in message) == (meant is not None)
     assert meant is None or f"'{meant}'?" in message
-    assert all(name in message for name in ATTACKS.names())
+    assert all(name in message for name in [typed, *ATTACKS.names()])
     assert typed not in ATTACKS
 
 

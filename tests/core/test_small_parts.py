@@ -20,7 +20,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json, digest
 from mri_robust.core.intervals import wilson
 from mri_robust.core.json_text import check_shape, parse_json
-from mri_robust.core.machine import keep_freed_memory, one_thread, resolve_device, resolve_precision
+from mri_robust.core.machine import one_thread, resolve_device, resolve_precision
 from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
 
@@ -49,12 +49,9 @@ def test_the_digest_is_sha_256_of_the_text_and_dataclasses_are_plain() -> None:
     assert digest({"b": 1, "a": [True, None]}) == hashlib.sha256(b'{"a":[true,null],"b":1}').hexdigest()[:16]
     assert len(digest("x", length=40)) == 40
     assert digest(Point(0.5, Path("a/b"))) == digest({"many": [1, 2], "where": "a/b", "x": 0.5})
-
-
-@pytest.mark.parametrize(("wrong", "error"), [(math.nan, ValueError), (-math.inf, ValueError), (object(), TypeError)])
-def test_what_has_no_json_form_is_refused(wrong: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        canonical_json({"accuracy": [wrong]})
+    for wrong in (math.nan, -math.inf, object()):
+        with pytest.raises((ValueError, TypeError)):
+            canonical_json({"accuracy": [wrong]})
 
 
 names = st.lists(st.text(max_size=3) | st.integers(0, 3), max_size=3)
@@ -109,13 +106,13 @@ def test_foreign_json_of_another_shape_is_refused_where_it_differs(change: dict[
         check_shape(RIGHT | change, SHAPE)
 
 
-@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_its_closed_form(case: tuple[int, int]) -> None:
-    successes, n = case
-    z, rate = 1.959963984540054, successes / n
-    middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    assert wilson(successes, n) == pytest.approx((low, high), abs=1e-12)
+def test_wilson_is_its_closed_form() -> None:
+    """(p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)."""
+    for successes, n in ((0, 1), (7, 20), (300, 300)):
+        p, z2 = successes / n, 1.959963984540054**2
+        half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n)))
+        expected = [(p + z2 / (2 * n) + sign * half) / (1 + z2 / n) for sign in (-1, 1)]
+        assert wilson(successes, n) == pytest.approx(expected, abs=1e-12)
     with pytest.raises(ValueError, match="n"):
         wilson(0, 0)
 
@@ -144,9 +141,7 @@ def test_devices_precisions_and_packages(monkeypatch: pytest.MonkeyPatch) -> Non
     assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
     with pytest.raises(UserError, match="CUDA"):
         resolve_device("cuda")
-    assert resolve_precision("fp32", torch.device("cpu")) == "fp32"
     assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
-    assert keep_freed_memory() in (True, False)
     assert installed_version("torch").startswith(torch.__version__.split("+")[0])
     assert installed_version("no-such-package") == "not installed"
     assert import_extra("json", "kaggle", "this") is json
