@@ -69,15 +69,15 @@ def _load(pixels: Path, record: Path) -> tuple[np.ndarray, Facts] | None:
 
 
 def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Facts) -> None:
-    sha, count, shape = hashlib.sha256(), 0, (0,)
+    sha, shapes = hashlib.sha256(), []
     with written_aside(pixels) as aside:
         with open(aside, "wb") as file:
-            for count, image in enumerate(images, start=1):
+            for image in images:
                 sha.update(image.data)
                 file.write(image.data)
-                shape = image.shape
+                shapes.append(image.shape)
         record.unlink(missing_ok=True)
-    write_text(record, json.dumps({"shape": [count, *shape], "sha256": sha.hexdigest()} | asdict(facts)))
+    write_text(record, json.dumps({"shape": [len(shapes), *shapes[0]], "sha256": sha.hexdigest()} | asdict(facts)))
 
 
 def checksum(path: Path) -> str:

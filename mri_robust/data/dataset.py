@@ -28,17 +28,11 @@ NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "health
 
 @dataclass(frozen=True)
 class Split:
-    """The training or the test part of a data set.
+    """The training or the test part of a data set."""
 
-    Attributes:
-        images: uint8 [N, C, H, W], C = 1 (grey) or 3 (RGB); may be a read-only memory map.
-        labels: int64 [N], indices into `Dataset.classes`.
-        names: N file names, relative to the data set (`Training/glioma/Tr-gl_0010.jpg`).
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
+    images: np.ndarray  # uint8 [N, C, H, W], C = 1 (grey) or 3 (RGB); may be a read-only memory map
+    labels: np.ndarray  # int64 [N], indices into `Dataset.classes`
+    names: tuple[str, ...]  # N file names, relative to the data set (`Training/glioma/Tr-gl_0010.jpg`)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,25 +42,18 @@ class Split:
 class Dataset:
     """A labelled set of slices in two splits.
 
-    Attributes:
-        name: `phantom`, or the file name of the folder or archive.
-        train, test: the two splits.
-        classes: class names; a label is an index into them.
-        digest: names everything that decides the pixels and labels: the content, the size and the channels.
-        skipped: what was left out while reading, reason -> count: `hidden`, `not an image`, `outside the classes`,
-            `link` (out of the data folder), `not a file`, `unreadable`.
-        tumour_classes: the classes with a tumour, where somebody said so; see `healthy_classes`.
-        original_sizes: `width x height` of image files before resizing -> how many; empty for other data.
+    What was left out while reading is in `skipped`, reason -> count: `hidden`, `not an image`, `outside the classes`,
+    `link` (out of the data folder), `not a file`, `unreadable`.
     """
 
-    name: str
+    name: str  # `phantom`, or the file name of the folder or archive
     train: Split
     test: Split
-    classes: tuple[str, ...]
-    digest: str
+    classes: tuple[str, ...]  # a label is an index into them
+    digest: str  # names everything that decides the pixels and labels: the content, the size and the channels
     skipped: dict[str, int] = field(default_factory=dict)
-    tumour_classes: tuple[str, ...] = ()
-    original_sizes: dict[str, int] = field(default_factory=dict)
+    tumour_classes: tuple[str, ...] = ()  # the classes with a tumour, where somebody said so; see `healthy_classes`
+    original_sizes: dict[str, int] = field(default_factory=dict)  # `width x height` of image files -> how many
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -103,7 +90,7 @@ def load_dataset(
 
     Args:
         source: `phantom`, `kaggle`, or the path of a folder or `.zip` that holds `Training/<class>/` and
-            `Testing/<class>/`. The words come before paths: a folder called `phantom` is given as `./phantom`.
+            `Testing/<class>/`. A folder called `phantom` is given as `./phantom`.
         size: height and width in pixels that every image is resized to, 8 to 1024.
         channels: `grey` (one channel) or `rgb` (three).
         skip_unreadable: go on without files that cannot be read; they are counted in `Dataset.skipped`.
@@ -126,8 +113,11 @@ def load_dataset(
 
 def find_source(text: str) -> Source | None:
     """The source that a `--data` text is meant for, if there is one."""
-    candidates: list[Source] = [SOURCES.load(name) for name in SOURCES.names()]
-    return next((source for source in candidates if source.accepts(text)), None)
+    for name in SOURCES.names():
+        source: Source = SOURCES.load(name)
+        if source.accepts(text):
+            return source
+    return None
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
@@ -142,11 +132,7 @@ def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
 
 
 def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
-    """Indices of the classes without a tumour; none where no name says so.
-
-    Args:
-        classes: class names.
-        tumour_classes: those with a tumour, so that the others have none; empty to go by `NO_TUMOUR`.
+    """Indices of the classes that are no `tumour_classes`, or where there are none, whose names are in `NO_TUMOUR`.
 
     Raises:
         UserError: a tumour class is none of the classes, or all of them are.
@@ -163,23 +149,19 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
 
 
 def training_places(count: int, wanted: int | None, seed: int) -> np.ndarray:
-    """The sorted indices of `wanted` out of `count` training images, int64, drawn with the seed.
-
-    All of them, and nothing is drawn, when `wanted` is None or not under `count`.
-    """
-    import torch
-
+    """The sorted indices of `wanted` (None: all) out of `count` training images, int64, drawn with the seed."""
     if wanted is None or wanted >= count:
         return np.arange(count)
+    import torch
+
     order = torch.randperm(count, generator=make_generator(seed, "training images")).numpy()
     return np.sort(order[:wanted])
 
 
 def training_images(split: Split, wanted: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The images at `training_places`, uint8 [N, C, H, W], and their labels, int64 [N]; no copy where that is all."""
-    if wanted is None or wanted >= len(split):
-        return np.asarray(split.images), split.labels
-    places = training_places(len(split), wanted, seed)
+    whole = wanted is None or wanted >= len(split)
+    places = slice(None) if whole else training_places(len(split), wanted, seed)
     return np.asarray(split.images[places]), split.labels[places]
 
 

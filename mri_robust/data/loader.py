@@ -49,12 +49,8 @@ class Files(ABC):
         except Unreadable:
             return b""
 
-    def layout(self) -> Layout:
-        """Which of the files are images of which split and class; see `arrange`."""
-        return arrange(self.listing, shown(self.path), self.first_bytes)
-
-    def close(self) -> None:
-        """Let go of the archive."""
+    def close(self) -> None:  # noqa: B027
+        """Let go of the archive; nothing holds a folder."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def decoded(
 
 
 def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-    layout, where = files.layout(), shown(files.path)
+    layout, where = arrange(files.listing, shown(files.path), files.first_bytes), shown(files.path)
 
     def images(facts: Facts) -> Iterator[np.ndarray]:
         shas: dict[str, str] = {}

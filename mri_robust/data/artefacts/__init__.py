@@ -1,8 +1,4 @@
-"""What goes wrong in a scan without an attacker: seven artefacts, each with five levels of severity.
-
-`severity("motion", 3)` is an `Artefact`, a frozen dataclass of its physical parameters; it is called with images and a
-generator.
-"""
+"""What goes wrong in a scan without an attacker: seven artefacts, each with five levels of severity."""
 
 from __future__ import annotations
 
@@ -39,11 +35,7 @@ WORST = 5
 
 
 def severity(name: str, level: int) -> Artefact:
-    """The artefact `name` at a level from 0 to 5.
-
-    Raises:
-        ValueError: there is no such level.
-    """
+    """The artefact `name` at a level from 0 to 5; raises ValueError where there is no such level."""
     if level not in range(WORST + 1):
         raise ValueError(f"severity must be a whole number from 0 to {WORST}, got {level!r}")
     return ARTEFACTS[name](**{parameter: values[level] for parameter, values in SEVERITIES[name].items()})

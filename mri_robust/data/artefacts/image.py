@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +20,16 @@ class Artefact(ABC):
     Called with images, float32 [N, C, H, W] in [0, 1], and a CPU generator, it draws what is random, image after image,
     so that no image depends on how others are batched; applies that to all channels alike; and clamps to [0, 1].
     """
+
+    limits: ClassVar[tuple[tuple[str, float, float], ...]]  # parameter, least and greatest value; an int asks for ints
+
+    def __post_init__(self) -> None:
+        for name, low, high in self.limits:
+            value = getattr(self, name)
+            if isinstance(low, int):
+                check_count(name, value, low)
+            elif value is not None:
+                check_number(name, value, low, high)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images with the artefact."""
@@ -39,12 +51,9 @@ class BiasField(Artefact):
     Source: Van Leemput et al., IEEE Transactions on Medical Imaging 18 (1999), 885-896; as in TorchIO's `BiasField`.
     """
 
-    coefficients: float  # each coefficient is drawn from [-coefficients, coefficients]; at least 0
-    order: int = 3  # of the polynomial, at least 0
-
-    def __post_init__(self) -> None:
-        check_number("coefficients", self.coefficients, 0)
-        check_count("order", self.order, 0)
+    coefficients: float  # each coefficient is drawn from [-coefficients, coefficients]
+    order: int = 3  # of the polynomial
+    limits = (("coefficients", 0.0, inf), ("order", 0, inf))
 
     @property
     def exponents(self) -> list[tuple[int, int]]:
@@ -69,10 +78,8 @@ class Resolution(Artefact):
     Source: ROOD-MRI, arXiv 2203.06060; MONAI's `RandSimulateLowResolution` with mode `area`.
     """
 
-    zoom: float  # pixels along a side that are left, as a share; in (0, 1]
-
-    def __post_init__(self) -> None:
-        check_number("zoom", self.zoom, 0, 1, open_low=True)
+    zoom: float  # pixels along a side that are left, as a share over 0
+    limits = (("zoom", 1e-9, 1.0),)
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Average over larger pixels, and interpolate linearly back."""
@@ -88,10 +95,8 @@ class RicianNoise(Artefact):
     Source: Gudbjartsson and Patz, Magnetic Resonance in Medicine 34 (1995), 910-914; as in MONAI's `RandRicianNoise`.
     """
 
-    std: float  # of the noise of either receive channel, in pixels of [0, 1]; at least 0
-
-    def __post_init__(self) -> None:
-        check_number("std", self.std, 0)
+    std: float  # of the noise of either receive channel, in pixels of [0, 1]
+    limits = (("std", 0.0, inf),)
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Noise [N, 2, 1, H, W]: its real and its imaginary part, the same in all channels of an image."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from math import inf, sqrt
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from mri_robust.core.validation import check_count, check_number
 from mri_robust.data.artefacts.image import Artefact
 
 JITTER = 0.3
@@ -35,14 +34,10 @@ class Ghosting(Artefact):
     Source: TorchIO's `Ghosting`, arXiv 2003.04696.
     """
 
-    num_ghosts: int  # how many copies, n; at least 1
-    intensity: float  # how much weaker the lines are, s; at least 0, over 1 they change sign
-    restore: float | None = None  # share of the lines, round the middle, that stay; in [0, 1]; None: the middle line
-
-    def __post_init__(self) -> None:
-        check_count("num_ghosts", self.num_ghosts)
-        check_number("intensity", self.intensity, 0)
-        check_number("restore", self.restore or 0, 0, 1)
+    num_ghosts: int  # how many copies, n
+    intensity: float  # how much weaker the lines are, s; over 1 they change sign
+    restore: float | None = None  # share of the lines, round the middle, that stay; None for the middle line alone
+    limits = (("num_ghosts", 1, inf), ("intensity", 0.0, inf), ("restore", 0.0, 1.0))
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Axes [N] that the lines are counted along: 0 for rows, 1 for columns."""
@@ -69,14 +64,12 @@ class Gibbs(Artefact):
     Source: Stadler et al., European Radiology 17 (2007), 1242-1255; the cut is that of MONAI's `GibbsNoise`.
     """
 
-    alpha: float  # what is cut of the disc that holds all of k-space, in shares of its radius; in [0, 1]
-
-    def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0, 1)
+    alpha: float  # what is cut of the disc that holds all of k-space, in shares of its radius
+    limits = (("alpha", 0.0, 1.0),)
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Keep of k-space the disc of radius (1 - alpha) * max(H, W) / sqrt(2) alone, about the middle of its corners."""
-        radius = (1 - self.alpha) * max(images.shape[-2:]) / math.sqrt(2)
+        """Keep of k-space the disc of radius (1 - alpha) * max(H, W) / sqrt(2) about the middle of its corners."""
+        radius = (1 - self.alpha) * max(images.shape[-2:]) / sqrt(2)
         y, x = (torch.arange(side, device=images.device) - (side - 1) / 2 for side in images.shape[-2:])
         return from_kspace(to_kspace(images) * (torch.hypot(y[:, None], x[None, :]) <= radius))
 
@@ -88,20 +81,13 @@ class Motion(Artefact):
     Source: Shaw et al., "MRI k-Space Motion Artefact Augmentation" (MIDL 2019), as in TorchIO's `Motion`.
     """
 
-    degrees: float  # each rotation is drawn from [-degrees, degrees]; in [0, 180]
-    translation: float  # each shift along rows and columns likewise, in shares of the height and width; in [0, 1]
-    moves: int  # how many movements; at least 0
-
-    def __post_init__(self) -> None:
-        check_number("degrees", self.degrees, 0, 180)
-        check_number("translation", self.translation, 0, 1)
-        check_count("moves", self.moves, 0)
+    degrees: float  # each rotation is drawn from [-degrees, degrees]
+    translation: float  # each shift along rows and columns likewise, in shares of the height and width
+    moves: int  # how many movements
+    limits = (("degrees", 0.0, 180.0), ("translation", 0.0, 1.0), ("moves", 0, inf))
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Movements [N, M, 4]: degrees, shift along rows and along columns in pixels, and time.
-
-        Times rise from 0 (first column of k-space) to 1 (last).
-        """
+        """Movements [N, M, 4]: degrees, pixels along rows, along columns, and time, 0 to 1 over k-space's columns."""
         drawn = 2 * torch.rand(len(images), self.moves, 4, generator=generator) - 1
         step = 1 / (self.moves + 1)
         times = torch.arange(1, self.moves + 1) * step + drawn[..., 3] * step * JITTER
@@ -141,10 +127,8 @@ class Spike(Artefact):
     Source: TorchIO's `Spike`, arXiv 2003.04696; Zhuo and Gullapalli, RadioGraphics 26 (2006), 275-297.
     """
 
-    intensity: float  # against the greatest magnitude of k-space; at least 0; stripes are so many times the mean high
-
-    def __post_init__(self) -> None:
-        check_number("intensity", self.intensity, 0)
+    intensity: float  # against the greatest magnitude of k-space; stripes are so many times the mean high
+    limits = (("intensity", 0.0, inf),)
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Places [N, 2] of the spike, in shares of the rows and columns of k-space, in [0, 1)."""

@@ -21,6 +21,7 @@ from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, find_source
 from mri_robust.data.decode import Unreadable, open_image
+from mri_robust.data.layout import arrange, shown
 from mri_robust.data.loader import Files, FileSource
 
 AUDIT_SIZE = 224
@@ -30,12 +31,8 @@ DEGREES = ("pixel for pixel", "near, upright", "near, flips too")
 """How alike two images must be to count as one picture; each takes in those before it."""
 
 GIVEAWAYS = ("colour", "frame", "border", "border_spread", "corners", "width", "height")
-"""Features that say nothing of a tumour: a model that reads the class off them cheats.
-
-The others, `brightness`, `contrast` and `kilobytes`, depend on the anatomy too: they are shown, but prove nothing.
-"""
+"""Features that say nothing of a tumour: a model that reads the class off them cheats. The others depend on anatomy."""
 TOGETHER = "together"
-
 COLUMNS = ("kind", "split", "file", "other_split", "other_file", "class", "other_class", "distance", "flip")
 
 _EVERY = 256
@@ -49,28 +46,21 @@ _TREE = {"max_depth": 6, "min_samples_leaf": 5, "random_state": 0}
 class Audit:
     """What an audit found.
 
-    Attributes:
-        name, classes, skipped: of the data set.
-        images: one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for images
-            of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or
-            empty), and its features. `images.query("split == 'test' and copy == ''")` are the test images without one.
-        duplicates: one row for each of `DEGREES`; see `count_duplicates`.
-        by_class, by_split: mean of every feature over all images of a class, or of `train` and `test`.
-        class_accuracy: see `class_accuracies`; of training images.
-        split_auc: see `split_aucs`.
-        findings: one row per finding; see `list_findings`.
+    `images` has one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for
+    images of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or empty),
+    and its features. `images.query("split == 'test' and copy == ''")` are the test images without a copy.
     """
 
-    name: str
+    name: str  # of the data set, as the next two
     classes: tuple[str, ...]
     skipped: dict[str, int]
     images: pd.DataFrame
-    duplicates: pd.DataFrame
-    by_class: pd.DataFrame
-    by_split: pd.DataFrame
-    class_accuracy: pd.DataFrame
-    split_auc: pd.Series
-    findings: pd.DataFrame
+    duplicates: pd.DataFrame  # see `count_duplicates`
+    by_class: pd.DataFrame  # mean of every feature over all images of a class
+    by_split: pd.DataFrame  # the same of `train` and of `test`
+    class_accuracy: pd.DataFrame  # of training images; see `class_accuracies`
+    split_auc: pd.Series  # see `split_aucs`
+    findings: pd.DataFrame  # see `list_findings`
 
     @property
     def majority(self) -> float:
@@ -84,16 +74,10 @@ class Audit:
 
 
 def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnStep = silent) -> Audit:
-    """Audit a data set; deterministic.
+    """Audit a data set that was read as RGB; deterministic.
 
-    Args:
-        dataset: read as RGB, or coloured images cannot be told from grey ones.
-        files: `file_facts` of its source, which add the features `width`, `height` and `kilobytes` and the names of
-            files that could not be read.
-        on_step: called with what is being done.
-
-    Raises:
-        ValueError: `files` lacks an image of the data set.
+    `files`, the `file_facts` of its source, add the features `width`, `height` and `kilobytes` and the files that could
+    not be read. Raises ValueError where they lack an image of the data set.
     """
     names = [*dataset.train.names, *dataset.test.names]
     if files is not None and not set(names) <= set(files.index):
@@ -158,7 +142,7 @@ def file_facts(source: str | Path, on_images: OnImages | None = None) -> pd.Data
     # Pillow warns of oddities inside single files, which a reader of 7000 cannot act on.
     with closing(found.files(str(source))) as files, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layout = files.layout()
+        layout = arrange(files.listing, shown(files.path), files.first_bytes)
         names = [*layout.train, *layout.test]
         for done, name in enumerate(names, start=1):
             rows.append(_facts(files, layout.root + name))
@@ -217,16 +201,15 @@ def count_duplicates(
     """Count what stands twice.
 
     Args:
-        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1.
+        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1 in order of appearance.
         is_test: bool [N].
         pairs: `near_pairs` of the P pictures.
 
     Returns:
         A table, one row for each of `DEGREES`: `pairs_train`, `pairs_test`, `pairs_between` (of images),
         `repeats_train`, `repeats_test` (images that follow another of their group in the same split), `seen` (test
-        images with a copy in training), `groups` (of two images or more), `largest` (images of the largest group, 0
-        without groups). Then int64 [N], the group of every image at the last degree. Then [N], of a test image the
-        first degree at which it has a copy in training, else empty.
+        images with a copy in training), `groups` (of two images or more), `largest` (its images). Then [N], the group
+        of every image at the last degree, and of a test image the first degree at which it has a copy in training.
     """
     pictures = int(picture.max()) + 1
     train, test = (np.bincount(picture[part], minlength=pictures) for part in (~is_test, is_test))
@@ -261,22 +244,12 @@ def count_duplicates(
 def list_findings(
     images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, unreadable: list[str]
 ) -> pd.DataFrame:
-    """Everything found on single images and pairs, for whoever goes through the files.
+    """Everything found on single images and pairs: columns `COLUMNS`, in which what does not apply is empty.
 
-    Args:
-        images: see `Audit.images`.
-        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1 in order of appearance.
-        pairs: `near_pairs` of the P pictures.
-        unreadable: names of files that were left out.
-
-    Returns:
-        Columns `COLUMNS`; what does not apply is empty. Kinds, in this order:
-        `label conflict`: two images of the same picture, exact or near, in two classes;
-        `exact`: an image and an earlier one that it repeats pixel for pixel;
-        `near`: two images of near pictures, each the first of those that are equal to it, with their `distance` and
-        the `flip` that makes them near; the nearest first;
-        `colour`, `frame`: an image with such a feature (see `measure`);
-        `unreadable`: a file that could not be read.
+    Kinds, in this order: `label conflict`, two images of the same picture, exact or near, in two classes; `exact`, an
+    image and an earlier one that it repeats pixel for pixel; `near`, two images of near pictures, each the first of
+    those that are equal to it, with their `distance` and the `flip` that makes them near, the nearest first; `colour`,
+    `frame`, an image with such a feature (see `measure`); `unreadable`, a file that was left out.
     """
     first = np.unique(picture, return_index=True)[1]
     copies = np.setdiff1d(np.arange(len(picture)), first)
@@ -301,18 +274,10 @@ def class_accuracies(
 ) -> pd.DataFrame:
     """Accuracy of a small decision tree that is shown these features only.
 
-    Cross-validated in five folds of near equal shares of the classes; images of one group stay in one fold, so that
-    copies cannot be remembered. The tree has at most 64 leaves of at least 5 images each.
-
-    Args:
-        features: [N, F], finite.
-        together: columns of the joint tree.
-        labels: int64 [N].
-        group: int64 [N], equal for images of the same picture.
-
-    Returns:
-        One row per feature, and `together`: `accuracy`, and `low` and `high` of its 95 % Wilson interval; NaN where a
-        class has fewer than two groups. To be compared with the share of the largest class.
+    Cross-validated in five folds of near equal shares of the `labels`; images of one `group` stay in one fold, so that
+    copies cannot be remembered. One row per column of `features`, and `together` for those columns at once: `accuracy`,
+    and `low` and `high` of its 95 % Wilson interval; NaN where a class has fewer than two groups. To be compared with
+    the share of the largest class.
     """
     folds = _folds(labels, group)
     rows = {}

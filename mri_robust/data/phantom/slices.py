@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from mri_robust.data.phantom.head import Head, Record, draw_head, draw_scan
+from mri_robust.data.phantom.head import Head, Record, Scene, draw_head, draw_scan
 from mri_robust.data.phantom.planes import SCENES
-from mri_robust.data.phantom.scene import Scene
 from mri_robust.data.phantom.tumours import Tumour, draw_glioma, draw_meningioma, draw_pituitary
 
 VERSION = 1

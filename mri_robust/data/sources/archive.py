@@ -19,11 +19,7 @@ _MOST_UNPACKED, _MOST_RATIO = 2**30, 200
 
 
 class ArchiveFiles(Files):
-    """The members of a zip file.
-
-    Raises:
-        UserError: it is no zip file, is cut short or encrypted, has a member that points out of it, or is a bomb.
-    """
+    """The members of a zip file; `UserError` for one that is cut short, encrypted, unsafe to unpack, or no zip."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.skipped = path, {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.layout import is_split, shown
+from mri_robust.data.layout import shown, split_of
 from mri_robust.data.loader import Files, FileSource
 from mri_robust.data.sources import WORDS
 
@@ -21,9 +21,7 @@ class FolderFiles(Files):
     """The files below a folder.
 
     Links are followed only to files inside the folder; others, and links to folders, count as `link` in `skipped`.
-
-    Raises:
-        UserError: the folder, or one in it, cannot be listed.
+    Raises `UserError` where the folder, or one in it, cannot be listed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +51,7 @@ class FolderFiles(Files):
 
     def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
         # Anyone may give their home folder by mistake: beyond two levels only what belongs to a split is listed.
-        if len(parts) < 2 or any(is_split(part) for part in parts[:2]):
+        if len(parts) < 2 or any(map(split_of, parts[:2])):
             self._walk(folder, parts)
 
     def _stays_inside(self, entry: os.DirEntry[str]) -> bool:
