@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -38,6 +39,12 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` in one move; bytes of a file name that are no text are written as `\\udcff`."""
     with written_aside(path) as aside:
         aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

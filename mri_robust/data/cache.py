@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.files import cache_folder, write_text, written_aside
+from mri_robust.core.files import cache_folder, checksum, write_text, written_aside
 from mri_robust.core.json_text import check_shape, parse_json
 
 _RECORD = {"shape": [int], "sha256": str, "content": str, "unreadable": {str: str}, "original_sizes": {str: int}}
@@ -78,9 +78,3 @@ def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Fact
                 shapes.append(image.shape)
         record.unlink(missing_ok=True)
     write_text(record, json.dumps({"shape": [len(shapes), *shapes[0]], "sha256": sha.hexdigest()} | asdict(facts)))
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from mri_robust.data.artefacts.image import Artefact, BiasField, Resolution, RicianNoise
-from mri_robust.data.artefacts.kspace import Ghosting, Gibbs, Motion, Spike
+from collections.abc import Callable
+from functools import partial
 
-ARTEFACTS: dict[str, type[Artefact]] = {
-    "bias-field": BiasField,
-    "ghosting": Ghosting,
-    "gibbs": Gibbs,
-    "motion": Motion,
-    "resolution": Resolution,
-    "rician-noise": RicianNoise,
-    "spike": Spike,
+from torch import Generator, Tensor
+
+from mri_robust.data.artefacts.transforms import bias_field, ghosting, gibbs, motion, resolution, rician_noise, spike
+
+ARTEFACTS: dict[str, Callable[..., Tensor]] = {
+    "bias-field": bias_field,
+    "ghosting": ghosting,
+    "gibbs": gibbs,
+    "motion": motion,
+    "resolution": resolution,
+    "rician-noise": rician_noise,
+    "spike": spike,
 }
 SEVERITIES: dict[str, dict[str, tuple[float, ...]]] = {
     "bias-field": {"coefficients": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)},
@@ -34,8 +38,8 @@ WORST = 5
 """The highest level of severity."""
 
 
-def severity(name: str, level: int) -> Artefact:
+def severity(name: str, level: int) -> Callable[[Tensor, Generator], Tensor]:
     """The artefact `name` at a level from 0 to 5; raises ValueError where there is no such level."""
     if level not in range(WORST + 1):
         raise ValueError(f"severity must be a whole number from 0 to {WORST}, got {level!r}")
-    return ARTEFACTS[name](**{parameter: values[level] for parameter, values in SEVERITIES[name].items()})
+    return partial(ARTEFACTS[name], **{parameter: values[level] for parameter, values in SEVERITIES[name].items()})

@@ -123,12 +123,8 @@ class Scene(ABC):
     flesh: float | None = 1.1  # how far under the skin muscle begins, times the scalp; None where there is none
 
     @abstractmethod
-    def cavity(self, p: Points) -> Distance:
-        """Distance to the inner skull."""
-
-    @abstractmethod
-    def brain(self, p: Points) -> Distance:
-        """Distance to the brain's surface."""
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
+        """Distances to the inner skull, which bounds the cavity, and to the brain's surface."""
 
     def skin(self, p: Points, head: Head, cavity: Distance) -> Distance:
         """Distance to the outer skin, given that to the inner skull; here a scalp that follows the skull."""
@@ -144,7 +140,7 @@ class Scene(ABC):
     def paint(self, c: Canvas, head: Head) -> Layers:
         """Draw the head without a tumour, from the scalp inwards."""
         p, both, t = c.points, c.points.mirrored, head.tissues
-        cavity, brain = self.cavity(p), self.brain(p)
+        cavity, brain = self.surfaces(p)
         skin = self.skin(p, head, cavity)
         c.paint(t.fat, skin)
         c.line(0.7 * t.fat, 0.016, np.abs(skin + 0.01) - 0.008)
@@ -156,13 +152,13 @@ class Scene(ABC):
         c.line(0.6 * t.grey, 0.25 * head.skull, np.abs(cavity - 0.5 * head.skull) - 0.2 * head.skull)
         c.paint(t.csf, cavity)
         c.paint(t.white, brain)
-        self._paint_cortex(c, head, brain)
+        self._paint_cortex(c, p, head, brain)
         self.inside(c, p, both, t, head)
         return Layers(skin, cavity, brain)
 
-    def _paint_cortex(self, c: Canvas, head: Head, brain: Distance) -> None:
+    def _paint_cortex(self, c: Canvas, p: Points, head: Head, brain: Distance) -> None:
         """Draw the grey ribbon along the brain's surface, and the sulci that carry it inwards."""
-        p, within = c.points, c.cover(brain)
+        within = c.cover(brain)
         angle = np.arctan2(p.y - self.centre[1], p.x - self.centre[0])
         field = np.abs(head.folds(angle + 0.1 * head.sway(p.x, p.y), -brain))
         reach = np.clip(1 + brain * (1 / (head.sulcus_depth * self.fold_reach)), 0, 1)
@@ -173,8 +169,7 @@ class Scene(ABC):
         c.blend(within * sulcus * np.minimum(1, 2.5 * reach) * 0.85, head.tissues.csf)
 
     @staticmethod
-    def _paint_folia(c: Canvas, head: Head, shape: Distance, phase: np.ndarray) -> None:
+    def _paint_folia(c: Canvas, p: Points, t: Tissues, head: Head, shape: Distance, phase: np.ndarray) -> None:
         """Draw cerebellum: fine light and dark leaves, where `phase` in radians counts them."""
-        p, t = c.points, head.tissues
         leaves = np.cos(phase + 2 * head.grain(p.x * 0.2, p.y * 0.2)) * (0.35 * (t.white - t.csf))
         c.paint(0.4 * t.white + 0.6 * t.grey + leaves, shape)

@@ -13,12 +13,10 @@ class _AxialHigh(Scene):
 
     name, fold_reach, flesh = "axial-high", 1.9, None
 
-    def cavity(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
         # The head is wider behind the ears than at the forehead.
-        return Points(p.x * (1 - 0.14 * p.y), p.y).ellipse((0, 0), (0.57, 0.73))
-
-    def brain(self, p: Points) -> Distance:
-        return self.cavity(p) + 0.02
+        cavity = Points(p.x * (1 - 0.14 * p.y), p.y).ellipse((0, 0), (0.57, 0.73))
+        return cavity, cavity + 0.02
 
     def inside(self, c: Canvas, p: Points, both: Points, t: Tissues, head: Head) -> None:
         c.paint(t.grey, both.stroke((0.1, 0.08), (0.22, 0.0), 0.05))
@@ -61,18 +59,16 @@ class _AxialLow(Scene):
     name, centre, sella, flesh = "axial-low", (0, 0.18), (0, -0.13), 0.8
     dura = (-0.65, np.pi + 0.65)
 
-    def cavity(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
         temporal = p.mirrored.ellipse((0.31, -0.08), (0.25, 0.25), 0.25)
         behind, middle = p.ellipse((0, 0.3), (0.53, 0.43)), p.ellipse((0, 0.02), (0.3, 0.17))
-        return joined(joined(temporal, behind, 0.12), middle, 0.08)
+        cavity = joined(joined(temporal, behind, 0.12), middle, 0.08)
+        temporal = p.mirrored.ellipse((0.325, -0.07), (0.215, 0.22), 0.25)
+        return cavity, cut(np.minimum(temporal, self._cerebellum(p)), cavity + 0.02)
 
     def _cerebellum(self, p: Points) -> Distance:
         pons = p.ellipse((0, 0.12), (0.15, 0.11))
         return joined(p.mirrored.ellipse((0.2, 0.39), (0.29, 0.27), -0.2), pons, 0.06)
-
-    def brain(self, p: Points) -> Distance:
-        temporal = p.mirrored.ellipse((0.325, -0.07), (0.215, 0.22), 0.25)
-        return cut(np.minimum(temporal, self._cerebellum(p)), self.cavity(p) + 0.02)
 
     def skin(self, p: Points, head: Head, cavity: Distance) -> Distance:
         around = head.scalp + head.skull
@@ -95,7 +91,7 @@ class _AxialLow(Scene):
         c.paint(t.bone, both.stroke((0.38, 0.12), (0.56, 0.18), 0.1))
 
     def inside(self, c: Canvas, p: Points, both: Points, t: Tissues, head: Head) -> None:
-        self._paint_folia(c, head, self._cerebellum(p), 62 * np.hypot(p.x, p.y - 0.1))
+        self._paint_folia(c, p, t, head, self._cerebellum(p), 62 * np.hypot(p.x, p.y - 0.1))
         c.paint(t.white, p.ellipse((0, 0.12), (0.15, 0.11)))
         c.paint(t.white, both.stroke((0.1, 0.2), (0.17, 0.34), 0.12), soft=0.04)
         c.paint(t.grey, p.ellipse((0, 0.4), (0.045, 0.17)))
@@ -115,13 +111,11 @@ class _CoronalMid(Scene):
     sella: Pair | None = (0, 0.18)
     dura = (-np.pi - 0.25, 0.25)
 
-    def cavity(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
         top = cut(p.ellipse((0, -0.2), (0.57, 0.54)), p.y - 0.17)
-        return joined(top, p.mirrored.ellipse((0.32, 0.12), (0.24, 0.19), -0.2), 0.1)
-
-    def brain(self, p: Points) -> Distance:
+        cavity = joined(top, p.mirrored.ellipse((0.32, 0.12), (0.24, 0.19), -0.2), 0.1)
         top = cut(p.ellipse((0, -0.2), (0.55, 0.52)), p.y - 0.07 - 0.15 * np.abs(p.x))
-        return np.minimum(top, p.mirrored.ellipse((0.33, 0.12), (0.215, 0.17), -0.2))
+        return cavity, np.minimum(top, p.mirrored.ellipse((0.33, 0.12), (0.215, 0.17), -0.2))
 
     def skin(self, p: Points, head: Head, cavity: Distance) -> Distance:
         return joined(cavity - (head.scalp + head.skull), p.ellipse((0, 0.55), (0.5, 0.5)), 0.25)
@@ -169,16 +163,14 @@ class _CoronalBack(_CoronalMid):
 
     name, sella = "coronal-back", None
 
-    def cavity(self, p: Points) -> Distance:
-        return joined(p.ellipse((0, -0.2), (0.58, 0.54)), p.ellipse((0, 0.2), (0.45, 0.24)), 0.1)
-
     def _cerebellum(self, p: Points) -> Distance:
         sides, middle = p.mirrored.ellipse((0.18, 0.23), (0.23, 0.16), 0.1), p.ellipse((0, 0.2), (0.1, 0.15))
         return joined(sides, middle, 0.05)
 
-    def brain(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
+        cavity = joined(p.ellipse((0, -0.2), (0.58, 0.54)), p.ellipse((0, 0.2), (0.45, 0.24)), 0.1)
         roof = p.y - 0.02 - 0.22 * np.abs(p.x)
-        return np.minimum(cut(p.ellipse((0, -0.2), (0.56, 0.52)), roof), self._cerebellum(p))
+        return cavity, np.minimum(cut(p.ellipse((0, -0.2), (0.56, 0.52)), roof), self._cerebellum(p))
 
     def outside(self, c: Canvas, p: Points, both: Points, t: Tissues) -> None:
         c.paint(t.fat, both.stroke((0.16, 0.56), (0.24, 0.95), 0.03))
@@ -192,7 +184,7 @@ class _CoronalBack(_CoronalMid):
         c.paint(t.white, both.ellipse((0.0, -0.17), (0.12, 0.03)))
         c.paint(t.csf, both.ellipse((0.2, -0.13), (0.045 * wide, 0.1), 0.35))
         c.paint(t.vessel, both.ellipse((0.2, -0.11), (0.018, 0.05), 0.35))
-        self._paint_folia(c, head, self._cerebellum(p), 75 * np.hypot(p.x * 0.7, p.y - 0.75))
+        self._paint_folia(c, p, t, head, self._cerebellum(p), 75 * np.hypot(p.x * 0.7, p.y - 0.75))
         c.paint(t.white, both.ellipse((0.17, 0.23), (0.1, 0.05)), soft=0.06)
         c.paint(t.csf, p.ellipse((0, 0.3), (0.04 * wide, 0.05)))
         c.line(t.vessel, 0.014, both.stroke((0.0, 0.03), (0.5, 0.13), 0.02))
@@ -206,12 +198,6 @@ class _SagittalMid(Scene):
     sella: Pair | None = (-0.115, 0.15)
     dura = (-np.pi - 0.05, 0.35)
 
-    def cavity(self, p: Points) -> Distance:
-        # The skull base falls from the forehead over the sella to the back of the head.
-        top = cut(p.ellipse((0.02, -0.17), (0.71, 0.5)), p.y - 0.1 - 0.12 * p.x)
-        behind, canal = p.ellipse((0.36, 0.14), (0.29, 0.25), -0.35), p.stroke((0.13, 0.1), (0.17, 1.2), 0.15)
-        return joined(joined(top, behind, 0.12), canal, 0.06)
-
     def _cerebellum(self, p: Points) -> Distance:
         return p.ellipse((0.37, 0.19), (0.2, 0.155), -0.3)
 
@@ -219,11 +205,14 @@ class _SagittalMid(Scene):
         pons = joined(p.ellipse((0.1, 0.16), (0.085, 0.1), 0.2), p.stroke((0.06, 0.0), (0.1, 0.16), 0.13), 0.05)
         return joined(pons, p.stroke((0.12, 0.2), (0.17, 1.2), 0.085), 0.06)
 
-    def brain(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
+        base = p.y - 0.1 - 0.12 * p.x  # falls from the forehead over the sella to the back of the head
+        top = cut(p.ellipse((0.02, -0.17), (0.71, 0.5)), base)
+        behind, canal = p.ellipse((0.36, 0.14), (0.29, 0.25), -0.35), p.stroke((0.13, 0.1), (0.17, 1.2), 0.15)
+        cavity = joined(joined(top, behind, 0.12), canal, 0.06)
         tentorium = p.y - 0.09 + 0.25 * (p.x - 0.2)
-        cerebrum = cut(p.ellipse((0.02, -0.17), (0.69, 0.48)), p.y - 0.1 - 0.12 * p.x + 0.02)
-        cerebrum = cut(cerebrum, np.minimum(tentorium, p.x - 0.18))
-        return np.minimum(np.minimum(cerebrum, self._cerebellum(p)), self._stem(p))
+        cerebrum = cut(cut(p.ellipse((0.02, -0.17), (0.69, 0.48)), base + 0.02), np.minimum(tentorium, p.x - 0.18))
+        return cavity, np.minimum(np.minimum(cerebrum, self._cerebellum(p)), self._stem(p))
 
     def skin(self, p: Points, head: Head, cavity: Distance) -> Distance:
         around = head.scalp + head.skull
@@ -254,7 +243,7 @@ class _SagittalMid(Scene):
         c.paint(t.white, p.ellipse((-0.215, -0.1), (0.045, 0.06)), p.ellipse((0.215, -0.07), (0.05, 0.055)))
         c.line(t.white, 0.03, cut(p.arc((-0.01, -0.02), (0.16, 0.13 / wide), 0.03), above))
         c.paint(t.grey, p.ellipse((0.03, -0.05), (0.12, 0.065), 0.2), p.ellipse((-0.13, 0.04), (0.06, 0.05)))
-        self._paint_folia(c, head, self._cerebellum(p), 18 * np.arctan2(p.y - 0.17, p.x - 0.24))
+        self._paint_folia(c, p, t, head, self._cerebellum(p), 18 * np.arctan2(p.y - 0.17, p.x - 0.24))
         c.paint(t.white, p.stroke((0.24, 0.16), (0.37, 0.2), 0.04), soft=0.04)
         c.paint(t.white, self._stem(p))
         c.paint(t.csf, p.ellipse((0.205, 0.16), (0.03 * wide, 0.065), -0.2))
@@ -271,17 +260,15 @@ class _SagittalSide(_SagittalMid):
 
     name, sella = "sagittal-side", None
 
-    def cavity(self, p: Points) -> Distance:
-        top = cut(p.ellipse((0.02, -0.17), (0.68, 0.48)), p.y - 0.06)
-        temporal, behind = p.ellipse((-0.12, 0.12), (0.3, 0.15), 0.1), p.ellipse((0.37, 0.16), (0.25, 0.2), -0.3)
-        return joined(joined(top, temporal, 0.1), behind, 0.08)
-
     def _cerebellum(self, p: Points) -> Distance:
         return p.ellipse((0.37, 0.19), (0.21, 0.145), -0.25)
 
-    def brain(self, p: Points) -> Distance:
+    def surfaces(self, p: Points) -> tuple[Distance, Distance]:
+        top = cut(p.ellipse((0.02, -0.17), (0.68, 0.48)), p.y - 0.06)
+        temporal, behind = p.ellipse((-0.12, 0.12), (0.3, 0.15), 0.1), p.ellipse((0.37, 0.16), (0.25, 0.2), -0.3)
+        cavity = joined(joined(top, temporal, 0.1), behind, 0.08)
         top = cut(p.ellipse((0.02, -0.17), (0.66, 0.46)), p.y - 0.04)
-        return np.minimum(np.minimum(top, p.ellipse((-0.12, 0.12), (0.28, 0.13), 0.1)), self._cerebellum(p))
+        return cavity, np.minimum(np.minimum(top, p.ellipse((-0.12, 0.12), (0.28, 0.13), 0.1)), self._cerebellum(p))
 
     def outside(self, c: Canvas, p: Points, both: Points, t: Tissues) -> None:
         c.paint(t.bone, p.ellipse((-0.56, 0.15), (0.19, 0.13), 0.1))
@@ -297,7 +284,7 @@ class _SagittalSide(_SagittalMid):
         c.paint(t.csf, cut(horn, 0.3 * p.y - p.x))
         c.paint(t.vessel, p.ellipse((0.25, -0.05), (0.025, 0.05)))
         c.paint(t.csf, p.stroke((-0.36, 0.05), (0.1, -0.01), 0.024))
-        self._paint_folia(c, head, self._cerebellum(p), 75 * np.hypot(p.x - 0.2, p.y - 0.1))
+        self._paint_folia(c, p, t, head, self._cerebellum(p), 75 * np.hypot(p.x - 0.2, p.y - 0.1))
         c.paint(t.white, p.ellipse((0.33, 0.18), (0.08, 0.04)), soft=0.05)
         c.line(t.vessel, 0.014, p.stroke((0.18, 0.05), (0.6, 0.05), 0.02))
 

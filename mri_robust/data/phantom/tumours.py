@@ -54,7 +54,7 @@ def draw_meningioma(rng: np.random.Generator, scene: Scene) -> Tumour:
     across, down = float(np.cos(angle)), float(np.sin(angle))
     steps = np.linspace(0.05, 1.0, 400, dtype=np.float32)
     ray = Points(scene.centre[0] + steps * across, scene.centre[1] + steps * down)
-    at_dura = int(np.argmax(scene.cavity(ray) > 0))
+    at_dura = int(np.argmax(scene.surfaces(ray)[0] > 0))
     base_x, base_y = float(ray.x[at_dura]), float(ray.y[at_dura])
     inwards = radius * rng.uniform(0.45, 0.75)
     centre = (base_x - inwards * across, base_y - inwards * down)
@@ -103,7 +103,7 @@ def draw_pituitary(rng: np.random.Generator, scene: Scene) -> Tumour:
 def _deep_place(rng: np.random.Generator, scene: Scene, radius: float) -> Pair:
     x = rng.uniform(-0.6, 0.6, 96).astype(np.float32)
     y = rng.uniform(-0.7, 0.45, 96).astype(np.float32)
-    depth = -scene.brain(Points(x, y))
+    depth = -scene.surfaces(Points(x, y))[1]
     if scene.sella is not None:
         depth = np.minimum(depth, np.hypot(x - scene.sella[0], y - scene.sella[1]) - 0.1)
     fits = depth > 0.6 * radius

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mri_robust.core.errors import UserError
-from mri_robust.data.cache import checksum
+from mri_robust.core.files import checksum
 from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import shown
 from mri_robust.data.loader import Files, FileSource
