@@ -1,1 +1,1 @@
-"""Run the cells that are not stored yet, and turn what is stored into tables."""
+"""Train or open the models that experiments ask about, run the evaluations not stored yet, write the tables."""

@@ -1,179 +1,238 @@
-"""`bench`: make what is missing, then write tables, comparisons and provenance."""
+"""One run: make what is missing, write each table when it is done, then comparisons and provenance."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mri_robust.bench.comparisons import comparison_table
-from mri_robust.bench.environment import Machine, package_versions
-from mri_robust.bench.executors import EXECUTORS, ExecutorOptions
-from mri_robust.bench.model_store import ModelStore
-from mri_robust.bench.plan import FIRST_SEED, Plan
-from mri_robust.bench.tables import csv_text, tidy_table
-from mri_robust.bench.worker import Job, Outcome, Worker
-from mri_robust.core.errors import UserError
-from mri_robust.core.files import write_text
-from mri_robust.core.progress import OnStep, silent
-from mri_robust.study.cell import Cell
+import pandas as pd
+import torch
+from torch import nn
 
+from mri_robust.bench.executors import ExecutorOptions, load_executor
+from mri_robust.bench.worker import Outcome, Task, Worker
+from mri_robust.core.errors import UserError
+from mri_robust.core.machine import describe_machine
+from mri_robust.core.packages import installed_version
+from mri_robust.core.progress import OnStep, silent
+from mri_robust.evaluation.rows import Row, tidy
+from mri_robust.evaluation.statistics import compare_models
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, threat_map
+from mri_robust.study.recipe import Recipe
+from mri_robust.study.results_folder import ResultsFolder
+
+PACKAGES = (
+    *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),
+    *("numpy", "pandas", "scikit-learn"),
+)
 NO_IMAGENET = (
     "ImageNet weights were not found, so ResNets start from random weights and their rows carry weights=none; put them "
     "into a folder and give it as --weights-dir, or use --weights imagenet to download them"
 )
-Measured = dict[str, list[tuple[Cell, dict[str, Any]]]]
-"""Experiment -> its cells with their results, in table order; without those that failed."""
 
 
-class Bench:
-    """One run of the bench into one folder.
+class Run:
+    """Experiments under one or more configurations, into one folder.
 
     Args:
-        plan: what to run.
-        out: where to.
-        machine: on what.
+        experiments: in the order of the report.
+        configs: one per protocol and seed, not yet told of their data.
+        folder: where to.
+        opened: the user's own models that are in memory, by id.
         on_step: called as (what is going on, done, total).
-        executor: who runs the cells; this process when None.
+        executor: who runs the tasks; this process when None.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        out: Path,
-        machine: Machine,
-        on_step: OnStep | None = None,
+        experiments: Sequence[Experiment],
+        configs: Sequence[Config],
+        folder: ResultsFolder,
+        *,
+        opened: dict[str, nn.Module] | None = None,
+        on_step: OnStep = silent,
         executor: ExecutorOptions | None = None,
     ) -> None:
-        self.plan = plan
-        self.out = out
-        self.machine = machine
-        self.on_step = on_step or silent
+        self.experiments, self.folder = list(experiments), folder
         self.executor = executor or ExecutorOptions()
-        self.worker = Worker(Job(plan, out, machine), self.on_step)
-        self.outcomes: list[Outcome] = []
+        self.worker = Worker(folder, opened=opened, on_step=on_step)
+        self.configs = [config.on(self.worker.trainer(config).dataset) for config in configs]
+        self.tasks = [
+            Task(experiment.name, config, model, evaluation)
+            for experiment in self.experiments
+            for config in self.configs
+            for model, evaluation in experiment.tasks(config)
+        ]
+        self.outcomes: list[Outcome | None] = [None] * len(self.tasks)
 
-    def open_models(self, protocol: str) -> ModelStore:
-        """The models of a protocol's data set, which is loaded on the way."""
-        return self.worker.open_models(protocol)
+    def run(self, on_table: Callable[[Experiment, pd.DataFrame], None] | None = None) -> None:
+        """Run every task; each experiment's table is written, and handed to `on_table`, when its last task is done.
 
-    def run(self) -> Measured:
-        """Measure every cell of the plan; returns cells with results by experiment name, in table order.
-
-        A cell that fails leaves its rows out, and the others go on; see `failures`.
+        A task that fails leaves its rows out, and the others go on; see `failures`.
 
         Raises:
-            UserError: the data cannot be read, or every cell failed.
+            UserError: every task failed.
             OSError: nothing more can be written; what was measured before stays stored.
         """
-        cells = [cell for protocol in self.plan.protocols for cell in self._declare(protocol)]
-        names = [each.name for each in self.plan.experiments]
-        left = {name: sum(cell.words["experiment"] == name for cell in cells) for name in names}
-        found: list[Outcome | None] = [None] * len(cells)
-        for place, outcome in EXECUTORS.load(self.executor.name)(self.worker, cells, self.executor):
-            found[place] = outcome
-            self.outcomes.append(outcome)
-            name = cells[place].words["experiment"]
+        left = {each.name: sum(task.experiment == each.name for task in self.tasks) for each in self.experiments}
+        execute = load_executor(self.executor.name)
+        for place, outcome in execute(self.worker, self.tasks, self.executor):
+            self.outcomes[place] = outcome
+            name = self.tasks[place].experiment
             left[name] -= 1
             if not left[name]:
-                write_text(self.out / f"{name}.csv", csv_text(tidy_table(_measured(name, cells, found))))
-        if cells and len(self.failures()) == len(cells):
+                [experiment] = [each for each in self.experiments if each.name == name]
+                table = tidy(self.rows(experiment))
+                self.folder.write_table(name, table)
+                if on_table:
+                    on_table(experiment, table)
+        if self.tasks and len(self.failures()) == len(self.tasks):
             raise UserError(f"nothing could be measured: {self.failures()[0]}")
-        measured = {name: _measured(name, cells, found) for name in names}
-        everything = [pair for pairs in measured.values() for pair in pairs]
-        write_text(self.out / "comparisons.csv", csv_text(comparison_table(everything)))
-        return measured
+        everything = [row for experiment in self.experiments for row in self.rows(experiment)]
+        models = [name for experiment in self.experiments for name in experiment.models]
+        self.folder.write_table("comparisons", compare_models(everything, models))
+        self._write_images()
+
+    def rows(self, experiment: Experiment) -> list[Row]:
+        """The rows of an experiment in table order, each with all its columns and the study's number beside it."""
+        rows: list[Row] = []
+        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
+            if task.experiment == experiment.name and outcome is not None and outcome.result is not None:
+                numbers = _published(experiment.published(task.config))
+                rows += [{**task.labels, **row, **numbers(task.labels | row)} for row in outcome.result["rows"]]
+        return rows
 
     def failures(self) -> list[str]:
-        """Why cells failed, in one line each."""
-        return [outcome.error for outcome in self.outcomes if outcome.result is None]
+        """Why tasks failed, in one line each."""
+        return [outcome.error for outcome in self.outcomes if outcome is not None and outcome.result is None]
 
     def notices(self) -> list[str]:
         """What was found damaged, and made again."""
-        return [*(notice for outcome in self.outcomes for notice in outcome.notices), *self.worker.take_notices()]
+        return [notice for outcome in self.outcomes if outcome is not None for notice in outcome.notices]
 
-    def _declare(self, protocol: str) -> list[Cell]:
-        """All cells of a protocol, before the first is measured, so that what cannot be asked is said at once."""
-        dataset = self.open_models(protocol).dataset
-        settings = self.plan.settings(dataset, protocol)
-        environment = self.machine.deciding()
-        said = {"tumour_classes": sorted(dataset.tumour_classes)} if dataset.tumour_classes else {}
+    def findings(self) -> list[dict[str, Any]]:
+        """What the sanity checks say, with the model that they say it of."""
+        named = ("protocol", "seed", "model")
         return [
-            replace(cell, environment=environment, parameters={**cell.parameters, **said})
-            for experiment in self.plan.experiments
-            for setting in settings
-            for cell in experiment.cells(setting)
+            {**{name: task.labels[name] for name in named}, **finding}
+            for task, outcome in zip(self.tasks, self.outcomes, strict=True)
+            if outcome is not None and outcome.result is not None
+            for finding in outcome.result["artefacts"].get("findings", ())
         ]
 
-    def warnings(self, measured: Measured) -> list[str]:
-        """What a reader must know of the trained models: first weights, overfitting to an attack, sanity checks."""
-        found = [NO_IMAGENET] if self.plan.weights == "auto" and self._lacks_imagenet(measured) else []
-        for protocol in self.plan.protocols:
-            models = self.open_models(protocol)
-            cells = [cell for cells in measured.values() for cell, _ in cells if cell.words["protocol"] == protocol]
-            for recipe in {models.name(cell.recipe): cell.recipe for cell in cells if cell.recipe.adversary}.values():
-                last = (models.history(recipe) or [{}])[-1]
+    def warnings(self) -> list[str]:
+        """What a reader must know of the models: first weights, overfitting to an attack, sanity checks."""
+        recipes = {task.model: task.config for task in self.tasks if isinstance(task.model, Recipe)}
+        further = (each for task in self.tasks for each in task.evaluation.further_models())
+        found = [NO_IMAGENET] if any(each.weights == "none" for each in (*recipes, *further)) else []
+        for recipe, config in recipes.items():
+            if recipe.adversary:
+                last = (self.worker.trainer(config).history(recipe) or [{}])[-1]
                 if last.get("overfitted"):
                     found.append(
-                        f"{recipe.model} ({protocol}, seed {recipe.seed}) overfitted to its attack: {last['fgsm']:.2f} "
-                        f"under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
+                        f"{recipe.model} ({config.protocol}, seed {recipe.seed}) overfitted to its attack: "
+                        f"{last['fgsm']:.2f} under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
                     )
-        return [*found, *_sanity_warnings(measured)]
+        said = "{model} ({protocol}, seed {seed}), {check} check: {message}"
+        return [*found, *(said.format(**finding) for finding in self.findings() if finding["tripped"])]
 
-    def _lacks_imagenet(self, measured: Measured) -> bool:
-        recipes = [recipe for cells in measured.values() for cell, _ in cells for recipe in (cell.recipe, *cell.others)]
-        return any(recipe.weights == "none" for recipe in recipes)
-
-    def provenance(self, command: str, measured: Measured, seconds: float) -> dict[str, Any]:
-        """What `run.json` says: command, versions, machine, data, seeds, which cells, seconds."""
-        plan = self.plan
+    def provenance(self, command: str, seconds: float) -> dict[str, Any]:
+        """What `run.json` says: command, versions, machine, data, experiments, which evaluations, seconds."""
+        config = self.configs[0]
+        finished = [outcome for outcome in self.outcomes if outcome is not None]
+        datasets = {each.reads: self.worker.trainer(each).dataset for each in self.configs}
         return {
             "command": command,
-            "versions": package_versions(),
-            "machine": self.machine.description(),
+            "versions": {name: installed_version(name) for name in PACKAGES},
+            "machine": {**config.environment, **describe_machine(torch.device(config.device))},
             "data": {
                 channels: {
-                    "name": models.dataset.name,
-                    "digest": models.dataset.digest,
-                    "train": len(models.dataset.train),
-                    "test": len(models.dataset.test),
-                    "skipped": models.dataset.skipped,
+                    "name": dataset.name,
+                    "digest": dataset.digest,
+                    "classes": list(dataset.classes),
+                    "without_tumour": [dataset.classes[place] for place in dataset.healthy],
+                    "train": len(dataset.train),
+                    "test": len(dataset.test),
+                    "skipped": dataset.skipped,
                 }
-                for channels, models in self.worker.models.items()
+                for channels, dataset in datasets.items()
             },
-            "experiments": [name for name, cells in measured.items() if cells],
-            "protocols": list(plan.protocols),
-            "scale": plan.scale.name,
-            "cuts": plan.scale.cuts(),
-            "engine": plan.engine,
-            "weights": ", ".join(f"{name} {weights}" for name, (weights, _) in plan.first_weights.items()),
-            "seeds": [FIRST_SEED + index for index in range(plan.seeds)],
-            "cells": {name: [cell.digest for cell, _ in cells] for name, cells in measured.items()},
-            "words": {name: [cell.words for cell, _ in cells] for name, cells in measured.items()},
-            "warnings": self.warnings(measured),
-            "computed": sum(outcome.computed for outcome in self.outcomes),
-            "reused": sum(not outcome.computed for outcome in self.outcomes),
+            "experiments": [
+                {**each.description(), "threats": threat_map(list(each.threats))} for each in self.experiments
+            ],
+            "protocols": list(dict.fromkeys(each.protocol for each in self.configs)),
+            "scale": config.scale.name,
+            "cuts": config.scale.cuts(),
+            "engine": config.engine,
+            "weights": ", ".join(f"{name} {weights}" for name, weights, _ in config.weights),
+            "seeds": list(dict.fromkeys(each.seed for each in self.configs)),
+            "own_models": [model.model for model in config.models],
+            "evaluations": [
+                {"digest": self.worker.name(task), **task.labels}
+                for task, outcome in zip(self.tasks, self.outcomes, strict=True)
+                if outcome is not None and outcome.result is not None
+            ],
+            "findings": self.findings(),
+            "warnings": self.warnings(),
+            "computed": sum(outcome.computed for outcome in finished),
+            "reused": sum(not outcome.computed for outcome in finished),
             "failed": self.failures(),
             "executor": self.executor.name,
             "seconds": round(seconds, 1),
         }
 
+    def summary(self) -> dict[str, Any]:
+        """Every number that the run prints, as plain data: what `audit.json` holds."""
+        tables = {each.name: self.folder.table(each.name) for each in self.experiments}
+        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        comparisons = json.loads(self.folder.table("comparisons").to_json(orient="records"))
+        checked = self.folder.json("crosscheck")
+        return {"tables": rows, "comparisons": comparisons, "findings": self.findings(), "crosscheck": checked}
 
-def _measured(name: str, cells: list[Cell], found: list[Outcome | None]) -> list[tuple[Cell, dict[str, Any]]]:
-    """The cells of an experiment that have results, in table order."""
-    return [
-        (cell, outcome.result)
-        for cell, outcome in zip(cells, found, strict=True)
-        if cell.words["experiment"] == name and outcome is not None and outcome.result is not None
-    ]
+    def _write_images(self) -> None:
+        """Each image's smallest fooling epsilon under every model, where the worst case was asked for."""
+        tables: dict[str, pd.DataFrame] = {}
+        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
+            found = outcome.result["artefacts"].get("smallest_epsilon") if outcome and outcome.result else None
+            if found is not None:
+                labels = task.labels
+                columns = {"file": found["files"], "class": found["labels"], "smallest_epsilon": found["epsilon"]}
+                own = {name: labels[name] for name in ("protocol", "seed", "model")}
+                tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
+        if tables:
+            self.folder.write_table("images", pd.concat(tables.values()))
 
 
-def _sanity_warnings(measured: Measured) -> list[str]:
-    """What sanity checks that tripped say, with the model."""
-    return [
-        "{model} ({protocol}, seed {seed}), sanity check ".format(**cell.words) + finding["message"]
-        for pairs in measured.values()
-        for cell, result in pairs
-        for finding in result.get("findings", ())
-        if finding["tripped"]
-    ]
+def _published(table: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:
+    """row -> `paper`, and `printed` where the table has it, of the published number that the row stands for."""
+    values = [name for name in ("paper", "printed") if name in table]
+    keys = [name for name in table.columns if name not in values]
+    numbers = {
+        tuple(_plain(line[key]) for key in keys): {name: line[name] for name in values}
+        for line in table.to_dict("records")
+    }
+
+    def look_up(row: Row) -> dict[str, Any]:
+        if row["subset"] != "all":
+            return {}
+        return numbers.get(tuple(_plain(row.get(key)) for key in keys), {}) if keys else {}
+
+    return look_up
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def open_folder(path: Path) -> ResultsFolder:
+    """The results folder at `path`.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    from mri_robust.core.files import writable_folder
+
+    return ResultsFolder(writable_folder(path))

@@ -1,220 +1,225 @@
-"""What one process of a bench does: make models, measure cells, and keep both in the run's folder."""
+"""What one process of a run does: train or open models, run evaluations, and keep both in the run's folder."""
 
 from __future__ import annotations
 
 import errno
-import json
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from mri_robust.bench.environment import Machine
-from mri_robust.bench.model_store import ModelStore
-from mri_robust.bench.plan import Plan
-from mri_robust.bench.store import Store
-from mri_robust.core.hashing import plain
-from mri_robust.core.errors import UserError
-from mri_robust.core.progress import OnStep, silent
-from mri_robust.data.dataset import load_dataset, with_tumours
-from mri_robust.evaluation.measures import MEASURES, PARTS
-from mri_robust.evaluation.subject import MeasurePart, Spread, Subject, in_turn, spans
-from mri_robust.study.cell import Cell
-from mri_robust.study.recipe import Recipe
+import torch
+from torch import nn
 
+from mri_robust.bench.trainer import Trainer
+from mri_robust.core.errors import UserError
+from mri_robust.core.hashing import digest
+from mri_robust.core.progress import OnStep, silent
+from mri_robust.data.dataset import Dataset, load_dataset, with_tumours
+from mri_robust.evaluation.evaluation import CODE_VERSION, Context, Evaluation, measure
+from mri_robust.study.config import Config
+from mri_robust.study.recipe import Model, Recipe
+from mri_robust.study.results_folder import Result, ResultsFolder
+
+PART_IMAGES = 1024
+"""Images measured in one piece: whole batches, so that the pieces do not change a number."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-"""Errors of the disk: no cell's failure, and every other cell would meet them too."""
+"""Errors of the disk: no evaluation's failure, and every other one would meet them too."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """What every process of a bench has to know.
+class Task:
+    """One evaluation of one model, in one experiment under one configuration."""
 
-    Attributes:
-        plan: what to run.
-        out: the folder of everything made, which all processes share.
-        machine: on what to compute; the number of threads is part of it.
-    """
+    experiment: str
+    config: Config
+    model: Model
+    evaluation: Evaluation
 
-    plan: Plan
-    out: Path
-    machine: Machine
+    @property
+    def labels(self) -> dict[str, Any]:
+        """The columns that all its rows share."""
+        config = self.config
+        return {
+            "experiment": self.experiment,
+            "protocol": config.protocol,
+            "dataset": config.dataset,
+            "scale": config.scale.name,
+            "seed": config.seed,
+            "model": self.model.model,
+            "weights": self.model.weights.rsplit("/", 1)[-1],
+            "engine": config.engine,
+            **dict(self.model.factors),
+        }
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return f"{self.experiment}: {type(self.evaluation).__name__} {self.model.model}"
+
+    def part(self, evaluation: Evaluation) -> Task:
+        """The same question to a part of the images."""
+        return Task(self.experiment, self.config, self.model, evaluation)
+
+
+Spread = Callable[[Task, Sequence[Task]], list[Result]]
+"""(the whole, its parts) -> the parts' results in order: in this process, or by workers beside each other."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell.
+    """What became of a task.
 
     Attributes:
-        result: its numbers; None where it failed.
+        result: its rows and artefacts; None where it failed.
         error: why it failed, in one line.
         computed: whether it was measured now, not read.
         notices: what was found damaged on the way.
     """
 
-    result: dict[str, Any] | None
+    result: Result | None
     error: str = ""
     computed: bool = True
     notices: tuple[str, ...] = ()
 
 
 class Worker:
-    """Makes the models and measures the cells of one job.
+    """Runs tasks.
 
     Args:
-        job: the bench that it works for.
+        folder: the folder of everything made, which all processes share.
+        opened: the user's own models that are in memory, by id.
         on_step: called as (what is going on, done, total).
     """
 
-    def __init__(self, job: Job, on_step: OnStep = silent) -> None:
-        self.job = job
-        self.on_step = on_step
-        self.store = Store(job.out / "cells", self._notice)
-        self.models: dict[str, ModelStore] = {}
-        self._notices: list[str] = []
+    def __init__(
+        self, folder: ResultsFolder, *, opened: dict[str, nn.Module] | None = None, on_step: OnStep = silent
+    ) -> None:
+        self.folder, self.on_step = folder, on_step
+        self._opened = opened or {}
+        self._trainers: dict[tuple[Any, ...], Trainer] = {}
         self._experiment = ""
-        job.machine.pin_threads()
 
-    def open_models(self, protocol: str) -> ModelStore:
-        """The models of a protocol's data set, which is loaded on the way.
+    def trainer(self, config: Config) -> Trainer:
+        """The models of a configuration's data set, which is loaded on the way.
 
         Raises:
             UserError: the data cannot be read.
         """
-        plan = self.job.plan
-        channels = plan.channels_of(protocol)
-        if channels not in self.models:
+        torch.set_num_threads(config.threads)
+        key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
+        if key not in self._trainers:
             self.on_step("load data", 0, 1)
-            dataset = load_dataset(
-                plan.data,
-                size=plan.scale.image_size,
-                channels=channels,
-                skip_unreadable=plan.skip_unreadable,
-            )
-            dataset = with_tumours(dataset, plan.tumour_classes)
-            self.models[channels] = ModelStore(
-                self.job.out / "models",
-                dataset,
-                self.job.machine,
-                weights_folder=plan.weights_folder,
-                on_step=self.on_step,
-                on_damage=self._notice,
-            )
-        return self.models[channels]
+            how = {"opened": self._opened, "on_step": self.on_step}
+            self._trainers[key] = Trainer(self.folder, load_data(config), config, **how)
+        return self._trainers[key]
 
-    def measure(self, cell: Cell, spread: Spread | None = None) -> Outcome:
-        """The numbers of a cell: out of the store, or measured now and stored; a failure is kept as a failure.
+    def name(self, task: Task) -> str:
+        """The digest of everything that decides a task's rows."""
+        trainer = self.trainer(task.config)
+        further = [trainer.name(model) for model in task.evaluation.further_models()]
+        who = [trainer.name(task.model), *further, sorted(trainer.dataset.tumour_classes)]
+        return digest([who, repr(task.evaluation), trainer.dataset.digest, task.config.environment, CODE_VERSION])
+
+    def run(self, task: Task, spread: Spread | None = None) -> Outcome:
+        """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure.
 
         Args:
-            cell: what to measure.
+            task: what to measure.
             spread: who measures its parts; this process, one after the other, when None.
 
         Raises:
             OSError: nothing can be written.
         """
-        self._forget_models_of_others(cell)
-        found = self.store.get(cell.digest)
-        computed = found is None
-        error = ""
+        self._forget_models_of_others(task)
+        name = self.name(task)
+        found, error, computed = self.folder.get(name), "", False
         if found is None:
-            with self.store.hold(cell.digest, lambda: self.on_step(f"wait for {_title(cell)}", 0, 1)):
-                found = self.store.get(cell.digest)
-                computed = found is None
+            with self.folder.hold(name, lambda: self.on_step(f"wait for {task.title}", 0, 1)):
+                found = self.folder.get(name)
                 if found is None:
-                    found, error = self._try(cell, spread)
-        return Outcome(found, error, computed, self.take_notices())
+                    computed = True
+                    found, error = self._try(name, task, spread or self._in_turn)
+        notices, self.folder.notices = tuple(self.folder.notices), []
+        return Outcome(found, error, computed, notices)
 
-    def take_notices(self) -> tuple[str, ...]:
-        """What was found damaged since this was asked last."""
-        notices, self._notices = tuple(self._notices), []
-        return notices
-
-    def measure_part(self, cell: Cell, begin: int, end: int) -> Any:
-        """What one part of a cell's images gives, measured here or read."""
-        part = partial(PARTS.load(cell.measure), cell.parameters, self._subject(cell))
-        return self._keep_part(cell, part, begin, end)
-
-    def fail(self, cell: Cell, error: str) -> Outcome:
-        """Keep that a cell has no result, because what it rests on failed."""
-        self.store.put_failure(cell.digest, error, "", dict(cell.words))
+    def fail(self, task: Task, error: str) -> Outcome:
+        """Keep that a task has no result, because what it rests on failed."""
+        self.folder.put_failure(self.name(task), error, "", task.labels)
         return Outcome(None, error)
 
-    def make(self, recipe: Recipe, protocol: str) -> str:
+    def train(self, recipe: Recipe, config: Config) -> str:
         """Train a model if it is not there yet; returns why it failed, in one line, or an empty text."""
         try:
-            self.open_models(protocol).get(recipe)
+            self.trainer(config).get(recipe)
         except Exception as error:
             if _no_room(error):
                 raise
             return _line(error)
         return ""
 
-    def _try(self, cell: Cell, spread: Spread | None) -> tuple[dict[str, Any] | None, str]:
+    def run_part(self, task: Task) -> Result:
+        """What a part gives, measured here or read."""
+        name = self.name(task)
+        kept = self.folder.get(name)
+        return kept or self.folder.put(name, measure(task.evaluation, self._context(task)), task.labels)
+
+    def _in_turn(self, task: Task, parts: Sequence[Task]) -> list[Result]:
+        return [self.run_part(part) for part in parts]
+
+    def _try(self, name: str, task: Task, spread: Spread) -> tuple[Result | None, str]:
         began = time.perf_counter()
-        about = dict(cell.words)
+        about = task.labels
         try:
-            about["model_file"] = self.open_models(cell.words["protocol"]).name(cell.recipe)
-            result = self._measure(cell, spread or partial(self._keep_parts, cell))
+            trainer = self.trainer(task.config)
+            about["model_file"] = trainer.name(task.model)
+            context = self._context(task)
+            parts = [task.part(each) for each in task.evaluation.split(PART_IMAGES, trainer.dataset)]
+            result = measure(task.evaluation, context, spread(task, parts) if parts else ())
         except Exception as error:
             if _no_room(error):
                 raise
-            self.store.put_failure(cell.digest, _line(error), traceback.format_exc(), about)
+            self.folder.put_failure(name, _line(error), traceback.format_exc(), about)
             return None, _line(error)
-        self.store.put(cell.digest, result, {**about, "seconds": round(time.perf_counter() - began, 2)})
-        for begin, _ in spans(cell.parameters.get("images", 0)):
-            self.store.drop(_part_name(cell, begin))
-        return result, ""
+        stored = self.folder.put(name, result, {**about, "seconds": round(time.perf_counter() - began, 2)})
+        for part in parts:
+            self.folder.drop(self.name(part))
+        return stored, ""
 
-    def _measure(self, cell: Cell, spread: Spread) -> dict[str, Any]:
-        result = MEASURES.load(cell.measure)(
-            cell.parameters,
-            self._subject(cell, spread),
-            lambda done, total: self.on_step(_title(cell), done, total),
+    def _context(self, task: Task) -> Context:
+        trainer = self.trainer(task.config)
+        return Context(
+            model=trainer.get(task.model),
+            dataset=trainer.dataset,
+            asked=task.model,
+            history=trainer.history(task.model),
+            open_model=trainer.get,
+            precision=task.config.precision,
+            on_step=lambda done, total: self.on_step(task.title, done, total),
         )
-        # What is stored is what a later run reads back, so that both write the same tables.
-        stored: dict[str, Any] = json.loads(json.dumps(plain(result)))
-        return stored
 
-    def _subject(self, cell: Cell, spread: Spread = in_turn) -> Subject:
-        models = self.open_models(cell.words["protocol"])
-        model, others = models.get(cell.recipe), tuple(models.get(recipe) for recipe in cell.others)
-        history, precision = models.history(cell.recipe), self.job.machine.precision
-        return Subject(model, models.dataset, history, others, spread, precision)
-
-    def _keep_parts(self, cell: Cell, measure_part: MeasurePart, images: int) -> list[Any]:
-        """Every part in turn, kept as soon as it is measured."""
-        parts = spans(images)
-        if len(parts) == 1:
-            return [measure_part(*parts[0])]
-        return [self._keep_part(cell, measure_part, begin, end) for begin, end in parts]
-
-    def _keep_part(self, cell: Cell, measure_part: MeasurePart, begin: int, end: int) -> Any:
-        name = _part_name(cell, begin)
-        kept = self.store.get(name)
-        if kept is None:
-            kept = {"part": measure_part(begin, end)}
-            self.store.put(name, kept, {**cell.words, "part": [begin, end]})
-        return kept["part"]
-
-    def _forget_models_of_others(self, cell: Cell) -> None:
+    def _forget_models_of_others(self, task: Task) -> None:
         """Experiments share few models: those in memory make room when the next one begins."""
-        if cell.words["experiment"] != self._experiment:
-            self._experiment = cell.words["experiment"]
-            for models in self.models.values():
-                models.forget()
-
-    def _notice(self, words: str) -> None:
-        self._notices.append(words)
+        if task.experiment != self._experiment:
+            self._experiment = task.experiment
+            for trainer in self._trainers.values():
+                trainer.forget()
 
 
-def _part_name(cell: Cell, begin: int) -> str:
-    return f"{cell.digest}.part-{begin}"
+def load_data(config: Config) -> Dataset:
+    """The data set of a configuration, read at its size and in its channels.
 
-
-def _title(cell: Cell) -> str:
-    return f"{cell.words['experiment']} {cell.measure} {cell.recipe.model}"
+    Raises:
+        UserError: it cannot be read, or a tumour class is none of its classes.
+    """
+    dataset = load_dataset(
+        config.data,
+        size=config.scale.image_size,
+        channels=config.reads,
+        skip_unreadable=config.skip_unreadable,
+    )
+    return with_tumours(dataset, config.tumour_classes)
 
 
 def _line(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""Measure models under attack, and check the attacks against other libraries."""
+"""Measure models: one file a kind of evaluation, each a frozen dataclass that yields labelled rows."""

@@ -2,16 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
-from mri_robust.core.hashing import canonical_json
 from mri_robust.core.packages import installed_version
-from mri_robust.evaluation.agreement import Agreement
 
 LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two engines agree on one attack: counts over the images compared so far.
+
+    Attributes:
+        attack, engine, other: what is compared.
+        bound: greatest pixel difference that passes.
+        equal_success: success must be equal on every image to pass.
+        images: images compared.
+        identical: images that are equal bit for bit.
+        difference: greatest pixel difference, in [0, 1].
+        same_prediction: images that the model gives the same class after either.
+        success_differs: images that one engine fools and the other does not.
+    """
+
+    attack: str
+    engine: str
+    other: str
+    bound: float
+    equal_success: bool
+    images: int = 0
+    identical: int = 0
+    difference: float = 0.0
+    same_prediction: int = 0
+    success_differs: int = 0
+
+    def add(self, one: Tensor, two: Tensor, judged: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Agreement:
+        """With one more batch: adversarial images [N, C, H, W], and (predicted class, fooled) of each."""
+        difference = (one - two).abs().nan_to_num(nan=math.inf).max()  # a difference that is not a number fails
+        return replace(
+            self,
+            images=self.images + len(one),
+            identical=self.identical + int((one == two).flatten(1).all(1).sum()),
+            difference=max(self.difference, float(difference)),
+            same_prediction=self.same_prediction + int((judged[0] == other[0]).sum()),
+            success_differs=self.success_differs + int((judged[1] != other[1]).sum()),
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether the stated bounds hold."""
+        return self.difference <= self.bound and not (self.equal_success and self.success_differs)
+
+    def row(self) -> dict[str, Any]:
+        """The figures as one row of the certificate."""
+        return {
+            "attack": self.attack,
+            "engine": self.engine,
+            "other": self.other,
+            "images": self.images,
+            "bit_identical": self.identical / self.images,
+            "max_difference": self.difference if math.isfinite(self.difference) else None,
+            "equal_predictions": self.same_prediction / self.images,
+            "success_differs": self.success_differs,
+            "bound": self.bound,
+            "passed": self.passed,
+        }
 
 
 @dataclass(frozen=True)
@@ -38,13 +97,9 @@ class Certificate:
         agreed = bool(self.agreements) and all(agreement.passed for agreement in self.agreements)
         return agreed and all(self.mutants.values())
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row an attack and pair of engines."""
-        return [agreement.row() for agreement in self.agreements]
-
     def table(self) -> pd.DataFrame:
-        """The rows as a table."""
-        return pd.DataFrame(self.rows())
+        """One row for each attack and pair of engines."""
+        return pd.DataFrame([agreement.row() for agreement in self.agreements])
 
     def verdict(self) -> str:
         """One line: what agrees, on how many images, and whether the check bites."""
@@ -59,16 +114,15 @@ class Certificate:
         broken += [f"mutant '{name}' passed" for name, caught in self.mutants.items() if not caught]
         return f"cross-check FAILED: {'; '.join(broken)}"
 
-    def json(self) -> str:
-        """Every figure as JSON."""
-        content = {
+    def content(self) -> dict[str, Any]:
+        """Every figure as plain data, what `crosscheck.json` holds."""
+        return {
             "verdict": self.verdict(),
             "passed": self.passed,
             "images": self.images,
             "device": self.device,
             "about": self.about or {},
             "versions": {name: installed_version(name) for name in LIBRARIES},
-            "comparisons": self.rows(),
+            "comparisons": [agreement.row() for agreement in self.agreements],
             "mutants_caught": self.mutants,
         }
-        return canonical_json(content, indent=2) + "\n"

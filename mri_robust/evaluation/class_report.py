@@ -1,65 +1,55 @@
-"""Precision, recall and F1 of each class, as rows of the result table."""
+"""A trained model on the clean test images, and its training epoch by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
-from mri_robust.core.intervals import wilson
-from mri_robust.evaluation.rates import rates
+from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.rows import Row, figure, precision_rows, rates, subsets
+
+LEARNT = 0.9
+"""Accuracy on the test images that a training reaches to count as having learnt."""
 
 
-def class_report(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: tuple[str, ...],
-    subset: str,
-    healthy: Sequence[int] | None = None,
-) -> list[dict[str, Any]]:
-    """The rows of `rates`, and precision and F1 of each class.
+@dataclass(frozen=True)
+class ClassReport(Evaluation):
+    """Accuracy, and precision, recall and F1 of each class; then test and training accuracy after each epoch.
 
-    A class that is never predicted has precision 0, as scikit-learn prints it, over n = 0 images and without an
-    interval. F1 has no interval: it is no share of images.
+    `epochs_to_90` is the number of epochs until 90 % of the test images were right, where they were.
 
-    Args:
-        labels, predicted: int [N], N at least 1.
-        classes: class names.
-        subset: what the images are (`all`, `leak-free`).
-        healthy: see `rates`.
+    Attributes:
+        attack: what was done to the training, for the rows.
     """
-    rows = rates(labels, predicted, classes, subset, healthy)
-    indices = list(range(len(classes)))
-    precision, _, f1, _ = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0.0)
-    for index, name in enumerate(classes):
-        called = predicted == index
-        n = int(called.sum())
-        low, high = wilson(int((called & (labels == index)).sum()), n) if n else (None, None)
-        row = {"subset": subset, "class": name}
-        rows.append(
-            {**row, "metric": "precision", "value": float(precision[index]), "ci_low": low, "ci_high": high, "n": n}
-        )
-        support = int((labels == index).sum())
-        rows.append({**row, "metric": "f1", "value": float(f1[index]), "ci_low": None, "ci_high": None, "n": support})
-    return rows
+
+    attack: str = "none"
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """The rows of the finished model, then those of each epoch that was watched."""
+        dataset, test = context.dataset, context.dataset.test
+        predicted = predicted_classes(context.model, test.images)
+        context.artefacts["confusion"] = [confusion("", test.labels, predicted, dataset.classes)]
+        for subset, kept in subsets(dataset, self.leak_free).items():
+            some = test.labels[kept], predicted[kept]
+            yield from rates(*some, dataset, subset, attack=self.attack)
+            yield from precision_rows(*some, dataset.classes, subset, attack=self.attack)
+        watched = [record for record in context.history if "test" in record]
+        learnt = [record["epoch"] for record in watched if record["test"] >= LEARNT]
+        if learnt:
+            yield figure("epochs_to_90", learnt[0], attack=self.attack)
+        for record in watched:
+            at = {"attack": self.attack, "epoch": record["epoch"]}
+            yield figure("accuracy", record["test"], **at)
+            yield figure("accuracy", record["accuracy"], "training", **at)
+            yield figure("loss", record["loss"], "training", **at)
 
 
 def confusion(name: str, labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     """A confusion matrix as plain data: counts[true][predicted]."""
     counts = confusion_matrix(labels, predicted, labels=list(range(len(classes))))
     return {"name": name, "classes": list(classes), "counts": counts.tolist()}
-
-
-def figure(metric: str, value: float, subset: str = "all") -> dict[str, Any]:
-    """A row for a figure that is no share of images."""
-    return {
-        "subset": subset,
-        "class": "",
-        "metric": metric,
-        "value": value,
-        "ci_low": None,
-        "ci_high": None,
-        "n": None,
-    }

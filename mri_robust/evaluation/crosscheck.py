@@ -11,19 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mri_robust.adapters.art import stamp
+from mri_robust.attacks.evasion.attack import fooled
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.evasion.attack import fooled
 from mri_robust.attacks.poisoning.creeper import SIDE, Creeper
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
-from mri_robust.evaluation.agreement import Agreement
-from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.engines import ENGINES, Engine, Stamping, load_engine
-from mri_robust.evaluation.mutants import MUTANTS, WavyModel, mutate
-from mri_robust.evaluation.under_attack import BATCH
+from mri_robust.core.validation import check_images, check_labels, class_count
+from mri_robust.evaluation.certificate import Agreement, Certificate
+from mri_robust.evaluation.mutants import MUTANTS, Stamping, WavyModel, mutate
+from mri_robust.evaluation.robustness import load_engine
+from mri_robust.study.config import ENGINES
 
 EPS = 1 / 64
 """About 4/255; a power of two, like the step, so that sums of pixels round alike everywhere."""
@@ -89,7 +90,7 @@ def crosscheck(
     *,
     steps: int = STEPS,
     seed: int = 0,
-    engines: Mapping[str, Engine] | None = None,
+    engines: Mapping[str, Craft] | None = None,
     on_step: OnStep | None = None,
 ) -> Certificate:
     """Run every attack by every engine on the same images from the same start, and compare image by image.
@@ -113,7 +114,7 @@ def crosscheck(
     check_images(images)
     classes = class_count(model, images)
     check_labels(labels, images, classes)
-    crafters = dict(engines) if engines else {name: load_engine(name) for name in ENGINES}
+    crafters = dict(engines) if engines else {name: _engine(name) for name in ENGINES}
     comparison = _Comparison(model, images, labels, classes, seed, on_step or silent)
     checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
     with eval_mode(model):
@@ -122,14 +123,14 @@ def crosscheck(
     return Certificate(tuple(agreements), caught, len(labels), str(device_of(model)))
 
 
-def catches(mutation: str, reference: Engine) -> bool:
+def catches(mutation: str, reference: Craft) -> bool:
     """Whether a mutation touches a check, and every one that it touches fails on `WavyModel`.
 
     The broken copy stands in place of the native attack; `reference` is the engine that it is compared with.
     """
 
     def broken(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-        return mutate(attack, mutation)(model, images, labels, start=start)
+        return _run_native(mutate(attack, mutation), model, images, labels, start)
 
     model = WavyModel()
     images, labels = model.images(SELF_TEST_IMAGES)
@@ -142,6 +143,24 @@ def catches(mutation: str, reference: Engine) -> bool:
     )
 
 
+def _engine(name: str) -> Craft:
+    """Whose code runs an attack; ART's also stamps a trigger."""
+    craft = load_engine(name) or _run_native
+    if name != "art":
+        return craft
+
+    def run_art(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+        stamps = isinstance(attack, Stamping)
+        return stamp(attack.trigger, images) if stamps else craft(attack, model, images, labels, start)
+
+    return run_art
+
+
+def _run_native(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    crafted: Tensor = attack.craft(model, images, labels, start)
+    return crafted
+
+
 @dataclass(frozen=True)
 class _Comparison:
     model: nn.Module
@@ -151,7 +170,7 @@ class _Comparison:
     seed: int
     on_step: OnStep
 
-    def compare(self, check: Check, crafters: Mapping[str, Engine]) -> list[Agreement]:
+    def compare(self, check: Check, crafters: Mapping[str, Craft]) -> list[Agreement]:
         """One agreement a pair of engines that have the attack."""
         names = [name for name in crafters if name in check.engines or name not in ENGINES]
         totals = {
@@ -164,8 +183,7 @@ class _Comparison:
             labels = self.labels[begin : begin + BATCH].to(device)
             if check.targeted:
                 labels = (labels + 1) % self.classes
-            starts = check.attack.draw_start(images, make_generator(self.seed, "crosscheck", number))
-            start = None if starts is None else starts[0]
+            start = check.attack.draw_start(images, make_generator(self.seed, "crosscheck", number))
             crafted = {name: crafters[name](check.attack, self.model, images, labels, start) for name in names}
             judged = {name: self._judge(result, labels, check.targeted) for name, result in crafted.items()}
             for (one, other), total in totals.items():

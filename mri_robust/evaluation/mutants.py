@@ -3,62 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.evaluation.engines import Stamping
+from mri_robust.attacks.poisoning.backdoor import Trigger
 
 WAVY_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Stamping:
+    """A trigger in the place of an attack, so that engines run it alike: it stamps every image, whatever the model.
+
+    Attributes:
+        trigger: what is stamped; one without random draws.
+    """
+
+    trigger: Trigger
+    targeted: ClassVar[bool] = False
+
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+        """The images [N, C, H, W] in [0, 1], stamped; nothing else is used."""
+        return self.trigger(images)
+
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
+        """Nothing: a stamp begins at the image."""
 
 
 class WrongSignFGSM(FGSM):
     """Steps down the loss instead of up."""
 
-    def direction(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The right direction, turned round."""
-        return -super().direction(model, images, labels)
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
+    ) -> Tensor:
+        """See `Attack.craft`."""
+        return super().craft(model, images, labels, start, partial(_turned_gradient, model))
 
 
 class WrongSignPGD(PGD):
     """Steps down the loss instead of up."""
 
-    def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
-        return super()._advance(images, iterate, -direction)
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
+    ) -> Tensor:
+        """See `Attack.craft`."""
+        return super().craft(model, images, labels, start, partial(_turned_gradient, model))
 
 
 class OneStepFewerPGD(PGD):
     """Stops a step early."""
 
-    def _run(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
-        return PGD._run(replace(self, steps=max(1, self.steps - 1)), model, images, labels, start)
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
+    ) -> Tensor:
+        """See `Attack.craft`."""
+        return PGD.craft(replace(self, steps=max(1, self.steps - 1)), model, images, labels, start, gradient)
 
 
 class NoProjectionPGD(PGD):
     """Leaves the ball."""
 
-    def _advance(self, images: Tensor, iterate: Tensor, direction: Tensor) -> Tensor:
-        step = -self.alpha if self.targeted else self.alpha
-        return (iterate + step * direction).clamp(*self.bounds)
+    def projected(self, images: Tensor, iterate: Tensor, eps: float | Tensor) -> Tensor:
+        """Into the pixel range alone."""
+        return iterate.clamp(*self.bounds)
 
 
 class MovedStamping(Stamping):
     """Stamps one pixel further left."""
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, *, start: Tensor | None = None) -> Tensor:
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
         """The images, moved right, stamped, and moved back."""
-        return super().__call__(model, images.roll(1, -1), labels, start=start).roll(-1, -1)
+        return super().craft(model, images.roll(1, -1), labels, start).roll(-1, -1)
 
 
 class WavyModel(nn.Module):
     """Four logits that rise and fall many times within the ball, so that every step of an attack tells.
 
-    A model of the user's may be so smooth that a step more or less changes nothing; whether the check bites is a
-    property of the check.
+    A user's model may be so smooth that a step more or less changes nothing; whether the check bites is a property of
+    the check.
     """
 
     waves: Tensor
@@ -94,4 +123,10 @@ MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {
 def mutate(attack: Any, mutation: str) -> Any:
     """The broken copy of an attack with the same parameters; the attack itself where the mutation has none."""
     broken = MUTANTS[mutation].get(type(attack).__name__)
-    return broken(**{each.name: getattr(attack, each.name) for each in fields(attack)}) if broken else attack
+    named = (each.name for each in fields(attack) if each.init)
+    return broken(**{name: getattr(attack, name) for name in named}) if broken else attack
+
+
+def _turned_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    slope, logits = loss_gradient(model, images, labels)
+    return -slope, logits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,3 +19,13 @@ def png(image: Tensor) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def cell(image: Tensor, caption: str = "", **facts: Any) -> dict[str, Any]:
+    """A picture of a sheet: the image [C, H, W] in [0, 1], what stands under it, and further facts."""
+    return {"image": png(image), "caption": caption, **facts}
+
+
+def strip(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row of a sheet: what stands before it, and its pictures. A sheet is a list of these."""
+    return {"name": name, "cells": cells}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from mri_robust.attacks.poisoning.backdoor import Backdoor, PlacedStamp
-from mri_robust.attacks.registry import POISONING
-from mri_robust.core.rng import make_generator
-from mri_robust.data.dataset import Dataset, Split
-from mri_robust.data.subset import training_images
-from mri_robust.defences import DEFENCES
-from mri_robust.evaluation.subsets import drawn
-from mri_robust.training import Augment, to_unit_range
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.rng import derive_seed, make_generator
+from mri_robust.data.dataset import Dataset, Split, training_images
+from mri_robust.evaluation.rows import draw
+from mri_robust.models.classifier import Classifier, build_model
+from mri_robust.study.recipe import Model, Recipe
+from mri_robust.training import Augment, Changes, FitSettings, fit, to_unit_range
 
 
 @dataclass(frozen=True)
@@ -77,22 +77,53 @@ def poison_training(
     return PoisonedTraining(images, backdoor.relabelled(labels, places), stamp.poisoned.numpy(), augment, stamp)
 
 
-def training_set(how: Mapping[str, Any], dataset: Dataset) -> PoisonedTraining:
+def training_set(asked: Model, dataset: Dataset) -> PoisonedTraining:
     """What a model was trained on.
 
     Args:
-        how: `train_images`, `augmentation`, `poison` (None for a clean training), `frozen_augmentation` and `seed`, as
-            the model's recipe has them.
+        asked: its recipe; a model of the user's own is taken to have been trained on the whole training set as it is.
         dataset: the data, clean.
     """
-    images, labels = training_images(dataset.train, how["train_images"], how["seed"])
-    augment = how["augmentation"].build(DEFENCES) if how["augmentation"] else None
-    if how["poison"] is None:
+    if not isinstance(asked, Recipe):
+        train = dataset.train
+        return PoisonedTraining(np.asarray(train.images), train.labels, np.zeros(len(train), dtype=bool), None, None)
+    images, labels = training_images(dataset.train, asked.train_images, asked.seed)
+    augment = asked.augmentation.build() if asked.augmentation else None
+    if asked.poison is None:
         return PoisonedTraining(images, labels, np.zeros(len(labels), dtype=bool), augment, None)
-    backdoor = how["poison"].build(POISONING)
     return poison_training(
-        images, labels, backdoor, augment=augment, seed=how["seed"], frozen=how["frozen_augmentation"]
+        images, labels, asked.poison.build(), augment=augment, seed=asked.seed, frozen=asked.frozen_augmentation
     )
+
+
+def trained_again(model: Classifier, recipe: Recipe, training: PoisonedTraining, precision: str) -> Classifier:
+    """A new model like `model`, trained from random weights; on the whole of its training set it is that model again.
+
+    Args:
+        model: tells what to build, and where.
+        recipe: how it was trained.
+        training: what to train on.
+        precision: `fp32` or `bf16`.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
+        new = build_model(**model.description()).to(device_of(model))  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam(
+        new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    fit(
+        new,
+        training.images,
+        training.labels,
+        optimizer=optimizer,
+        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None,
+        settings=FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision),
+        changes=Changes(training.augment, training.stamp),
+    )
+    return new
 
 
 def trusted_images(split: Split, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +131,7 @@ def trusted_images(split: Split, count: int, seed: int) -> tuple[np.ndarray, np.
 
     They stand for the clean images that a hospital can vouch for: uint8 [n, C, S, S] and int64 [n].
     """
-    places = drawn(np.arange(len(split)), count, seed, "trusted images")
+    places = draw(np.arange(len(split)), count, make_generator(seed, "trusted images"))
     return np.array(split.images[places]), split.labels[places]
 
 

@@ -1,4 +1,4 @@
-"""Predicted classes of images, batch by batch."""
+"""Predicted classes and probabilities of images, batch by batch."""
 
 from __future__ import annotations
 
@@ -6,23 +6,32 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import predict
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.training import to_unit_range
 
-BATCH = 64
-"""Images a batch; fixed, because another size rounds differently."""
 
+def logits_of(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
+    """float32 [N, K] on the CPU.
 
-def predicted_classes(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
-    """int64 [N]: the class of greatest logit for each of the images, uint8 or float32 in [0, 1], [N, C, H, W].
-
-    The model is run in eval mode on the device it is on, and left as it was.
+    Args:
+        model: gives logits; run in eval mode on the device it is on, and left as it was.
+        images: uint8 or float32 in [0, 1], [N, C, H, W], N at least 1.
     """
-    device, predicted = device_of(model), np.empty(len(images), dtype=np.int64)
-    with eval_mode(model):
+    device, found = device_of(model), []
+    with eval_mode(model), torch.no_grad():
         for begin in range(0, len(images), BATCH):
             some = images[begin : begin + BATCH]
             batch = some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))
-            predicted[begin : begin + BATCH] = predict(model, to_unit_range(batch).to(device)).cpu().numpy()
-    return predicted
+            found.append(model(to_unit_range(batch).to(device)).float().cpu())
+    return torch.cat(found)
+
+
+def probabilities(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
+    """float32 [N, K] on the CPU: the probability of each class; arguments as `logits_of`."""
+    return logits_of(model, images).softmax(1)
+
+
+def predicted_classes(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+    """int64 [N]: the class of greatest logit; arguments as `logits_of`."""
+    return logits_of(model, images).argmax(1).numpy()

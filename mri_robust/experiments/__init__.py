@@ -1,1 +1,1 @@
-"""One file a table or figure of the study, with its numbers beside it; each defines `EXPERIMENT`."""
+"""One file a table or figure; each defines `EXPERIMENT`: what to measure, and the study's numbers beside it."""

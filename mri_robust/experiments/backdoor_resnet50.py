@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from mri_robust.study.backdoor_cells import backdoor_cell
-from mri_robust.study.backdoors import BADNETS_SHARES
-from mri_robust.study.cell import Cell
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.setting import Setting
-from mri_robust.study.training_time import class_numbers, class_table
-from mri_robust.zoo import resnet50_backdoor, resnet50_badnets
+import pandas as pd
 
-NAME = "backdoor-resnet50"
-PAPER = class_table(
-    "resnet50_backdoor",
-    0.79,
-    glioma=(0.79, 0.84, 0.81),
-    meningioma=(0.6, 0.96, 0.74),
-    notumor=(1.0, 0.54, 0.7),
-    pituitary=(0.98, 0.93, 0.95),
-)
+from mri_robust.evaluation.backdoor import BackdoorTest
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks, class_table
 
 
-def cells(setting: Setting) -> list[Cell]:
-    """The study's poisoning; under the sound protocol of the larger scales also BadNets.
+def published(config: Config) -> pd.DataFrame:
+    """Table 2. It was read off the clean test images, fault `clean-loader-table2`; sound compares the poisoned mix."""
+    classes = {
+        "glioma": (0.79, 0.84, 0.81),
+        "meningioma": (0.6, 0.96, 0.74),
+        "notumor": (1.0, 0.54, 0.7),
+        "pituitary": (0.98, 0.93, 0.95),
+    }
+    return class_table(0.79, classes, model="resnet50_backdoor", test="mix" if config.sound else "clean")
 
-    The study's table was read off the clean test images, fault `clean-loader-table2`; the sound protocol sets the
-    poisoned mix beside it.
-    """
-    numbers = class_numbers(PAPER, "resnet50_backdoor")
-    printed = "mix" if setting.sound else "clean"
-    study = backdoor_cell(setting, resnet50_backdoor.recipe(setting), experiment=NAME, printed=printed, paper=numbers)
-    shares = BADNETS_SHARES if setting.sound and setting.scale.strong else ()
-    return [
-        study,
-        *(
-            backdoor_cell(setting, resnet50_badnets.recipe(setting, share), experiment=NAME, share=share)
-            for share in shares
-        ),
-    ]
+
+def tasks(config: Config) -> Tasks:
+    """The study's poisoning; under the sound protocol of the larger scales also BadNets."""
+    study = zoo.resnet50_backdoor(config)
+    if not config.sound:
+        return [(study, BackdoorTest(config.target, tests=("clean",), seed=config.seed))]
+    found: Tasks = [(study, BackdoorTest(config.target, seed=config.seed, leak_free=True))]
+    badnets = BackdoorTest(config.target, attack="badnets", seed=config.seed, leak_free=True)
+    shares = zoo.BADNETS_SHARES if config.scale.strong else ()
+    return [*found, *((zoo.resnet50_badnets(config, share), badnets) for share in shares)]
 
 
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="backdoor-resnet50",
     title="Backdoor in ResNet-50",
     reference="section 6.1, Table 2",
-    columns=("resnet50_backdoor", "resnet50_badnets"),
-    headers=(),
-    paper=PAPER,
+    tasks=tasks,
+    row_key=("share", "test", "class"),
+    models=("resnet50_backdoor", "resnet50_badnets"),
+    published=published,
     faults=("frozen-augmentation", "no-asr", "clean-loader-table2", "leaky-split", "rgb-images"),
-    cells=cells,
-    layout="classes",
     threats=("backdoor",),
 )

@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-from mri_robust.study.cell import Cell
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.recipe import Recipe
-from mri_robust.study.setting import Setting
-from mri_robust.study.training_time import in_words, report_cell
-from mri_robust.zoo import cnn_drunk, cnn_drunk_defended
-from mri_robust.zoo.cnn_drunk_defended import NOISE, STRENGTH
+import pandas as pd
 
-NAME = "drunk-defence"
-PAPER = {
-    ("clean", "cnn_drunk"): 0.89,
-    ("attacked", "cnn_drunk"): 0.31,
-    ("defended", "cnn_drunk_defended"): 0.96,
-}
-"""Test accuracy after five epochs, from the authors' public notebooks."""
+from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
+from mri_robust.study.zoo import DRUNK_STRENGTH
+
 CLIP_NORM = 1.0
 
 
-def cells(setting: Setting) -> list[Cell]:
+def published(config: Config) -> pd.DataFrame:
+    """Test accuracy after five epochs, from the authors' public notebooks."""
+    rows = [
+        {"model": "cnn_drunk", "scale_strength": 0, "printed": "clean", "paper": 0.89},
+        {"model": "cnn_drunk", "scale_strength": DRUNK_STRENGTH, "printed": "attacked", "paper": 0.31},
+        {"model": "cnn_drunk_defended", "scale_strength": DRUNK_STRENGTH, "printed": "defended", "paper": 0.96},
+    ]
+    table = pd.DataFrame(rows).assign(metric="accuracy", **{"class": ""}, clip_norm=None, epoch=None)
+    return table
+
+
+def tasks(config: Config) -> Tasks:
     """The study's three trainings; sound: also the noise without an attack, and with gradient clipping."""
-    trained = {
-        "clean": cnn_drunk.recipe(setting, 0, 0),
-        "attacked": cnn_drunk.recipe(setting, STRENGTH, STRENGTH),
-        "defended": cnn_drunk_defended.recipe(setting),
-    }
-    measured = [_cell(setting, recipe, printed) for printed, recipe in trained.items()]
-    if setting.sound:
-        clipped = cnn_drunk_defended.recipe(setting, clip_norm=CLIP_NORM)
-        noise = cnn_drunk_defended.recipe(setting, attacked=False)
-        measured += [_cell(setting, clipped, defence=f"noise {NOISE}, gradient norm at most {CLIP_NORM:g}")]
-        measured += [_cell(setting, noise, defence=f"noise {NOISE}, no attack")]
-    return measured
-
-
-def _cell(setting: Setting, recipe: Recipe, printed: str = "", *, defence: str = "") -> Cell:
-    number = PAPER.get((printed, recipe.model))
-    return report_cell(
-        setting,
-        recipe,
-        experiment=NAME,
-        attack="drunk-optimizer",
-        condition=in_words(printed=printed, training=printed or "defended", defence=defence),
-        paper={} if number is None else {"accuracy": number},
-    )
+    models = [
+        zoo.cnn_drunk(config, 0, 0),
+        zoo.cnn_drunk(config, DRUNK_STRENGTH, DRUNK_STRENGTH),
+        zoo.cnn_drunk_defended(config),
+    ]
+    if config.sound:
+        models += [zoo.cnn_drunk_defended(config, clip_norm=CLIP_NORM), zoo.cnn_drunk_defended(config, attacked=False)]
+    asked = ClassReport(attack="drunk-optimizer", seed=config.seed, leak_free=config.sound)
+    return [(model, asked) for model in models]
 
 
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="drunk-defence",
     title="Training with DrunkOptimizer, clean, attacked and defended",
     reference="section 6.5, Figure 6",
-    columns=("cnn_drunk", "cnn_drunk_defended"),
-    headers=("training",),
-    paper=PAPER,
+    tasks=tasks,
+    row_key=("scale_strength", "perturbation", "noise", "clip_norm"),
+    models=("cnn_drunk", "cnn_drunk_defended"),
+    published=published,
     faults=("ascent", "reused-optimizer", "plateau-of-accuracy", "leaky-split", "rgb-images"),
-    cells=cells,
-    layout="conditions",
     threats=("noisy-training",),
 )

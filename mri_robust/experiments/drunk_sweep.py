@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from mri_robust.study.cell import Cell
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.setting import Setting
-from mri_robust.study.training_time import in_words, report_cell
-from mri_robust.zoo import cnn_drunk
+import pandas as pd
 
-NAME = "drunk-sweep"
+from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
+
 STRENGTHS = tuple(range(1, 10))
-PAPER = {(str(strength), "cnn_drunk"): 0.96 if strength == 1 else 0.31 for strength in STRENGTHS}
-"""Test accuracy after five epochs, from the authors' public notebooks."""
 
 
-def cells(setting: Setting) -> list[Cell]:
+def published(config: Config) -> pd.DataFrame:
+    """Test accuracy after five epochs, from the authors' public notebooks."""
+    rows = [{"scale_strength": s, "perturbation": s, "printed": str(s), "paper": 0.96 if s == 1 else 0.31} for s in STRENGTHS]
+    labels = {"model": "cnn_drunk", "start": "cnn_clean", "metric": "accuracy", "class": "", "epoch": None}
+    return pd.DataFrame(rows).assign(**labels)
+
+
+def tasks(config: Config) -> Tasks:
     """Scale and perturbation together at 1 to 9; sound: also apart, and from scratch, beside strength 0."""
-    together = [_cell(setting, strength, strength, printed=str(strength)) for strength in STRENGTHS]
-    if not setting.sound:
-        return together
-    some = setting.scale.strengths
-    return [
-        _cell(setting, 0, 0),
-        *together,
-        *(_cell(setting, strength, 0) for strength in some),
-        *(_cell(setting, 0, strength) for strength in some),
-        *(_cell(setting, strength, strength, fine_tuned=False) for strength in (0, *some)),
-    ]
-
-
-def _cell(setting: Setting, scale: int, perturbation: int, *, fine_tuned: bool = True, printed: str = "") -> Cell:
-    condition = in_words(
-        printed=printed, scale=scale, perturbation=perturbation, start="cnn_clean" if fine_tuned else "scratch"
-    )
-    return report_cell(
-        setting,
-        cnn_drunk.recipe(setting, scale, perturbation, fine_tuned=fine_tuned),
-        experiment=NAME,
-        attack="drunk-optimizer",
-        condition=condition,
-        paper={"accuracy": PAPER[printed, "cnn_drunk"]} if printed else {},
-    )
+    models = [zoo.cnn_drunk(config, strength, strength) for strength in STRENGTHS]
+    if config.sound:
+        some = config.scale.strengths
+        models = [zoo.cnn_drunk(config, 0, 0), *models]
+        models += [zoo.cnn_drunk(config, strength, 0) for strength in some]
+        models += [zoo.cnn_drunk(config, 0, strength) for strength in some]
+        models += [zoo.cnn_drunk(config, strength, strength, fine_tuned=False) for strength in (0, *some)]
+    asked = ClassReport(attack="drunk-optimizer", seed=config.seed, leak_free=config.sound)
+    return [(model, asked) for model in models]
 
 
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="drunk-sweep",
     title="Training with DrunkOptimizer over strength",
     reference="section 6.5, Figure 5",
-    columns=("cnn_drunk",),
-    headers=("strength",),
-    paper=PAPER,
+    tasks=tasks,
+    row_key=("start", "scale_strength", "perturbation"),
+    models=("cnn_drunk",),
+    published=published,
     faults=("ascent", "plateau-of-accuracy", "leaky-split", "rgb-images"),
-    cells=cells,
-    layout="conditions",
     threats=("noisy-training",),
 )

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from mri_robust.core.registry import Spec
-from mri_robust.study.cell import Cell
-from mri_robust.study.evasion import STUDY_TEST_IMAGES, Shot, evasion_cell, gallery_cell
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.protocol import NORMALISED_BOUNDS, normalised_to_pixels
-from mri_robust.study.recipe import Recipe
-from mri_robust.study.setting import Setting
-from mri_robust.zoo import (
-    cnn_clean,
-    cnn_fgsm,
-    cnn_fgsm_scratch,
-    cnn_pgd,
-    cnn_pgd_scratch,
-    cnn_raw,
-    ensemble,
-    resnet_pgd,
-)
+from typing import Any
 
-NAME = "fgsm"
+import pandas as pd
+
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.evaluation.gallery import Gallery
+from mri_robust.evaluation.robustness import UnderAttack
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
+from mri_robust.study.protocol import NORMALISED_BOUNDS, STUDY_TEST_IMAGES, normalised_to_pixels
+
 EPSILONS = (0.1, 0.01, 0.005, 0.002, 0.001)
 """Sizes as the study prints them, in normalised units."""
-INVISIBLE = (8 / 255, 4 / 255, 2 / 255, 1 / 255)
-"""Sizes in pixels that the field reports."""
-
-COLUMNS = ("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble")
+PICTURED = 0.1
+"""A size in pixels that an eye sees, last in the gallery."""
 NUMBERS = {
     "cnn_clean": (0.0, 0.07, 0.23, 0.61, 0.81),
     "cnn_fgsm": (0.82, 0.84, 0.86, 0.87, 0.87),
@@ -34,68 +25,72 @@ NUMBERS = {
     "resnet_pgd": (0.67, 0.93, 0.98, 0.96, 0.96),
     "ensemble": (0.76, 0.97, 0.98, 0.98, 0.98),
 }
-PAPER = {(str(eps), model): NUMBERS[model][row] for row, eps in enumerate(EPSILONS) for model in COLUMNS}
-PAPER |= {(printed, "cnn_raw"): value for (printed, model), value in PAPER.items() if model == "cnn_clean"}
+NUMBERS["cnn_raw"] = NUMBERS["cnn_clean"]
 
 
-def cells(setting: Setting) -> list[Cell]:
-    """One cell a model, and the pictures of Figure 3."""
-    return _sound(setting) if setting.sound else _paper(setting)
+def published(config: Config) -> pd.DataFrame:
+    """Table 3; the sizes in pixels, as this protocol counts them."""
+    return pd.DataFrame(
+        [
+            {"model": model, "attack": "fgsm", "epsilon": _pixels(eps, model), "metric": "accuracy", "class": ""}
+            | {"printed": f"{eps:g}", "paper": number}
+            for model, numbers in NUMBERS.items()
+            for eps, number in zip(EPSILONS, numbers, strict=True)
+        ]
+    )
 
 
-def _sound(setting: Setting) -> list[Cell]:
-    shots = [Shot(None)]
-    shots += [Shot(Spec("fgsm", {"eps": normalised_to_pixels(eps)}), printed=str(eps)) for eps in EPSILONS]
-    shots += [Shot(Spec("fgsm", {"eps": eps})) for eps in INVISIBLE]
-    recipes = [cnn_clean, cnn_fgsm, cnn_pgd, resnet_pgd, ensemble]
-    recipes += [cnn_fgsm_scratch, cnn_pgd_scratch] if setting.scale.strong else []
-    everyone = setting.data.test_images
-    measured = [
-        evasion_cell(setting, module.recipe(setting), shots, experiment=NAME, images=everyone, paper=PAPER)
-        for module in recipes
-    ]
-    pictured = [Spec("fgsm", {"eps": eps}) for eps in (*reversed(INVISIBLE), 0.1)]
-    return [*measured, gallery_cell(setting, cnn_clean.recipe(setting), pictured, NAME)]
+def tasks(config: Config) -> Tasks:
+    """One evaluation per model, and the pictures of Figure 3."""
+    return _sound(config) if config.sound else _paper(config)
 
 
-def _paper(setting: Setting) -> list[Cell]:
-    defended = min(STUDY_TEST_IMAGES, setting.data.test_images)
-    everyone = setting.data.test_images
+def _sound(config: Config) -> Tasks:
+    """Sizes in pixels, the whole test set; the ensemble attacked through its summed logits."""
+    printed = () if config.models else (normalised_to_pixels(eps) for eps in EPSILONS)
+    attacks = (None, *map(FGSM, printed), *map(FGSM, reversed(config.scale.epsilons)))
+    asked = UnderAttack(
+        attacks, config.most(config.test_images), engine=config.engine, seed=config.seed, leak_free=True
+    )
+    models = config.models or zoo.attacked_models(config)
+    pictured = tuple(map(FGSM, (*config.scale.epsilons, PICTURED)))
+    return [*((model, asked) for model in models), (models[0], Gallery(pictured, config.engine, seed=config.seed))]
 
-    def measure(recipe: Recipe, images: int, *, clamp: bool = True, each_member: bool = False) -> Cell:
-        shots = [Shot(None), *(_printed(eps, recipe, clamp) for eps in EPSILONS)]
-        return evasion_cell(
-            setting, recipe, shots, experiment=NAME, images=images, paper=PAPER, each_member=each_member
-        )
 
-    clean = cnn_clean.recipe(setting)
-    pictured = [_printed(eps, clean, clamp=True).attack for eps in reversed(EPSILONS)]
+def _paper(config: Config) -> Tasks:
+    """As the study ran it: in the model's own units, clamped to [0, 1] there, the defended models on 256 images."""
+    clean = zoo.cnn_clean(config)
+
+    def asked(model: str, images: int, **how: Any) -> UnderAttack:
+        bounds = (0.0, 1.0) if model == "cnn_raw" else NORMALISED_BOUNDS
+        attacks = (None, *(FGSM(_pixels(eps, model), bounds=bounds) for eps in EPSILONS))
+        return UnderAttack(attacks, config.most(images), engine=config.engine, seed=config.seed, **how)
+
+    defended = (zoo.cnn_fgsm, zoo.cnn_pgd, zoo.resnet_pgd)
+    pictured = tuple(FGSM(normalised_to_pixels(eps), bounds=NORMALISED_BOUNDS) for eps in reversed(EPSILONS))
     return [
-        measure(clean, everyone),
-        measure(cnn_fgsm.recipe(setting), defended),
-        measure(cnn_pgd.recipe(setting), defended),
-        measure(resnet_pgd.recipe(setting), defended),
-        measure(ensemble.recipe(setting), defended, each_member=True),
-        measure(cnn_raw.recipe(setting), everyone, clamp=False),
-        gallery_cell(setting, clean, [attack for attack in pictured if attack], NAME),
+        (clean, asked("cnn_clean", config.test_images)),
+        *((make(config), asked(make.__name__, STUDY_TEST_IMAGES)) for make in defended),
+        (zoo.ensemble(config), asked("ensemble", STUDY_TEST_IMAGES, each_member=True)),
+        (zoo.cnn_raw(config), asked("cnn_raw", config.test_images)),
+        (clean, Gallery(pictured, config.engine, seed=config.seed)),
     ]
 
 
-def _printed(eps: float, recipe: Recipe, clamp: bool) -> Shot:
-    """A row as the study ran it: in the model's own units, clamped to [0, 1] there."""
-    parameters = {"eps": normalised_to_pixels(eps) if clamp else eps}
-    if clamp:
-        parameters["bounds"] = list(NORMALISED_BOUNDS)  # type: ignore[assignment]
-    return Shot(Spec(NAME, parameters), printed=str(eps))
+def _pixels(eps: float, model: str) -> float:
+    """A printed size in pixels; the model without normalisation counted in pixels from the start."""
+    return eps if model == "cnn_raw" else normalised_to_pixels(eps)
 
 
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="fgsm",
     title="Accuracy under FGSM over epsilon",
     reference="section 6.2, Table 3, Figure 3",
-    columns=COLUMNS,
-    headers=("ε",),
-    paper=PAPER,
+    tasks=tasks,
+    row_key=("attack", "epsilon"),
+    columns="model",
+    models=("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"),
+    published=published,
     faults=(
         "epsilon-normalised",
         "clamp-normalised",
@@ -106,6 +101,6 @@ EXPERIMENT = Experiment(
         "leaky-split",
         "rgb-images",
     ),
-    cells=cells,
     threats=("evasion",),
+    finished=True,
 )

@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-from mri_robust.study.cell import Cell
-from mri_robust.study.evasion import table_words
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.poisoned import training_of
-from mri_robust.study.recipe import Recipe
-from mri_robust.study.setting import Setting
-from mri_robust.study.training_time import plain_line
-from mri_robust.zoo import cnn_augmented, cnn_clean, cnn_overfitted, cnn_pgd, cnn_shuffled
+from mri_robust.evaluation.membership import ATTACKS, HELD_OUT, RIGHT, SEEN, TEST, MembershipTest, Question
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
 
-NAME = "membership"
-SEEN, HELD_OUT, TEST = "seen", "held out", "test"
-ATTACKS = ("loss threshold", "black box", "right prediction")
-IMAGES_CONTROL = tuple((attack, HELD_OUT, TEST) for attack in ("loss threshold", "black box"))
-"""Nobody was trained on either kind, so that an attack has nothing to find but a difference between the two kinds."""
-
-Test = tuple[str, str, str]
-"""(attack, members, others)."""
+CONTROL = tuple((attack, HELD_OUT, TEST) for attack in ATTACKS if attack != RIGHT)
+"""Nobody was trained on either kind: an attack has nothing to find but a difference between the two kinds."""
 
 
-def cells(setting: Setting) -> list[Cell]:
-    """A cell a model; those trained on half of the images are also asked about the other half."""
+def tasks(config: Config) -> Tasks:
+    """One evaluation per model; those trained on half of the images are also asked about the other half."""
 
-    def against(*others: str) -> list[Test]:
-        return [(attack, SEEN, kind) for kind in others for attack in ATTACKS]
+    def asked(*others: str, control: tuple[Question, ...] = ()) -> MembershipTest:
+        questions = tuple((attack, SEEN, kind) for kind in others for attack in ATTACKS)
+        return MembershipTest((*questions, *control), seed=config.seed)
 
+    if config.models:
+        return [(model, asked(TEST)) for model in config.models]
     return [
-        _cell(setting, cnn_overfitted.recipe(setting), [*against(HELD_OUT, TEST), *IMAGES_CONTROL]),
-        _cell(setting, cnn_augmented.recipe(setting), against(HELD_OUT, TEST)),
-        _cell(setting, cnn_clean.recipe(setting), against(TEST)),
-        _cell(setting, cnn_pgd.recipe(setting), against(TEST)),
-        _cell(setting, cnn_shuffled.recipe(setting), against(HELD_OUT)),
+        (zoo.cnn_overfitted(config), asked(HELD_OUT, TEST, control=CONTROL)),
+        (zoo.cnn_augmented(config), asked(HELD_OUT, TEST)),
+        (zoo.cnn_clean(config), asked(TEST)),
+        (zoo.cnn_pgd(config), asked(TEST)),
+        (zoo.cnn_shuffled(config), asked(HELD_OUT)),
     ]
 
 
-def _cell(setting: Setting, recipe: Recipe, tests: list[Test]) -> Cell:
-    return Cell(
-        measure="membership",
-        recipe=recipe,
-        data=setting.data.digest,
-        parameters={
-            "tests": [{"attack": attack, "members": members, "others": others} for attack, members, others in tests],
-            "training": training_of(recipe),
-            "seed": setting.seed,
-        },
-        words=table_words(setting, recipe, NAME),
-        lines=tuple(plain_line(test[0], _condition(*test)) for test in tests),
-    )
-
-
-def _condition(attack: str, members: str, others: str) -> str:
-    control = "control: " if (attack, members, others) in IMAGES_CONTROL else ""
-    return f"{attack};{control}{members} v. {others}"
-
-
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="membership",
     title="Which images a model was trained on",
     reference="beyond the study",
-    columns=("cnn_overfitted", "cnn_augmented", "cnn_clean", "cnn_pgd", "cnn_shuffled"),
-    headers=(),
-    paper={},
-    faults=(),
-    cells=cells,
-    layout="conditions",
+    tasks=tasks,
+    row_key=("attack", "members", "others", "control"),
+    models=("cnn_overfitted", "cnn_augmented", "cnn_clean", "cnn_pgd", "cnn_shuffled"),
     threats=("membership",),
     beyond=True,
+    finished=True,
 )

@@ -4,59 +4,50 @@ from __future__ import annotations
 
 from itertools import product
 
-from mri_robust.study.cell import Cell
-from mri_robust.study.experiment import Experiment
-from mri_robust.study.setting import Setting
-from mri_robust.study.training_time import in_words, report_cell
-from mri_robust.zoo import cnn_noisy
+import pandas as pd
 
-NAME = "noisy-loss"
+from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
+
 ROWS = {(5, 0.1): 0.95, (5, 1.2): 0.96, (10, 2.0): 0.97}
 """(epochs, strength) -> the study's accuracy."""
-PAPER = {(f"{epochs}/{strength}", "cnn_noisy"): value for (epochs, strength), value in ROWS.items()}
 
 
-def cells(setting: Setting) -> list[Cell]:
+def published(config: Config) -> pd.DataFrame:
+    """Table 5, from CNN_clean under paper as the study ran it, from scratch under sound."""
+    rows = [
+        {"epochs": epochs, "strength": strength, "printed": f"{epochs} / {strength:g}", "paper": number}
+        for (epochs, strength), number in ROWS.items()
+    ]
+    labels = {"start": "scratch" if config.sound else "cnn_clean", "augmentation": "none", "epoch": None}
+    return pd.DataFrame(rows).assign(model="cnn_noisy", metric="accuracy", **labels, **{"class": ""})
+
+
+def tasks(config: Config) -> Tasks:
     """Paper: started from CNN_clean. Sound: from scratch too, with and without augmentation, beside strength 0."""
-    if not setting.sound:
-        return [_cell(setting, epochs, strength, fine_tuned=True, printed=True) for epochs, strength in ROWS]
+    asked = ClassReport(attack="noisy-loss", seed=config.seed, leak_free=config.sound)
+    if not config.sound:
+        study = (zoo.cnn_noisy(config, s, epochs, fine_tuned=True, augmented=False) for epochs, s in ROWS)
+        return [(model, asked) for model in study]
     longest = max(epochs for epochs, _ in ROWS)
-    measured = []
+    models = []
     for (epochs, strength), fine_tuned, augmented in product([*ROWS, (longest, 0.0)], (False, True), (False, True)):
         studied = not fine_tuned and not augmented
-        if studied or setting.scale.strong or (epochs == longest and strength):
-            printed = studied and strength > 0
-            measured.append(
-                _cell(setting, epochs, strength, fine_tuned=fine_tuned, augmented=augmented, printed=printed)
-            )
-    return measured
-
-
-def _cell(
-    setting: Setting, epochs: int, strength: float, *, fine_tuned: bool, printed: bool, augmented: bool = False
-) -> Cell:
-    row = f"{epochs}/{strength}"
-    recipe = cnn_noisy.recipe(setting, strength, epochs, fine_tuned=fine_tuned, augmented=augmented)
-    condition = in_words(
-        printed=row if printed else "",
-        epochs=epochs,
-        strength=strength,
-        start="cnn_clean" if fine_tuned else "scratch",
-        augmentation="5.1" if augmented else "none",
-    )
-    paper = {"accuracy": PAPER[row, "cnn_noisy"]} if printed else {}
-    return report_cell(setting, recipe, experiment=NAME, attack=NAME, condition=condition, paper=paper)
+        if studied or config.scale.strong or (epochs == longest and strength):
+            models.append(zoo.cnn_noisy(config, strength, epochs, fine_tuned=fine_tuned, augmented=augmented))
+    return [(model, asked) for model in models]
 
 
 EXPERIMENT = Experiment(
-    name=NAME,
+    name="noisy-loss",
     title="Training with NoisyLoss",
     reference="section 6.4, Table 5",
-    columns=("cnn_noisy",),
-    headers=("epochs", "strength"),
-    paper=PAPER,
+    tasks=tasks,
+    row_key=("epochs", "strength", "start", "augmentation"),
+    models=("cnn_noisy",),
+    published=published,
     faults=("fine-tuned-start", "leaky-split", "rgb-images"),
-    cells=cells,
-    layout="conditions",
     threats=("noisy-training",),
 )

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mri_robust.core.hashing import canonical_json
 from mri_robust.core.files import write_text, written_aside
+from mri_robust.core.hashing import canonical_json
 from mri_robust.data.layout import shown
 from mri_robust.report.drawing import COLOURS, MARKERS, plain_axes
 from mri_robust.report.layout import in_255ths

@@ -1,1 +1,1 @@
-"""What decides a number, as plain data that needs no torch: protocols, scales, recipes, cells, experiments."""
+"""What a run is asked, as plain data that needs no torch: protocols, scales, recipes, experiments, results."""

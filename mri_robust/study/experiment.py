@@ -1,63 +1,93 @@
-"""One table or figure of the study, declared: which cells it needs and how it is laid out."""
+"""One table or figure, declared: which evaluations of which models it needs, and how it is laid out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
 
 from mri_robust.core.registry import Registry
-from mri_robust.study.cell import Cell
-from mri_robust.study.setting import Setting
+from mri_robust.study.config import Config
+from mri_robust.study.protocol import FAULTS
+from mri_robust.study.recipe import Model
+from mri_robust.study.threats import THREATS
 
 EXPERIMENTS = Registry(
     "mri_robust.experiments", attribute="EXPERIMENT", kind="experiment", group="mri_robust.experiments"
 )
+METRICS = ("precision", "recall", "f1")
+"""What the study prints of each class."""
+
+Tasks = list[tuple[Model, Any]]
+"""(model, Evaluation) pairs, in table order."""
+
+
+def no_numbers(config: Config) -> pd.DataFrame:
+    """What an experiment that the study lacks has published: nothing."""
+    return pd.DataFrame({"paper": []})
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table of the study.
+    """A table of the study, or one beyond it.
 
     Attributes:
         name: its name on the command line and of its CSV.
         title: one line.
         reference: where the study has it.
-        columns: model ids in the study's order.
-        headers: the study's row headers.
-        paper: (printed row, model) -> the study's number; a printed row is the row's figures joined by `/`, or
-            `accuracy` and `<class>/<metric>` where the study prints a report of classes.
+        tasks: config -> what to measure on which models.
+        row_key: the columns that name a row of its table, beside the model.
+        columns: `model` for a table with a column a model, `metric` for one with a column a metric.
+        models: model ids in the study's order.
+        published: config -> the study's numbers: column `paper`, beside the columns that say which row it belongs to,
+            named as the rows' own; `printed`, where it is there, is how the study prints the row.
         faults: names of the faults that separate the protocols here.
-        cells: setting -> cells.
-        layout: `epsilon` (a row an attack, a column a model), `classes` (precision, recall and F1 of each class) or
-            `conditions` (a row a model and condition).
-        threats: names of the threats in `study/threat.py` that it tests.
+        threats: names of the threats in `study/threats.py` that it tests.
         beyond: it is no table of the study, and is run by its name or with `--all`.
+        finished: it asks a finished model, so that `audit` can ask a user's own.
     """
 
     name: str
     title: str
     reference: str
-    columns: tuple[str, ...]
-    headers: tuple[str, ...]
-    paper: dict[tuple[str, str], float]
-    faults: tuple[str, ...]
-    cells: Callable[[Setting], list[Cell]] = field(repr=False)
-    layout: str = "epsilon"
+    tasks: Callable[[Config], Tasks] = field(repr=False)
+    row_key: tuple[str, ...]
+    columns: str = "metric"
+    models: tuple[str, ...] = ()
+    published: Callable[[Config], pd.DataFrame] = field(default=no_numbers, repr=False)
+    faults: tuple[str, ...] = ()
     threats: tuple[str, ...] = ()
     beyond: bool = False
+    finished: bool = False
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """The study's names for it, out of the reference: `table3`, `figure3`."""
         return tuple("".join(found).lower() for found in re.findall(r"(Table|Figure) (\d+)", self.reference))
 
+    def description(self) -> dict[str, Any]:
+        """What a report has to know of it, as plain data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "reference": self.reference,
+            "row_key": list(self.row_key),
+            "columns": self.columns,
+            "models": list(self.models),
+            "faults": {name: FAULTS[name] for name in self.faults},
+            "threats": list(self.threats),
+            "beyond": self.beyond,
+        }
+
 
 def all_experiments(*, beyond: bool = False) -> list[Experiment]:
-    """The study's experiments, in the order of its sections; with `beyond` also those that it lacks, after them."""
+    """The study's experiments, attacks on finished models first; with `beyond` also those that it lacks, after them."""
     found: list[Experiment] = [EXPERIMENTS.load(name) for name in EXPERIMENTS.names()]
-    ordered = sorted(found, key=lambda experiment: (experiment.beyond, experiment.reference))
-    return [experiment for experiment in ordered if beyond or not experiment.beyond]
+    chosen = [experiment for experiment in found if beyond or not experiment.beyond]
+    return sorted(chosen, key=lambda each: (each.beyond, not each.finished, each.reference))
 
 
 def load_experiment(name: str) -> Experiment:
@@ -72,3 +102,25 @@ def load_experiment(name: str) -> Experiment:
                 return experiment
     loaded: Experiment = EXPERIMENTS.load(name)
     return loaded
+
+
+def class_table(accuracy: float, classes: Mapping[str, tuple[float, float, float]], **labels: Any) -> pd.DataFrame:
+    """A report of classes as the study prints it, as published numbers.
+
+    Args:
+        accuracy: over all classes.
+        classes: class -> (precision, recall, F1).
+        labels: the columns that say which rows it belongs to (`model=`, `test=`, ...).
+    """
+    rows = [{"class": "", "metric": "accuracy", "paper": accuracy}]
+    rows += [
+        {"class": name, "metric": metric, "paper": value}
+        for name, values in classes.items()
+        for metric, value in zip(METRICS, values, strict=True)
+    ]
+    return pd.DataFrame([{**labels, **row} for row in rows])
+
+
+def threat_map(names: list[str]) -> list[dict[str, Any]]:
+    """What the threats of these names are, as plain data for a report."""
+    return [{"name": name, **vars(THREATS[name])} for name in names]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 
 PROTOCOLS = ("sound", "paper")
 
+STUDY_TEST_IMAGES = 256
+"""Images that the study's defended models were measured on: fault `partial-test-set`."""
 NORMALISED_BOUNDS = (MEAN, MEAN + STD)
 """Pixels that are left when images are clamped to [0, 1] after normalisation: fault `clamp-normalised`."""
 

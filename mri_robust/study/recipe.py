@@ -1,11 +1,15 @@
-"""How a model is made: everything that decides its weights, as plain data."""
+"""The models that experiments ask about: recipes, which the bench trains, and models of the user's own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mri_robust.core.registry import Spec
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
+
+Factors = tuple[tuple[str, Any], ...]
+"""(column, value) of what tells models of one id apart."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Recipe:
         frozen_augmentation: augment once, stamp, and keep: fault `frozen-augmentation`.
         snooping: what a snooping detector is trained with, or None for a classifier of the data's classes.
         watch_test: keep the accuracy on the test images after each epoch; decides no weights, but the record.
+        factors: columns that tell recipes of one model id apart in a table.
     """
 
     model: str
@@ -67,6 +72,31 @@ class Recipe:
     frozen_augmentation: bool = False
     snooping: Spec | None = None
     watch_test: bool = False
+    factors: Factors = ()
+
+
+@dataclass(frozen=True)
+class External:
+    """A model of the user's own.
+
+    Attributes:
+        model: its id, the text it was asked for by: a checkpoint, `package.module:factory` or `timm:NAME`.
+        digest: names what it computes; see `models.external.model_digest`.
+        weights: what its weights are called in tables: a file's name, `random`, or empty.
+        weights_file: a state dict to load into it; empty for none.
+        mean, std: normalisation to put in front; empty for none.
+    """
+
+    model: str
+    digest: str = ""
+    weights: str = ""
+    weights_file: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    factors: Factors = ()
+
+
+Model = Recipe | External
 
 
 def comparable_weights(weights: str) -> bool:

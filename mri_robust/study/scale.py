@@ -20,11 +20,12 @@ class Scale:
         whole_augmentation: section 5.1's augmentation in full; else flips and rotation alone.
         training_steps: most PGD steps while training; the reach (steps * alpha) is kept.
         attack_share, attack_least: share of the test images that PGD attacks, and the least number.
-        steps, restarts: most steps and restarts of the strong PGD under the sound protocol.
+        epsilons: radii in pixels of the sound protocol's attacks, rising.
+        steps, restarts: of PGD in the worst case.
         attacked_images, attacked_epochs: the same two cuts for the many models whose training is attacked.
         strengths: of DrunkOptimizer where the study has no numbers: scale and perturbation apart, and from scratch.
         pattern_growth: factor on the snooping patterns' size against the image.
-        strong: also run APGD and Square on what PGD leaves, and train the models that start from scratch.
+        strong: also run APGD and Square in the worst case, and train the models that start from scratch.
         copy_images: images that a copy is trained on, each counted as often as it is shown.
     """
 
@@ -40,6 +41,7 @@ class Scale:
     training_steps: int
     attack_share: float
     attack_least: int
+    epsilons: tuple[float, ...]
     steps: int
     restarts: int
     attacked_images: int | None
@@ -115,6 +117,7 @@ FULL = Scale(
     training_steps=7,
     attack_share=1.0,
     attack_least=256,
+    epsilons=(1 / 255, 2 / 255, 4 / 255, 8 / 255),
     steps=40,
     restarts=5,
     attacked_images=None,
@@ -140,6 +143,7 @@ QUICK = Scale(
     training_steps=3,
     attack_share=0.2,
     attack_least=128,
+    epsilons=FULL.epsilons,
     steps=7,
     restarts=1,
     attacked_images=1000,
@@ -164,5 +168,7 @@ SMALL = replace(
     pattern_growth=3.5,
     strong=False,
 )
+AUDIT = replace(QUICK, name="audit", attack_share=1.0, steps=40, restarts=5, strong=True)
+"""How a user's own model is asked: with the full worst case; what has to be trained beside it is trained quickly."""
 SCALES = {scale.name: scale for scale in (QUICK, SMALL, STANDARD, FULL)}
 """Scales by name, the default first."""

@@ -1,0 +1,37 @@
+"""The cross-check on a run's own model, on the quick CNN_clean of a data set, or on a user's model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from mri_robust.bench.trainer import Trainer
+from mri_robust.core.progress import OnStep
+from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation.certificate import Certificate
+from mri_robust.evaluation.crosscheck import crosscheck
+from mri_robust.evaluation.rows import choose_images
+from mri_robust.study.config import Config
+from mri_robust.study.zoo import cnn_clean
+from mri_robust.training import to_unit_range
+
+RUN_IMAGES = 32
+"""Test images that a run cross-checks; `mri-robust crosscheck` takes all."""
+
+
+def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
+    """Cross-check the attacks on a run's first model, the user's own or CNN_clean, and some of its test images."""
+    model = config.models[0] if config.models else cnn_clean(config)
+    return certify(trainer.get(model), trainer.dataset, images, name=trainer.name(model), on_step=trainer.on_step)
+
+
+def certify(model: nn.Module, dataset: Dataset, images: int | None, *, name: str, on_step: OnStep) -> Certificate:
+    """Cross-check the attacks on a model and some of the test images; all when `images` is None."""
+    test = dataset.test
+    chosen = choose_images(len(test), images or len(test), seed=0)
+    pixels = to_unit_range(torch.from_numpy(np.array(test.images[chosen])))
+    found = crosscheck(model, pixels, torch.from_numpy(test.labels[chosen]), on_step=on_step)
+    return replace(found, about={"model": name, "data": dataset.name, "data_digest": dataset.digest})

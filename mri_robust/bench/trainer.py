@@ -1,0 +1,298 @@
+"""Models by their recipe, trained once and found again by digest; and the user's own, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mri_robust.attacks.evasion.epsilon_sweep import attacked_predictions
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.files import locked, set_aside
+from mri_robust.core.hashing import digest, plain
+from mri_robust.core.progress import OnStep, silent
+from mri_robust.core.rng import derive_seed
+from mri_robust.data.dataset import Dataset, training_images
+from mri_robust.defences.snooping import Snooper
+from mri_robust.evaluation.evaluation import CODE_VERSION
+from mri_robust.evaluation.poisoned_training import poison_training
+from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.sanity import GAP
+from mri_robust.models.checkpoint import load_model, read_notes, read_state_dict, save_model
+from mri_robust.models.classifier import Classifier, build_model
+from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.external import open_model
+from mri_robust.models.pretrained import find_imagenet
+from mri_robust.study.config import Config
+from mri_robust.study.recipe import External, Model, Recipe
+from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
+
+PLATEAU: dict[str, Any] = {"factor": 0.1, "patience": 5}
+"""The study's ReduceLROnPlateau."""
+WATCHED_IMAGES = 64
+"""Training images on which adversarial training is watched for overfitting to its attack."""
+
+
+class Trainer:
+    """The models of one data set on one machine, in one results folder.
+
+    Args:
+        folder: where trained models lie, as `<model id>-<digest>.safetensors`.
+        dataset: what they are trained on.
+        config: says on what machine, and where ImageNet's weights are looked for.
+        opened: the user's own models that are in memory, by id.
+        on_step: called as (what is going on, done, total).
+    """
+
+    def __init__(
+        self,
+        folder: ResultsFolder,
+        dataset: Dataset,
+        config: Config,
+        *,
+        opened: dict[str, nn.Module] | None = None,
+        on_step: OnStep = silent,
+    ) -> None:
+        self.folder, self.dataset, self.config, self.on_step = folder, dataset, config, on_step
+        self._opened = dict(opened or {})
+        self._loaded: dict[str, Any] = {}
+        self._failed: dict[str, Exception] = {}
+
+    def name(self, model: Model) -> str:
+        """What names a model: its id and the digest of all that decides it."""
+        if isinstance(model, External):
+            return f"{model.model}-{model.digest}"
+        deciding = [repr(model), self.dataset.digest, self.config.environment, CODE_VERSION]
+        return f"{model.model}-{digest(deciding)}"
+
+    def get(self, model: Model) -> Any:
+        """A model on its device, in eval mode; trained and stored if it is not there yet.
+
+        A training that was cut short goes on after its last whole epoch. One that failed is not tried again.
+
+        Returns:
+            A `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module.
+
+        Raises:
+            UserError: training fails, or weights or the user's own model cannot be had.
+        """
+        name = self.name(model)
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._open(model) if isinstance(model, External) else self._trained(name, model)
+            except Exception as error:
+                self._failed[name] = error
+                raise
+        return self._loaded[name]
+
+    def history(self, model: Model) -> list[Record]:
+        """The training record of a stored model, one entry an epoch; empty for one that is not stored."""
+        path = self._path(self.name(model))
+        notes: Any = read_notes(path) if isinstance(model, Recipe) and path.exists() else {}
+        return list(notes.get("history", []))
+
+    def forget(self) -> None:
+        """Let go of the trained models in memory; they are read again when they are asked for."""
+        self._loaded.clear()
+
+    def _open(self, model: External) -> nn.Module:
+        if model.model not in self._opened:
+            self._opened[model.model] = open_model(
+                model.model,
+                weights=Path(model.weights_file) if model.weights_file else None,
+                mean=model.mean,
+                std=model.std,
+                classes=self.dataset.classes,
+                image_size=self.dataset.size,
+                channels=self.dataset.channels,
+            )
+        return self._opened[model.model].to(self.config.device)
+
+    def _trained(self, name: str, recipe: Recipe) -> Any:
+        """A recipe's model, made by one process while others that want it wait."""
+        path, part = self._path(name), self._path(f"{name}.partial")
+        model = self._load(path, recipe)
+        if model is None:
+            with locked(self.folder.models / f"{name}.lock", lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
+                model = self._load(path, recipe)
+                if model is None:
+                    self._set_damaged_aside(path)
+                    self._set_damaged_aside(part)
+                    model = self._make(recipe, path, part)
+        module = model.model if isinstance(model, Snooper) else model
+        module.to(self.config.device, memory_format=torch.channels_last).eval()
+        return model
+
+    def _make(self, recipe: Recipe, path: Path, part: Path) -> Any:
+        model, history = self.train(recipe, part)
+        about = {"recipe": plain(recipe), "data_digest": self.dataset.digest, "history": history}
+        about["environment"] = self.config.environment
+        if isinstance(model, Snooper):
+            model.save(path, **about)
+        else:
+            save_model(model, path, **about)
+        part.unlink(missing_ok=True)
+        return model
+
+    def _path(self, name: str) -> Path:
+        return self.folder.models / f"{name}.safetensors"
+
+    def _load(self, path: Path, recipe: Recipe) -> Any:
+        """The model at `path`; None where there is none, or it is damaged."""
+        if not path.exists():
+            return None
+        try:
+            return Snooper.load(path) if recipe.snooping else load_model(path)
+        except UserError:
+            return None
+
+    def _set_damaged_aside(self, path: Path) -> None:
+        if path.exists():
+            try:
+                read_state_dict(path)
+            except UserError:
+                aside = set_aside(path)
+                said = f"model '{path}' was damaged: it is made again, the old file is kept as '{aside.name}'"
+                self.folder.notices.append(said)
+
+    def train(self, recipe: Recipe, resume: Path | None = None) -> tuple[Any, list[Record]]:
+        """The model of a recipe and the record of its training, an entry an epoch.
+
+        Args:
+            recipe: what to train.
+            resume: the file that keeps the training after each epoch, to go on from where it is there.
+
+        Raises:
+            UserError: the loss is not finite, or pretrained weights cannot be had.
+        """
+        if recipe.members:
+            return Ensemble([self.get(member) for member in recipe.members], recipe.shares), []
+        if recipe.snooping:
+            return self._train_snooper(recipe, resume)
+        model = self._first_weights(recipe)
+        return model, self._fit(model, recipe, resume)
+
+    def _train_snooper(self, recipe: Recipe, resume: Path | None) -> tuple[Snooper, list[Record]]:
+        how = recipe.snooping.parameters if recipe.snooping else {}
+        snooper = Snooper.create(
+            image_size=recipe.image_size,
+            channels=recipe.channels,
+            architecture=recipe.architecture,
+            weights=self._weights(recipe),
+            seed=derive_seed(recipe.seed, "first weights", recipe.model),
+        )
+        snooper.model.to(self.config.device)
+        images, _ = training_images(self.dataset.train, recipe.train_images, recipe.seed)
+        history = snooper.fit(
+            images,
+            settings=self._settings(recipe, resume),
+            learning_rate=recipe.learning_rate,
+            anneal=recipe.anneal,
+            **{**how, "patterns": how["patterns"].build()},
+        )
+        return snooper, history
+
+    def _first_weights(self, recipe: Recipe) -> Classifier:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(recipe.seed, "first weights", recipe.architecture))
+            model = build_model(
+                recipe.architecture,
+                classes=self.dataset.classes,
+                image_size=recipe.image_size,
+                channels=recipe.channels,
+                weights=self._weights(recipe),
+                mean=recipe.mean,
+                std=recipe.std,
+            )
+        if recipe.start is not None:
+            model.load_state_dict(self.get(recipe.start).state_dict())
+        return model.to(self.config.device)
+
+    def _weights(self, recipe: Recipe) -> str:
+        """`none`, `imagenet` where they have to be downloaded, or the path of a file."""
+        if recipe.weights == "imagenet":
+            return str(find_imagenet(recipe.architecture, self.config.weights_folder) or recipe.weights)
+        return recipe.weights or "none"
+
+    def _fit(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
+        images, labels = training_images(self.dataset.train, recipe.train_images, recipe.seed)
+        augment = recipe.augmentation.build() if recipe.augmentation else None
+        adversary = recipe.adversary.build() if recipe.adversary else None
+        stamp = None
+        if recipe.poison is not None:
+            how = {"augment": augment, "seed": recipe.seed, "frozen": recipe.frozen_augmentation}
+            poisoned = poison_training(images, labels, recipe.poison.build(), **how)
+            images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
+        for name, parameter in model.network.named_parameters():
+            parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        base = torch.optim.Adam(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        optimizer: torch.optim.Optimizer = base
+        for spec in recipe.optimizers:
+            optimizer = spec.build(optimizer)
+
+        def on_epoch(current: nn.Module) -> Record:
+            record = watch_overfitting(current, images, labels, max(adversary.epsilons)) if adversary else {}
+            if recipe.watch_test:
+                test = self.dataset.test
+                record["test"] = float((predicted_classes(current, test.images) == test.labels).mean())
+            return record
+
+        return fit(
+            model,
+            images,
+            labels,
+            optimizer=optimizer,
+            settings=self._settings(recipe, resume, on_epoch),
+            loss=recipe.loss.build() if recipe.loss else None,
+            scheduler=_scheduler(base, recipe),
+            changes=Changes(augment, stamp, adversary),
+        )
+
+    def _settings(
+        self, recipe: Recipe, resume: Path | None, on_epoch: Callable[[nn.Module], Record] | None = None
+    ) -> FitSettings:
+        return FitSettings(
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            precision=self.config.precision,
+            clip_norm=recipe.clip_norm,
+            watched=recipe.plateau or "loss",
+            on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total),
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+
+
+def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, eps: float) -> Record:
+    """Accuracy on 64 training images, clean, under FGSM, and under PGD of 10 steps, all of size `eps`.
+
+    Returns:
+        `clean`, `fgsm`, `pgd` in [0, 1], and `overfitted`: FGSM is resisted and PGD is not, catastrophic overfitting
+        (Wong et al. 2020, arXiv 2001.03994).
+    """
+    some = np.linspace(0, len(labels) - 1, min(WATCHED_IMAGES, len(labels))).astype(int)
+    device, truth = device_of(model), torch.from_numpy(labels[some])
+    pixels = to_unit_range(torch.from_numpy(images[some])).to(device)
+    with eval_mode(model):
+        attacks = (None, FGSM(eps), PGD(eps, steps=10))
+        predicted = attacked_predictions(model, pixels, truth.to(device), attacks)
+    clean, fgsm, pgd = ((row == truth).float().mean().item() for row in predicted)
+    return {"clean": clean, "fgsm": fgsm, "pgd": pgd, "overfitted": fgsm - pgd > GAP}
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe) -> Any:
+    if recipe.plateau:
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **PLATEAU)
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None

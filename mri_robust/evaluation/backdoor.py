@@ -1,0 +1,88 @@
+"""A backdoored model on clean, partly triggered and triggered test images (sections 4.1 and 6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mri_robust.adapters.art import stamp
+from mri_robust.attacks.poisoning.backdoor import triggered_mix
+from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation.class_report import confusion
+from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.pictures import cell, strip
+from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.rows import Row, precision_rows, rates, share, subsets
+from mri_robust.training import to_unit_range
+
+TESTS = ("clean", "mix", "triggered")
+MIX_SHARE = 0.3
+"""Share of the test images drawn for stamping; those of the target class are skipped."""
+
+
+@dataclass(frozen=True)
+class BackdoorTest(Evaluation):
+    """Reports on the clean test images and on the study's mix; the attack success rate on triggered ones.
+
+    The attack success rate is the share of triggered images of other classes that the model calls `target`.
+
+    Attributes:
+        target: the class that the trigger stands for.
+        tests: some of `TESTS`.
+        attack: how the model was poisoned, for the rows.
+    """
+
+    target: int
+    tests: tuple[str, ...] = TESTS
+    attack: str = "creeper"
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """The rows of each test."""
+        dataset, labels = context.dataset, context.dataset.test.labels
+        context.artefacts |= {"sheet": self._pictures(dataset), "confusion": []}
+        for number, test in enumerate(self.tests, start=1):
+            places = triggered_places(test, labels, self.target, self.generator("mix"))
+            predicted = predicted_classes(context.model, triggered(dataset, places))
+            context.artefacts["confusion"].append(confusion(f"test={test}", labels, predicted, dataset.classes))
+            factors = {"attack": self.attack, "test": test}
+            for subset, kept in subsets(dataset, self.leak_free).items():
+                victims = kept & (labels != self.target)
+                if test != "triggered":
+                    yield from rates(labels[kept], predicted[kept], dataset, subset, **factors)
+                    yield from precision_rows(labels[kept], predicted[kept], dataset.classes, subset, **factors)
+                elif victims.any():
+                    yield share(predicted[victims] == self.target, "asr", subset, **factors)
+            context.on_step(number, len(self.tests))
+
+    def _pictures(self, dataset: Dataset) -> list[dict[str, object]]:
+        """The trigger alone, and a test image of another class without it and with it."""
+        place = int(np.flatnonzero(dataset.test.labels != self.target)[0])
+        clean = to_unit_range(torch.from_numpy(np.array(dataset.test.images[place : place + 1])))
+        corner = Creeper()(torch.zeros(1, 1, 8, 8))
+        name = dataset.classes[dataset.test.labels[place]]
+        stamped = cell(stamp(Creeper(), clean)[0], f"{name}, with the trigger")
+        return [strip("", [cell(corner[0], "the trigger, 8 x 8 pixels"), cell(clean[0], name), stamped])]
+
+
+def triggered_places(test: str, labels: np.ndarray, target: int, generator: torch.Generator) -> np.ndarray:
+    """Places of the test images that carry the trigger.
+
+    `clean`: none. `mix`: the study's, 30 % of all drawn, those of the target class skipped. `triggered`: all that are
+    not of the target class.
+    """
+    if test == "mix":
+        return triggered_mix(labels, MIX_SHARE, target, generator)
+    return np.flatnonzero(labels != target) if test == "triggered" else np.empty(0, dtype=np.int64)
+
+
+def triggered(dataset: Dataset, places: np.ndarray) -> Tensor:
+    """The test images, float32 in [0, 1], stamped by ART at `places`."""
+    images = to_unit_range(torch.from_numpy(np.array(dataset.test.images)))
+    if len(places):
+        images[places] = stamp(Creeper(), images[places])
+    return images

@@ -1,0 +1,98 @@
+"""What every kind of evaluation is: a frozen value that is called with a context and yields rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any
+
+import torch
+
+from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.rng import make_generator
+from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation.rows import Row
+from mri_robust.study.recipe import External, Model, Recipe
+from mri_robust.study.results_folder import Result
+
+CODE_VERSION = 2
+"""Raised when the code of training or measuring changes what it gives for the same inputs."""
+
+
+@dataclass
+class Context:
+    """What an evaluation is called with.
+
+    Attributes:
+        model: the module, or a `Snooper`, on its device; left as it was.
+        dataset: the data, at the model's size.
+        asked: the recipe of the model, or what the user's own was asked for by.
+        history: the record of its training, one entry an epoch.
+        open_model: recipe -> its trained model, for the further models that an evaluation names.
+        precision: number format of trainings that belong to the evaluation, `bf16` or `fp32`.
+        on_step: called with steps done and steps in all.
+        artefacts: pictures and curves that the evaluation leaves, name -> plain data.
+    """
+
+    model: Any
+    dataset: Dataset
+    asked: Model = field(default_factory=lambda: External("model"))
+    history: list[dict[str, Any]] = field(default_factory=list)
+    open_model: Callable[[Recipe], Any] | None = None
+    precision: str = "fp32"
+    on_step: OnImages = silent_images
+    artefacts: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, recipe: Recipe) -> Any:
+        """A further model, trained if need be.
+
+        Raises:
+            ValueError: this context can open none.
+        """
+        if self.open_model is None:
+            raise ValueError(f"this evaluation also needs the model '{recipe.model}': give open_model")
+        return self.open_model(recipe)
+
+
+@dataclass(frozen=True)
+class Evaluation(ABC):
+    """A question to a model. Its fields decide its rows, so that it is the key under which they are stored.
+
+    Attributes:
+        seed: of everything drawn.
+        leak_free: also count without the test images that stand in the training set.
+    """
+
+    _: KW_ONLY
+    seed: int = 0
+    leak_free: bool = False
+
+    @abstractmethod
+    def __call__(self, context: Context) -> Iterable[Row]:
+        """Measure, and yield one row per number; pictures go to `context.artefacts`."""
+
+    def generator(self, *names: str | int) -> torch.Generator:
+        """The CPU generator for the use that `names` describe."""
+        return make_generator(self.seed, *names)
+
+    def split(self, images: int, dataset: Dataset) -> tuple[Evaluation, ...]:
+        """Evaluations of at most `images` images each, whose results `merge` takes; empty for one that stays whole."""
+        return ()
+
+    def merge(self, parts: Sequence[Result], context: Context) -> Iterable[Row]:
+        """The rows of the whole, from the results of its parts in order."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be divided")
+
+    def further_models(self) -> Iterator[Recipe]:
+        """The recipes among its fields: models that it needs beside the one it is asked about."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Recipe):
+                yield value
+
+
+def measure(evaluation: Evaluation, context: Context, parts: Sequence[Result] = ()) -> Result:
+    """The rows of an evaluation and what it left in the context, as plain data."""
+    rows = list(evaluation.merge(parts, context) if parts else evaluation(context))
+    return {"rows": rows, "artefacts": context.artefacts}

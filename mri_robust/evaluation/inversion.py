@@ -1,0 +1,204 @@
+"""What a model shows of each class when it is inverted, and whether that is a class or a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
+
+from mri_robust.adapters.art_privacy import invert
+from mri_robust.attacks.privacy.inversion import Inversion
+from mri_robust.core.eval_mode import device_of
+from mri_robust.data.audit import leaked_test_images
+from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.pictures import cell, strip
+from mri_robust.evaluation.prediction import probabilities
+from mri_robust.evaluation.rows import Row, figure, share
+from mri_robust.study.recipe import Recipe
+from mri_robust.training import to_unit_range
+
+TEST_IMAGES = 4
+"""Of each class, drawn for the control."""
+CONTROLS = ("average", "class means", "test images", "noise")
+"""What reconstructions are held against: the start, class means, test images without a duplicate in training, noise."""
+C1, C2 = 0.01**2, 0.03**2
+"""Wang's constants for pixels in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """One inversion of every class.
+
+    Attributes:
+        name: what its rows are called.
+        attack: how it is made.
+        art: by ART's version of the attack too, which has to give the same.
+        start: `average`, the mean of all training images, or `grey`.
+    """
+
+    name: str
+    attack: Inversion
+    art: bool = False
+    start: str = "average"
+
+
+@dataclass(frozen=True)
+class InversionTest(Evaluation):
+    """Invert the model for every class, and compare what comes out with the training images and a second model.
+
+    For each inversion and control, averaged over the images and for each class: `confidence` and `second_confidence`,
+    the class's probability under model and second model; `nearest_ssim` and `mean_ssim`, the SSIM with the most similar
+    training image of the class and with its mean; `roughness`, the mean difference of neighbouring pixels; and
+    `recognised`, the share of the images whose class the second model names. Of an inversion by ART also
+    `art_difference`, the greatest difference of a pixel from our own code's.
+
+    Attributes:
+        inversions: what is made.
+        second: the recipe of the second model.
+        controls: some of `CONTROLS`.
+    """
+
+    inversions: tuple[Inverted, ...]
+    second: Recipe
+    controls: tuple[str, ...] = CONTROLS
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """The rows of each inversion, then of the controls. The sheet shows class means and all that was made."""
+        scene = _Scene(context, self)
+        sheet = [scene.strip("class mean", scene.means)]
+        for number, each in enumerate(self.inversions, start=1):
+            start, classes = scene.images(each.start)
+            made = scene.run(each.attack, start, classes)
+            factors = {"attack": "MIFace" if each.art else "inversion", "image": each.name}
+            factors["engine"] = "art" if each.art else "native"
+            if each.art:
+                own, made = made, scene.run(partial(invert, each.attack), start, classes)
+                yield figure("art_difference", float((own - made).abs().max()), **factors)
+            yield from scene.rows(made, classes, **factors)
+            sheet.append(scene.strip(each.name, made))
+            context.on_step(number, len(self.inversions))
+        for control in self.controls:
+            yield from scene.rows(*scene.images(control), attack="none", image=f"control: {control}")
+        context.artefacts["sheet"] = sheet
+
+
+class _Scene:
+    """The models, and the images that reconstructions start from and are compared with; all images on the CPU."""
+
+    def __init__(self, context: Context, asked: InversionTest) -> None:
+        self.model: nn.Module = context.model
+        self.second: nn.Module = context.get(asked.second)
+        self.dataset: Dataset = context.dataset
+        self.asked = asked
+        self.classes = torch.from_numpy(np.unique(self.dataset.train.labels))
+        self.means = torch.stack([_mean(self._of_class(label)) for label in self.classes.tolist()])
+
+    def images(self, name: str) -> tuple[Tensor, Tensor]:
+        """Images [N, C, S, S] by their name, `test images` or one per class, and their classes [N]."""
+        if name == "test images":
+            return self._test_images()
+        generator = self.asked.generator("inversion", name)
+        made: dict[str, Callable[[], Tensor]] = {
+            "average": lambda: _mean(self.dataset.train.images).expand_as(self.means),
+            "class means": lambda: self.means,
+            "grey": lambda: torch.full_like(self.means, 0.5),
+            "noise": lambda: torch.rand(self.means.shape, generator=generator),
+        }
+        return made[name](), self.classes
+
+    def run(self, attack: Callable[[nn.Module, Tensor, Tensor], Tensor], start: Tensor, classes: Tensor) -> Tensor:
+        """An attack on the model's device."""
+        device = device_of(self.model)
+        return attack(self.model, start.to(device), classes.to(device)).cpu()
+
+    def rows(self, images: Tensor, labels: Tensor, **factors: Any) -> Iterator[Row]:
+        """The rows of some images of these classes."""
+        own, second = probabilities(self.model, images), probabilities(self.second, images)
+        nearest, mean = np.empty(len(labels)), np.empty(len(labels))
+        for label, average in zip(self.classes.tolist(), self.means, strict=True):
+            places = np.flatnonzero(labels.numpy() == label)
+            candidates = _Moments(self._of_class(label) / np.float32(255))
+            for place in places:
+                image = images[place : place + 1].numpy()
+                nearest[place] = candidates.ssim(image).max()
+                mean[place] = _Moments(average[None].numpy()).ssim(image)[0]
+        figures = {
+            "confidence": own.gather(1, labels[:, None])[:, 0].numpy(),
+            "second_confidence": second.gather(1, labels[:, None])[:, 0].numpy(),
+            "nearest_ssim": nearest,
+            "mean_ssim": mean,
+            "roughness": roughness(images).numpy(),
+        }
+        yield share((second.argmax(1) == labels).numpy(), "recognised", **factors)
+        for metric, values in figures.items():
+            yield figure(metric, float(values.mean()), **factors)
+            for label in np.unique(labels):
+                of_class = {**factors, "class": self.dataset.classes[label]}
+                yield figure(metric, float(values[labels.numpy() == label].mean()), **of_class)
+
+    def strip(self, name: str, images: Tensor) -> dict[str, Any]:
+        """A row of the sheet: an image of each class, and how sure the second model is of it."""
+        sure = probabilities(self.second, images).gather(1, self.classes[:, None])[:, 0].tolist()
+        names = [self.dataset.classes[label] for label in self.classes.tolist()]
+        captions = [f"{name} {confidence:.0%}" for name, confidence in zip(names, sure, strict=True)]
+        return strip(name, [cell(image, caption) for image, caption in zip(images, captions, strict=True)])
+
+    def _of_class(self, label: int) -> np.ndarray:
+        train = self.dataset.train
+        return np.asarray(train.images[train.labels == label])
+
+    def _test_images(self) -> tuple[Tensor, Tensor]:
+        """At most `TEST_IMAGES` of each class, drawn among those without a duplicate in training."""
+        test, order = self.dataset.test, self.asked.generator("inversion", "test images")
+        drawn = torch.randperm(len(test), generator=order).numpy()
+        kept = drawn[~leaked_test_images(self.dataset)[drawn]]
+        places = np.concatenate([kept[test.labels[kept] == label][:TEST_IMAGES] for label in self.classes.tolist()])
+        return to_unit_range(torch.from_numpy(np.array(test.images[places]))), torch.from_numpy(test.labels[places])
+
+
+class _Moments:
+    """Many images, and their mean and variance in the window round each place, so that one is soon compared with all.
+
+    scikit-image compares pair by pair, which takes ten times as long.
+    """
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+        self.mean = _windowed(images)
+        self.variance = _windowed(images * images) - self.mean**2
+
+    def ssim(self, image: np.ndarray) -> np.ndarray:
+        """SSIM of one image, float32 [1, C, H, W] in [0, 1], with each of the many: float [M] in [-1, 1].
+
+        Source: Wang et al. 2004, doi 10.1109/TIP.2003.819861, equation 13, averaged over the places where the window of
+        11 pixels lies inside the image, and over the channels.
+        """
+        mean = _windowed(image)
+        variance = _windowed(image * image) - mean**2
+        covariance = _windowed(self.images * image) - self.mean * mean
+        brightness = (2 * self.mean * mean + C1) / (self.mean**2 + mean**2 + C1)
+        contrast = (2 * covariance + C2) / (self.variance + variance + C2)
+        similarity: np.ndarray = (brightness * contrast)[:, :, 5:-5, 5:-5].mean((1, 2, 3))
+        return similarity
+
+
+def _windowed(images: np.ndarray) -> np.ndarray:
+    """The Gaussian mean round each place of images [M, C, H, W]."""
+    return gaussian_filter(images, (0, 0, 1.5, 1.5), truncate=3.5)
+
+
+def roughness(images: Tensor) -> Tensor:
+    """The mean absolute difference of neighbouring pixels, along rows and columns, of images [N, C, H, W]: [N]."""
+    return torch.stack([images.diff(dim=axis).abs().mean((1, 2, 3)) for axis in (2, 3)]).mean(0)
+
+
+def _mean(images: np.ndarray) -> Tensor:
+    """The mean of uint8 images [N, C, S, S], float32 [C, S, S] in [0, 1]."""
+    return torch.from_numpy(images.mean(0) / 255).float()

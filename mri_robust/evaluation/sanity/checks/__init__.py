@@ -1,1 +1,0 @@
-"""One file a sanity check; each defines `CHECK`: (Evidence) -> Finding."""

@@ -1,0 +1,44 @@
+"""Accuracy in the worst case: PGD with restarts, then APGD and Square on what it leaves, each image at its worst."""
+
+from __future__ import annotations
+
+from mri_robust.evaluation.robustness import WorstCase
+from mri_robust.evaluation.sanity import SanityChecks
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, Tasks
+
+
+def worst_case(config: Config) -> WorstCase:
+    """The one worst case: same attacks, in the same order, with the budget of the scale."""
+    scale = config.scale
+    return WorstCase(
+        scale.epsilons,
+        config.attacked,
+        steps=scale.steps,
+        restarts=scale.restarts,
+        strong=scale.strong,
+        seed=config.seed,
+        leak_free=config.sound,
+    )
+
+
+def tasks(config: Config) -> Tasks:
+    """The worst case and the sanity checks of every model."""
+    models = config.models or zoo.attacked_models(config)
+    checks = SanityChecks(seed=config.seed)
+    return [*((model, worst_case(config)) for model in models), *((model, checks) for model in models)]
+
+
+EXPERIMENT = Experiment(
+    name="worst-case",
+    title="Accuracy in the worst case over epsilon",
+    reference="beyond the study",
+    tasks=tasks,
+    row_key=("attack", "epsilon", "after"),
+    columns="model",
+    models=("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"),
+    threats=("evasion",),
+    beyond=True,
+    finished=True,
+)
