@@ -34,9 +34,7 @@ def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.
     """Read-only memory map uint8 [N, C, H, W] of the images called `key`, made where they are absent or damaged.
 
     `make` gives at least one contiguous uint8 [C, H, W] after the other, so that a large data set never lies in memory.
-
-    Raises:
-        UserError: the disk is full, or the folder cannot be written.
+    Raises `UserError` where the disk is full or the folder cannot be written.
     """
     folder = cache_folder("datasets")
     pixels, record = folder / f"{key}.u8", folder / f"{key}.json"

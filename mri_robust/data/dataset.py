@@ -79,7 +79,7 @@ class Source(Protocol):
         ...
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load what `text` names; see `load_dataset` for the arguments and errors."""
+        """Load what `text` names; see `load_dataset`."""
         ...
 
 
@@ -121,21 +121,15 @@ def find_source(text: str) -> Source | None:
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
-    """The same data, told which classes show a tumour; as it was for none, or for those that the names say.
-
-    Raises:
-        UserError: one of them is no class of the data, or they all are.
-    """
-    if healthy_classes(dataset.classes, tumour_classes) == dataset.healthy:
-        return dataset
-    return replace(dataset, tumour_classes=tumour_classes)
+    """The same data, told which classes show a tumour; as it was for none, or for those that the names say."""
+    known = healthy_classes(dataset.classes, tumour_classes) == dataset.healthy
+    return dataset if known else replace(dataset, tumour_classes=tumour_classes)
 
 
 def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
     """Indices of the classes that are no `tumour_classes`, or where there are none, whose names are in `NO_TUMOUR`.
 
-    Raises:
-        UserError: a tumour class is none of the classes, or all of them are.
+    Raises `UserError` where a tumour class is none of the classes, or all of them are.
     """
     if not tumour_classes:
         return tuple(index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR)

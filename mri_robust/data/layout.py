@@ -49,9 +49,7 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
     """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
     Messages call the folder or archive `where`; `first_bytes` is asked of a file whose name does not say what it is.
-
-    Raises:
-        UserError: it is empty, lacks a split, has fewer than two classes, or a class without images in a split.
+    Raises `UserError` where it is empty, lacks a split, or has fewer than two classes or one without images in a split.
     """
     listing = sorted(listing)
     root = _root(listing, where)

@@ -71,20 +71,17 @@ class FileSource:
 
 
 class Decoded(NamedTuple):
-    """A decoded file."""
+    """A decoded file: pixels uint8 [C, S, S], and the file's own (width, height) and SHA-256."""
 
-    pixels: np.ndarray  # uint8 [C, S, S]
-    size: tuple[int, int]  # the file's own (width, height)
-    sha256: str  # of the file
+    pixels: np.ndarray
+    size: tuple[int, int]
+    sha256: str
 
 
 def decoded(
     files: Files, names: Sequence[str], *, size: int, channels: Channels, root: str = ""
 ) -> Iterator[tuple[str, Decoded | Unreadable]]:
-    """Each name below `root`, in order, and its image or why it cannot be read; few are in memory at a time.
-
-    All cores decode: Pillow does so outside the interpreter's lock.
-    """
+    """Each name below `root`, in order, and its image, decoded by all cores, or why not; few are in memory at a time."""
 
     def one(name: str) -> Decoded | Unreadable:
         try:

@@ -48,10 +48,8 @@ def read_scans(
 ) -> Scans:
     """Read one image, or every image in a folder (searched to its depths) or a `.zip`, as data sets are read.
 
-    `size`, `channels` and `skip_unreadable` are as for `load_dataset`; the file `leave_out` is no scan.
-
-    Raises:
-        UserError: `path` does not exist, is unsafe, or holds no image; an image cannot be read.
+    `size`, `channels` and `skip_unreadable` are as for `load_dataset`; the file `leave_out` is no scan. Raises
+    `UserError` where `path` does not exist, is unsafe, holds no image, or one that cannot be read.
     """
     where = shown(path)
     kept: list[str] = []

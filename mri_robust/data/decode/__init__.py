@@ -20,7 +20,6 @@ MAX_BYTES = 256 * 2**20  # of a file, and of what a compressed one unpacks to
 
 VOLUME = "a volume of {} slices: export the slices that show what the label says"
 DAMAGED = "cut short or damaged"
-
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 """Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for."""
 SUFFIXES = {
@@ -49,11 +48,9 @@ def decode(data: bytes, size: int, channels: Channels, name: str = "") -> tuple[
     It is resized bilinearly, without keeping its aspect. Transparent parts become black, 16-bit greys of pictures are
     scaled from 0..65535 to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
     whatever orientation the EXIF data ask for. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say.
-    The suffix of `name` says of what kind the file is; else its first bytes do.
-
-    Raises:
-        Unreadable: the bytes are no image, a damaged one, a volume, one that is too large, or have no fixed white.
-        UserError: a package that reads such files is not installed.
+    The suffix of `name` says of what kind the file is; else its first bytes do. Raises `Unreadable` where they are no
+    image, a damaged one, a volume, one that is too large or without a fixed white, and `UserError` where a package that
+    reads such files is not installed.
     """
     with _refusing(), open_image(data, name) as image:
         opaque = _opaque(image).convert("L" if channels == "grey" else "RGB")
@@ -82,10 +79,7 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Raise `Unreadable` instead of what decoders raise on damaged bytes, which is nearly anything.
-
-    What their errors say is not told: it may hold words of the header.
-    """
+    """Raise `Unreadable` instead of nearly anything, which decoders raise on damaged bytes, with words of the header."""
     try:
         yield
     except (Unreadable, UserError):

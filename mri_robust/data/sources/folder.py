@@ -76,14 +76,15 @@ class FolderFiles(Files):
 
     def key(self, names: list[str]) -> str:
         """Digest of names and bytes: a file's time says nothing of its content."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return digest([names, [*pool.map(self._fingerprint, names)]])
 
-    def _fingerprint(self, name: str) -> str:
-        try:
-            return hashlib.sha256(self.read(name)).hexdigest()
-        except Unreadable as reason:
-            return str(reason)
+        def one(name: str) -> str:
+            try:
+                return hashlib.sha256(self.read(name)).hexdigest()
+            except Unreadable as reason:
+                return str(reason)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return digest([names, [*pool.map(one, names)]])
 
 
 def _is_folder(text: str) -> bool:

@@ -58,8 +58,7 @@ def _split(seed: int, name: SplitName, images: np.ndarray) -> Split:
 def parse_extent(text: str) -> Extent:
     """The options of `phantom:train=400,test=100,seed=3`; what is not given keeps its default.
 
-    Raises:
-        UserError: an option is unknown, given twice, not a whole number, or out of range.
+    Raises `UserError` where an option is unknown, given twice, not a whole number, or out of range.
     """
     known = [field.name for field in fields(Extent)]
     given: dict[str, int] = {}
