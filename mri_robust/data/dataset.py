@@ -1,7 +1,5 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +14,9 @@ from mri_robust.core.rng import make_generator
 from mri_robust.data.sources import SOURCES
 
 Channels = Literal["grey", "rgb"]
-SMALLEST, LARGEST = 8, 1024
-"""Sides in pixels that images can be read at."""
-
+SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
 MEAN, STD = 0.1855, 0.1813
 """Mean and standard deviation that the study normalises pixels in [0, 1] with (section 5.1), inside every model."""
-
 NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "healthy", "normal")
 """Names, in any case, of a class without a tumour, where nobody says which classes have one."""
 
@@ -76,11 +71,9 @@ class Source(Protocol):
 
     def accepts(self, text: str) -> bool:
         """Whether a `--data` text is meant for this source; reads nothing."""
-        ...
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
         """Load what `text` names; see `load_dataset`."""
-        ...
 
 
 def load_dataset(
@@ -96,7 +89,7 @@ def load_dataset(
         skip_unreadable: go on without files that cannot be read; they are counted in `Dataset.skipped`.
 
     Raises:
-        UserError: the source does not exist or cannot be used; the message says what to do.
+        UserError: the source does not exist or cannot be used.
         ValueError: `size` or `channels` is out of range.
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SMALLEST <= size <= LARGEST:
@@ -104,8 +97,7 @@ def load_dataset(
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
     text = str(source)
-    found = find_source(text)
-    if found is None:
+    if (found := find_source(text)) is None:
         added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
         raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
     return found.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
@@ -127,10 +119,7 @@ def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
 
 
 def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
-    """Indices of the classes that are no `tumour_classes`, or where there are none, whose names are in `NO_TUMOUR`.
-
-    Raises `UserError` where a tumour class is none of the classes, or all of them are.
-    """
+    """Indices of the classes that are no `tumour_classes`, or where none are given, whose names are in `NO_TUMOUR`."""
     if not tumour_classes:
         return tuple(index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR)
     for name in tumour_classes:

@@ -1,7 +1,5 @@
 """Which files of a folder or archive are the images of which split and class, judged by their names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,8 +51,7 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
     """
     listing = sorted(listing)
     root = _root(listing, where)
-    skipped: Counter[str] = Counter()
-    found: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
+    skipped, found = Counter[str](), {split: dict[str, list[str]]() for split in SPLITS}
     for path in listing:
         inside, folder = path.startswith(root), path.endswith("/")
         name = path[len(root) :] if inside else path

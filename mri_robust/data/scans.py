@@ -1,7 +1,5 @@
 """Scans to look through: one image, or all in a folder or a `.zip`, without classes or splits."""
 
-from __future__ import annotations
-
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -46,14 +44,12 @@ class _OneFile(FolderFiles):
 def read_scans(
     path: Path, *, size: int, channels: Channels, skip_unreadable: bool = False, leave_out: Path | None = None
 ) -> Scans:
-    """Read one image, or every image in a folder (searched to its depths) or a `.zip`, as data sets are read.
+    """Read one image, or every image in a folder (searched to its depths) or a `.zip`, but for the file `leave_out`.
 
-    `size`, `channels` and `skip_unreadable` are as for `load_dataset`; the file `leave_out` is no scan. Raises
-    `UserError` where `path` does not exist, is unsafe, holds no image, or one that cannot be read.
+    The other options are as for `load_dataset`. Raises `UserError` where `path` does not exist, is unsafe, holds no
+    image, or one that cannot be read.
     """
-    where = shown(path)
-    kept: list[str] = []
-    unreadable: dict[str, str] = {}
+    where, kept, unreadable = shown(path), list[str](), dict[str, str]()
     with closing(_opened(path, where)) as files:
         names, skipped = _chosen(files, leave_out)
         if not names:
@@ -66,7 +62,7 @@ def read_scans(
             if isinstance(result, Unreadable):
                 unreadable[name] = str(result)
             else:
-                images[len(kept)] = result.pixels
+                images[len(kept)] = result[0]
                 kept.append(name)
     if unreadable and not (skip_unreadable and kept):
         raise unreadable_error(unreadable, where, way_out=bool(kept))
@@ -92,8 +88,7 @@ def _chosen(files: Files, leave_out: Path | None) -> tuple[list[str], Counter[st
     """The images of a listing, sorted, and why how many other files are left out."""
     if isinstance(files, _OneFile):
         return list(files.listing), Counter()
-    names: list[str] = []
-    skipped = Counter(files.skipped)
+    names, skipped = list[str](), Counter(files.skipped)
     for name in sorted(files.listing):
         if name.endswith("/") or (leave_out is not None and files.path / name == leave_out.resolve()):
             continue

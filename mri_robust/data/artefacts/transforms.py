@@ -5,25 +5,19 @@ channels alike, and clamped to [0, 1]. A parameter out of range raises TypeError
 spatial frequencies that a scanner records.
 """
 
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
 from mri_robust.core.validation import check_count, check_number
 
-JITTER = 0.3
-"""How far a movement may stray from its even place in time, in steps between movements; as in TorchIO."""
+JITTER = 0.3  # how far a movement may stray from its even place in time, in steps between them; as in TorchIO
 
 
 def bias_field(images: Tensor, generator: Generator, *, coefficients: float, order: int = 3) -> Tensor:
-    """The receive coil hears one side of the head better: a smooth factor, the exponential of a random polynomial.
+    """The receive coil hears one side better: a factor, the exponential of a polynomial of at most `order`.
 
-    Its coefficients are drawn from [-coefficients, coefficients]; it is of at most `order` in y and x, which run from
-    -1 to 1 over the rows and columns.
+    Its coefficients are drawn from [-coefficients, coefficients]; y and x run from -1 to 1 over rows and columns.
     Source: Van Leemput et al., IEEE Transactions on Medical Imaging 18 (1999), 885-896; as in TorchIO's `BiasField`.
     """
     check_number("coefficients", coefficients, 0)
@@ -91,7 +85,7 @@ def gibbs(images: Tensor, generator: Generator, *, alpha: float) -> Tensor:
     Source: Stadler et al., European Radiology 17 (2007), 1242-1255; the cut is that of MONAI's `GibbsNoise`.
     """
     check_number("alpha", alpha, 0, 1)
-    radius = (1 - alpha) * max(images.shape[-2:]) / math.sqrt(2)
+    radius = (1 - alpha) * max(images.shape[-2:]) / 2**0.5
     y, x = (torch.arange(side, device=images.device) - (side - 1) / 2 for side in images.shape[-2:])
     return _from_kspace(_to_kspace(images) * (torch.hypot(y[:, None], x[None, :]) <= radius)).clamp(0, 1)
 
@@ -147,8 +141,7 @@ def _moved(images: Tensor, degrees: Tensor, shifts: Tensor) -> Tensor:
     return grid_sample(images, grid, align_corners=False)
 
 
-def _to_kspace(images: Tensor) -> Tensor:
-    """The 2D Fourier transform of images [..., H, W], frequency 0 in the middle, at (H // 2, W // 2)."""
+def _to_kspace(images: Tensor) -> Tensor:  # [..., H, W], frequency 0 in the middle, at (H // 2, W // 2)
     return torch.fft.fftshift(torch.fft.fft2(images), (-2, -1))
 
 

@@ -1,7 +1,5 @@
 """One image file's bytes to pixels of the asked size: pictures here, DICOM and NIfTI slices in files of their own."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.packages import installed_version
+from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.data.dataset import Channels
 
 MAX_PIXELS = 100_000_000  # of a picture
@@ -29,13 +27,11 @@ SUFFIXES = {
     "dicom": (".dcm", ".dicom", ".ima"),
     "nifti": (".nii", ".nii.gz"),
 }
-MAGIC, MAGIC_END = b"DICM", 132
-"""What stands before byte 132 of every DICOM file."""
+MAGIC, MAGIC_END = b"DICM", 132  # what stands before byte 132 of every DICOM file
 CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")
 """What pydicom unpacks some compressed files with, where it is installed."""
 
-FirstBytes = Callable[[str], bytes]
-"""The first `MAGIC_END` bytes of a file, or fewer."""
+FirstBytes = Callable[[str], bytes]  # the first `MAGIC_END` bytes of a file, or fewer
 
 
 class Unreadable(Exception):
@@ -79,7 +75,7 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Raise `Unreadable` instead of nearly anything, which decoders raise on damaged bytes, with words of the header."""
+    """Raise `Unreadable` instead of what decoders raise on damaged bytes: nearly anything, with words of the header."""
     try:
         yield
     except (Unreadable, UserError):
@@ -143,12 +139,11 @@ def is_dicom(data: bytes) -> bool:
 def decoders(names: Iterable[str]) -> list[str]:
     """What else than Pillow decides the pixels of these images, with versions; `UserError` where it is missing."""
     from mri_robust.data.decode.dicom import import_pydicom
-    from mri_robust.data.decode.nifti import import_nibabel
 
     kinds = {kind_of(name) or "dicom" for name in names}
     found = []
     if "dicom" in kinds:
         found += [f"pydicom {import_pydicom().__version__}", *(f"{name} {installed_version(name)}" for name in CODECS)]
     if "nifti" in kinds:
-        found += [f"nibabel {import_nibabel().__version__}"]
+        found.append("nibabel " + import_extra("nibabel", "medical", "a NIfTI file").__version__)
     return found

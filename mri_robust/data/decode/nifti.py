@@ -6,8 +6,6 @@ front at the top of axial slices and on the left of sagittal ones, the head at t
 the slice's own least and greatest value are black and white.
 """
 
-from __future__ import annotations
-
 import math
 import zlib
 from typing import Any
@@ -19,14 +17,9 @@ from mri_robust.core.packages import import_extra
 from mri_robust.data.decode import DAMAGED, MAX_BYTES, MAX_SLICE, VOLUME, Unreadable, stretched
 
 
-def import_nibabel() -> Any:
-    """nibabel, or `UserError` where it is not installed."""
-    return import_extra("nibabel", "medical", "a NIfTI file")
-
-
 def open_nifti(data: bytes) -> Image.Image:
     """The slice in a NIfTI file (`.nii`, `.nii.gz`; version 1 or 2), mode `L`; errors as of `open_image`."""
-    nibabel = import_nibabel()
+    nibabel = import_extra("nibabel", "medical", "a NIfTI file")
     if data.startswith(b"\x1f\x8b"):
         unpacker = zlib.decompressobj(31)  # which asks for a gzip header
         data = unpacker.decompress(data, MAX_BYTES)

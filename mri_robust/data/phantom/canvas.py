@@ -3,8 +3,6 @@
 Arrays are float32 [H, W]; lengths are in head units, the head being about 1.6 long.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 Pair = tuple[float, float]
-Rim = tuple[Pair, ...]
-"""(amplitude, phase) of the harmonics 2, 3, … of an outline."""
-Distance = np.ndarray
-"""Signed distance to a shape, negative inside."""
+Rim = tuple[Pair, ...]  # (amplitude, phase) of the harmonics 2, 3, … of an outline
+Distance = np.ndarray  # signed distance to a shape, negative inside
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A smooth random function of two coordinates, mean square 1, roughly in [-2, 2]."""
 
@@ -28,7 +24,7 @@ class Points:
     y: np.ndarray
 
     @property
-    def mirrored(self) -> Points:
+    def mirrored(self) -> "Points":
         """The left half folded on the right one, so that a shape drawn at x > 0 appears on both sides."""
         return Points(np.abs(self.x), self.y)
 

@@ -1,7 +1,5 @@
 """The head: what is drawn at random for it, the layers that all planes through it share, and how it is scanned."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable
@@ -79,10 +77,7 @@ def _draw_tissues(rng: np.random.Generator, white: float) -> Tissues:
 
 
 def draw_scan(rng: np.random.Generator) -> Record:
-    """Draw at random how a slice is recorded: coil sensitivity, gain, grey scale, noise and black margins.
-
-    The noise is Rician, as in the magnitude of a complex signal (Gudbjartsson and Patz 1995).
-    """
+    """Draw how a slice is recorded: coil sensitivity, gain, grey scale, black margins and Rician noise."""
     left, top, right, bottom = np.where(rng.random(4) < 0.2, rng.uniform(0.02, 0.16, 4), 0).tolist()
     bias, bias_strength = plane_waves(rng, 3, 0.8, 2.4), rng.uniform(0.03, 0.1)
     gain, gamma, noise = rng.uniform(0.92, 1.12), rng.uniform(0.88, 1.1), rng.uniform(0.003, 0.01)

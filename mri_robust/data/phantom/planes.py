@@ -1,7 +1,5 @@
 """The planes through the head: axial with the face at the top, coronal from the front, sagittal with the face left."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, cut, joined
@@ -14,8 +12,7 @@ class _AxialHigh(Scene):
     name, fold_reach, flesh = "axial-high", 1.9, None
 
     def surfaces(self, p: Points) -> tuple[Distance, Distance]:
-        # The head is wider behind the ears than at the forehead.
-        cavity = Points(p.x * (1 - 0.14 * p.y), p.y).ellipse((0, 0), (0.57, 0.73))
+        cavity = Points(p.x * (1 - 0.14 * p.y), p.y).ellipse((0, 0), (0.57, 0.73))  # wider behind the ears
         return cavity, cavity + 0.02
 
     def inside(self, c: Canvas, p: Points, both: Points, t: Tissues, head: Head) -> None:
@@ -289,7 +286,4 @@ class _SagittalSide(_SagittalMid):
         c.line(t.vessel, 0.014, p.stroke((0.18, 0.05), (0.6, 0.05), 0.02))
 
 
-SCENES: tuple[Scene, ...] = (
-    *(_AxialHigh(), _AxialMid(), _AxialLow()),
-    *(_CoronalMid(), _CoronalBack(), _SagittalMid(), _SagittalSide()),
-)
+SCENES = (_AxialHigh(), _AxialMid(), _AxialLow(), _CoronalMid(), _CoronalBack(), _SagittalMid(), _SagittalSide())

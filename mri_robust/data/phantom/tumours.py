@@ -1,7 +1,5 @@
 """The three tumours: each function draws one at random where its kind grows, and gives what paints it on a head."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,8 +16,7 @@ class Lesion(NamedTuple):
     reach: Distance  # everything that it changes: the tumour, its oedema, the dura beside it
 
 
-Tumour = Callable[[Canvas, Head, Layers], Lesion]
-"""Draws a tumour over a finished head, and says where it lies."""
+Tumour = Callable[[Canvas, Head, Layers], Lesion]  # draws a tumour over a finished head, and says where it lies
 
 
 def draw_glioma(rng: np.random.Generator, scene: Scene) -> Tumour:

@@ -1,7 +1,5 @@
 """A `.zip` file of images in `Training/<class>/`, `Testing/<class>/` layout; nothing is ever unpacked to disk."""
 
-from __future__ import annotations
-
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -13,7 +11,6 @@ from mri_robust.data.layout import shown
 from mri_robust.data.loader import Files, FileSource
 from mri_robust.data.sources import WORDS
 
-_STEP = 4096
 _MOST_UNPACKED, _MOST_RATIO = 2**30 / 1e6, 200
 """MB that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
 
@@ -39,7 +36,7 @@ class ArchiveFiles(Files):
         try:
             # In small steps: zipfile unpacks all that a step reads of a bzip2 or LZMA member, 60000 times as much.
             with self._zip.open(member) as file:
-                return file.read(most) if most >= 0 else b"".join(iter(lambda: file.read(_STEP), b""))
+                return file.read(most) if most >= 0 else b"".join(iter(lambda: file.read(4096), b""))
         except (NotImplementedError, RuntimeError) as error:
             raise Unreadable("packed by an unknown method") from error
         except Exception as error:

@@ -1,7 +1,5 @@
 """Synthetic slices from a seed: `phantom`, or `phantom:train=400,test=100,seed=3`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -36,9 +34,8 @@ class Phantom:
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
         """Draw the set, or map it from the cache; see `parse_extent` for the options."""
         extent = parse_extent(text)
-        images = _load_images(extent, size)
-        if channels == "rgb":
-            images = np.broadcast_to(images, (len(images), 3, size, size))
+        drawn = _load_images(extent, size)
+        images = np.broadcast_to(drawn, (len(drawn), 1 if channels == "grey" else 3, size, size))
         return Dataset(
             name="phantom",
             train=_split(extent.seed, "train", images[: extent.train]),
@@ -49,19 +46,14 @@ class Phantom:
 
 
 def _split(seed: int, name: SplitName, images: np.ndarray) -> Split:
-    labels = [label_of(seed, name, index) for index in range(len(images))]
-    folder = {"train": "Training", "test": "Testing"}[name]
-    names = (f"{folder}/{CLASSES[label]}/phantom-{index:05d}.png" for index, label in enumerate(labels))
-    return Split(images, np.array(labels, dtype=np.int64), tuple(names))
+    labels = np.array([label_of(seed, name, index) for index in range(len(images))], dtype=np.int64)
+    names = (f"{name.title()}ing/{CLASSES[label]}/phantom-{index:05d}.png" for index, label in enumerate(labels))
+    return Split(images, labels, tuple(names))
 
 
 def parse_extent(text: str) -> Extent:
-    """The options of `phantom:train=400,test=100,seed=3`; what is not given keeps its default.
-
-    Raises `UserError` where an option is unknown, given twice, not a whole number, or out of range.
-    """
-    known = [field.name for field in fields(Extent)]
-    given: dict[str, int] = {}
+    """The options of a `--data` text; `UserError` for one unknown, given twice, no whole number or out of range."""
+    known, given = [field.name for field in fields(Extent)], dict[str, int]()
     for option in filter(None, text.partition(":")[2].split(",")):
         key, _, value = (part.strip() for part in option.partition("="))
         low, high = (0, 2**32 - 1) if key == "seed" else (FEWEST, MOST)
@@ -89,8 +81,8 @@ def _load_images(extent: Extent, size: int) -> np.ndarray:
         raise UserError(
             f"{count} slices of {size} pixels fit neither the cache nor memory: ask for fewer or smaller ones"
         ) from error
-    for place, image in zip(images, _drawn(extent, size), strict=True):
-        place[:] = image
+    for index, image in enumerate(_drawn(extent, size)):
+        images[index] = image
     images.flags.writeable = False
     return images
 
