@@ -1,4 +1,4 @@
-"""The page docs/api.md: every public name of Python. `python -m mri_robust.cli.api_reference` prints it."""
+"""Make docs/cli.md from every command's help and docs/api.md from the docstrings: `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 import mri_robust
+from mri_robust.cli import main
 
 TOPICS = {
     "mri_robust.attacks.evasion": "Attacks on images",
-    "mri_robust.attacks.triggers": "Triggers",
-    "mri_robust.attacks.poisoning": "Attacks on the training images",
-    "mri_robust.attacks.training": "Attacks on the training",
+    "mri_robust.attacks.poisoning": "Attacks on the training images, and triggers",
+    "mri_robust.attacks.training_time": "Attacks on the training",
     "mri_robust.attacks.privacy": "Attacks on privacy",
     "mri_robust.adapters": "ART and torchattacks",
     "mri_robust.defences": "Defences",
@@ -24,12 +25,13 @@ TOPICS = {
     "mri_robust.models": "Models",
     "mri_robust.training": "Training",
     "mri_robust.evaluation": "Measuring",
+    "mri_robust.bench": "Measuring",
     "mri_robust": "Everything else",
 }
 """Package -> heading, in the page's order; a name goes under the first that its module lies in."""
 INTRODUCTION = """# Python interface
 
-Made by `python -m mri_robust.cli.api_reference` from the docstrings; a test keeps it true.
+Made by `python docs/make_pages.py` from the docstrings; a test keeps it true.
 
 Unless it says otherwise, images are float32 `[N, C, H, W]` in [0, 1], C = 1 for grey and 3 for RGB, and labels int64
 `[N]`. Sizes (epsilon, alpha) are in pixels of [0, 1]: 4/255 is `4 / 255`. A name is imported when it is first used, so
@@ -39,13 +41,31 @@ CALLS = ("__call__", "forward", "step")
 """Methods that say what goes in and out, shown in full."""
 
 
-def reference() -> str:
-    """The whole page, Markdown."""
+def command_page() -> str:
+    """docs/cli.md."""
+    parts = ["# Command line\n\nMade by `python docs/make_pages.py`; a test keeps it true."]
+    parts += [f"## `{path}`\n\n```text\n{text}\n```" for path, text in _helps(main, "mri-robust", None)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _helps(command: click.Command, name: str, parent: click.Context | None) -> list[tuple[str, str]]:
+    settings = {**command.context_settings, "max_content_width": 100, "terminal_width": 100}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
+    pages = [(context.command_path, command.get_help(context).rstrip())]
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
+            pages += _helps(found, each, context) if found else []
+    return pages
+
+
+def python_page() -> str:
+    """docs/api.md."""
     parts = [INTRODUCTION]
     named = {name: getattr(mri_robust, name) for name in mri_robust.__all__ if not name.startswith("__")}
     placed = {name: next(topic for topic in TOPICS if _inside(value, topic)) for name, value in named.items()}
-    for topic, heading in TOPICS.items():
-        names = sorted((name for name in named if placed[name] == topic), key=str.lower)
+    for heading in dict.fromkeys(TOPICS.values()):
+        names = sorted((name for name in named if TOPICS[placed[name]] == heading), key=str.lower)
         parts += [f"## {heading}"] if names else []
         parts += [part for name in names for part in _entry(name, named[name])]
     return "\n\n".join(parts) + "\n"
@@ -113,4 +133,6 @@ def _markdown(docstring: str | None) -> str:
 
 
 if __name__ == "__main__":
-    click.echo(reference(), nl=False)
+    folder = Path(__file__).parent
+    (folder / "cli.md").write_text(command_page(), encoding="utf-8")
+    (folder / "api.md").write_text(python_page(), encoding="utf-8")
