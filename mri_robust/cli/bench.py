@@ -102,7 +102,7 @@ def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, s
     Raises:
         UserError: the file or the folder of weights does not exist, or a file in it is not what its name says.
     """
-    from mri_robust.data.cache import checksum
+    from mri_robust.core.files import checksum
     from mri_robust.models.pretrained import find_imagenet
 
     if weights in ("none", "imagenet"):

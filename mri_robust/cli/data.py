@@ -11,8 +11,8 @@ import click
 from mri_robust.cli.options import Command, data_options, skip_unreadable_option, source_option
 
 if TYPE_CHECKING:
+    from mri_robust.data.audit import Summary
     from mri_robust.data.dataset import Dataset
-    from mri_robust.data.summary import Summary
 
 
 def _source_options(size: int) -> Callable[[Command], Command]:
@@ -36,8 +36,8 @@ def data() -> None:
 @_source_options(size=224)
 def info(data: str, channels: str | None, **options: Any) -> None:
     """Print class counts, pixel statistics, repeated images and test images leaked from training."""
+    from mri_robust.data.audit import summarise
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.data.summary import summarise
 
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
     _print_summary(dataset, summarise(dataset))
@@ -113,8 +113,7 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     """
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.data.audit.file_facts import file_facts
-    from mri_robust.data.audit.full import AUDIT_SIZE
+    from mri_robust.data.audit.full import AUDIT_SIZE, file_facts
     from mri_robust.data.audit.full import audit as audit_dataset
     from mri_robust.data.dataset import load_dataset
     from mri_robust.data.layout import shown

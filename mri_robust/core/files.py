@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import tempfile
@@ -37,6 +38,12 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all; a file name's invalid bytes are written as `\\udcff`."""
     with written_aside(path) as aside:
         aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -4,8 +4,6 @@ Of the data set called `key`, `<key>.u8` holds the pixels and `<key>.json` the r
 it there is nothing. Two processes may write the same one at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -15,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.files import cache_folder, write_text, written_aside
+from mri_robust.core.files import cache_folder, checksum, write_text, written_aside
 from mri_robust.core.json_text import check_shape, parse_json
 
 _RECORD = {"shape": [int], "sha256": str, "content": str, "unreadable": {str: str}, "original_sizes": {str: int}}
@@ -34,9 +32,7 @@ def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.
     """Read-only memory map uint8 [N, C, H, W] of the images called `key`, made where they are absent or damaged.
 
     `make` gives at least one contiguous uint8 [C, H, W] after the other, so that a large data set never lies in memory.
-
-    Raises:
-        UserError: the disk is full, or the folder cannot be written.
+    Raises `UserError` where the disk is full or the folder cannot be written.
     """
     folder = cache_folder("datasets")
     pixels, record = folder / f"{key}.u8", folder / f"{key}.json"
@@ -69,18 +65,12 @@ def _load(pixels: Path, record: Path) -> tuple[np.ndarray, Facts] | None:
 
 
 def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Facts) -> None:
-    sha, count, shape = hashlib.sha256(), 0, (0,)
+    sha, shapes = hashlib.sha256(), []
     with written_aside(pixels) as aside:
         with open(aside, "wb") as file:
-            for count, image in enumerate(images, start=1):
+            for image in images:
                 sha.update(image.data)
                 file.write(image.data)
-                shape = image.shape
+                shapes.append(image.shape)
         record.unlink(missing_ok=True)
-    write_text(record, json.dumps({"shape": [count, *shape], "sha256": sha.hexdigest()} | asdict(facts)))
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    write_text(record, json.dumps({"shape": [len(shapes), *shapes[0]], "sha256": sha.hexdigest()} | asdict(facts)))

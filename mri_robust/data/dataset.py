@@ -1,7 +1,5 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,29 +14,20 @@ from mri_robust.core.rng import make_generator
 from mri_robust.data.sources import SOURCES
 
 Channels = Literal["grey", "rgb"]
-SMALLEST, LARGEST = 8, 1024
-"""Sides in pixels that images can be read at."""
-
+SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
 MEAN, STD = 0.1855, 0.1813
 """Mean and standard deviation that the study normalises pixels in [0, 1] with (section 5.1), inside every model."""
-
 NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "healthy", "normal")
 """Names, in any case, of a class without a tumour, where nobody says which classes have one."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The training or the test part of a data set.
+    """The training or the test part of a data set."""
 
-    Attributes:
-        images: uint8 [N, C, H, W], C = 1 (grey) or 3 (RGB); may be a read-only memory map.
-        labels: int64 [N], indices into `Dataset.classes`.
-        names: N file names, relative to the data set (`Training/glioma/Tr-gl_0010.jpg`).
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
+    images: np.ndarray  # uint8 [N, C, H, W], C = 1 (grey) or 3 (RGB); may be a read-only memory map
+    labels: np.ndarray  # int64 [N], indices into `Dataset.classes`
+    names: tuple[str, ...]  # N file names, relative to the data set (`Training/glioma/Tr-gl_0010.jpg`)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,25 +37,18 @@ class Split:
 class Dataset:
     """A labelled set of slices in two splits.
 
-    Attributes:
-        name: `phantom`, or the file name of the folder or archive.
-        train, test: the two splits.
-        classes: class names; a label is an index into them.
-        digest: names everything that decides the pixels and labels: the content, the size and the channels.
-        skipped: what was left out while reading, reason -> count: `hidden`, `not an image`, `outside the classes`,
-            `link` (out of the data folder), `not a file`, `unreadable`.
-        tumour_classes: the classes with a tumour, where somebody said so; see `healthy_classes`.
-        original_sizes: `width x height` of image files before resizing -> how many; empty for other data.
+    What was left out while reading is in `skipped`, reason -> count: `hidden`, `not an image`, `outside the classes`,
+    `link` (out of the data folder), `not a file`, `unreadable`.
     """
 
-    name: str
+    name: str  # `phantom`, or the file name of the folder or archive
     train: Split
     test: Split
-    classes: tuple[str, ...]
-    digest: str
+    classes: tuple[str, ...]  # a label is an index into them
+    digest: str  # names everything that decides the pixels and labels: the content, the size and the channels
     skipped: dict[str, int] = field(default_factory=dict)
-    tumour_classes: tuple[str, ...] = ()
-    original_sizes: dict[str, int] = field(default_factory=dict)
+    tumour_classes: tuple[str, ...] = ()  # the classes with a tumour, where somebody said so; see `healthy_classes`
+    original_sizes: dict[str, int] = field(default_factory=dict)  # `width x height` of image files -> how many
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -89,11 +71,9 @@ class Source(Protocol):
 
     def accepts(self, text: str) -> bool:
         """Whether a `--data` text is meant for this source; reads nothing."""
-        ...
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load what `text` names; see `load_dataset` for the arguments and errors."""
-        ...
+        """Load what `text` names; see `load_dataset`."""
 
 
 def load_dataset(
@@ -103,13 +83,13 @@ def load_dataset(
 
     Args:
         source: `phantom`, `kaggle`, or the path of a folder or `.zip` that holds `Training/<class>/` and
-            `Testing/<class>/`. The words come before paths: a folder called `phantom` is given as `./phantom`.
+            `Testing/<class>/`. A folder called `phantom` is given as `./phantom`.
         size: height and width in pixels that every image is resized to, 8 to 1024.
         channels: `grey` (one channel) or `rgb` (three).
         skip_unreadable: go on without files that cannot be read; they are counted in `Dataset.skipped`.
 
     Raises:
-        UserError: the source does not exist or cannot be used; the message says what to do.
+        UserError: the source does not exist or cannot be used.
         ValueError: `size` or `channels` is out of range.
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SMALLEST <= size <= LARGEST:
@@ -117,8 +97,7 @@ def load_dataset(
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
     text = str(source)
-    found = find_source(text)
-    if found is None:
+    if (found := find_source(text)) is None:
         added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
         raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
     return found.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
@@ -126,31 +105,21 @@ def load_dataset(
 
 def find_source(text: str) -> Source | None:
     """The source that a `--data` text is meant for, if there is one."""
-    candidates: list[Source] = [SOURCES.load(name) for name in SOURCES.names()]
-    return next((source for source in candidates if source.accepts(text)), None)
+    for name in SOURCES.names():
+        source: Source = SOURCES.load(name)
+        if source.accepts(text):
+            return source
+    return None
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
-    """The same data, told which classes show a tumour; as it was for none, or for those that the names say.
-
-    Raises:
-        UserError: one of them is no class of the data, or they all are.
-    """
-    if healthy_classes(dataset.classes, tumour_classes) == dataset.healthy:
-        return dataset
-    return replace(dataset, tumour_classes=tumour_classes)
+    """The same data, told which classes show a tumour; as it was for none, or for those that the names say."""
+    known = healthy_classes(dataset.classes, tumour_classes) == dataset.healthy
+    return dataset if known else replace(dataset, tumour_classes=tumour_classes)
 
 
 def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
-    """Indices of the classes without a tumour; none where no name says so.
-
-    Args:
-        classes: class names.
-        tumour_classes: those with a tumour, so that the others have none; empty to go by `NO_TUMOUR`.
-
-    Raises:
-        UserError: a tumour class is none of the classes, or all of them are.
-    """
+    """Indices of the classes that are no `tumour_classes`, or where none are given, whose names are in `NO_TUMOUR`."""
     if not tumour_classes:
         return tuple(index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR)
     for name in tumour_classes:
@@ -163,23 +132,19 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
 
 
 def training_places(count: int, wanted: int | None, seed: int) -> np.ndarray:
-    """The sorted indices of `wanted` out of `count` training images, int64, drawn with the seed.
-
-    All of them, and nothing is drawn, when `wanted` is None or not under `count`.
-    """
-    import torch
-
+    """The sorted indices of `wanted` (None: all) out of `count` training images, int64, drawn with the seed."""
     if wanted is None or wanted >= count:
         return np.arange(count)
+    import torch
+
     order = torch.randperm(count, generator=make_generator(seed, "training images")).numpy()
     return np.sort(order[:wanted])
 
 
 def training_images(split: Split, wanted: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The images at `training_places`, uint8 [N, C, H, W], and their labels, int64 [N]; no copy where that is all."""
-    if wanted is None or wanted >= len(split):
-        return np.asarray(split.images), split.labels
-    places = training_places(len(split), wanted, seed)
+    whole = wanted is None or wanted >= len(split)
+    places = slice(None) if whole else training_places(len(split), wanted, seed)
     return np.asarray(split.images[places]), split.labels[places]
 
 

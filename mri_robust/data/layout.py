@@ -1,7 +1,5 @@
 """Which files of a folder or archive are the images of which split and class, judged by their names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from dataclasses import dataclass
 from mri_robust.core.errors import UserError
 from mri_robust.data.decode import FirstBytes, is_image
 
-SPLITS = ("training", "testing")
+SPLITS = ("Training", "Testing")
 _HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 
@@ -29,9 +27,9 @@ def class_of(name: str) -> str:
     return name.split("/")[1]
 
 
-def is_split(folder: str) -> bool:
-    """Whether a folder name is `Training` or `Testing`, in any case."""
-    return folder.casefold() in SPLITS
+def split_of(folder: str) -> str:
+    """The split that a folder of this name holds, `Training` or `Testing`, in any case; else empty."""
+    return folder.capitalize() if folder.capitalize() in SPLITS else ""
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
@@ -46,41 +44,31 @@ def shown(text: object) -> str:
 
 
 def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"") -> Layout:
-    """Find splits, classes and images in a listing.
+    """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
-    Args:
-        listing: slash-separated relative names; the name of a folder ends in a slash.
-        where: what the messages call the folder or archive.
-        first_bytes: what is asked of a file whose name does not say whether it is an image.
-
-    Raises:
-        UserError: it is empty, lacks a split, has fewer than two classes, or a class without images in a split.
+    Messages call the folder or archive `where`; `first_bytes` is asked of a file whose name does not say what it is.
+    Raises `UserError` where it is empty, lacks a split, or has fewer than two classes or one without images in a split.
     """
     listing = sorted(listing)
     root = _root(listing, where)
-    skipped: Counter[str] = Counter()
-    found: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
+    skipped, found = Counter[str](), {split: dict[str, list[str]]() for split in SPLITS}
     for path in listing:
         inside, folder = path.startswith(root), path.endswith("/")
         name = path[len(root) :] if inside else path
         parts = name.rstrip("/").split("/")
-        in_class = inside and is_split(parts[0]) and len(parts) >= (2 if folder else 3)
-        reason = ""
+        split = split_of(parts[0]) if inside and len(parts) >= (2 if folder else 3) else ""
+        reason = "" if split else "outside the classes"
         if is_hidden(parts):
-            in_class, reason = False, "hidden"
+            split, reason = "", "hidden"
         elif not folder and not is_image(path, first_bytes):
             reason = "not an image"
-        elif not in_class:
-            reason = "outside the classes"
-        if in_class:  # one of nothing but other files is a class too, and one that must be complained of
-            images = found[parts[0].casefold()].setdefault(parts[1], [])
-            images += [] if folder or reason else [name]
+        if split:  # one of nothing but other files is a class too, and one that must be complained of
+            found[split].setdefault(parts[1], []).extend([] if folder or reason else [name])
         if reason and not folder:
             skipped[reason] += 1
-    train, test = (found[split] for split in SPLITS)
-    classes = _classes(train, test, where)
-    names = (tuple(name for label in classes for name in sorted(images[label])) for images in (train, test))
-    return Layout(root, classes, *names, skipped=dict(skipped))
+    classes = _classes(found, where)
+    train, test = (tuple(name for label in classes for name in sorted(found[split][label])) for split in SPLITS)
+    return Layout(root, classes, train, test, dict(skipped))
 
 
 def _root(listing: list[str], where: str) -> str:
@@ -91,28 +79,28 @@ def _root(listing: list[str], where: str) -> str:
     for name in listing:
         folders = name.split("/")[:-1][:2]
         for depth, folder in enumerate(folders):
-            if is_split(folder) and not is_hidden(folders[:depth]):
+            if split_of(folder) and not is_hidden(folders[:depth]):
                 splits.setdefault("".join(f"{part}/" for part in folders[:depth]), set()).add(folder)
                 break
     roots = [""] if "" in splits else sorted(splits)
     if len(roots) > 1:
         raise UserError(f"'{where}' holds several data sets ({shown(', '.join(roots))}): give one of these folders")
     for split in SPLITS:
-        matches = sorted(folder for root in roots for folder in splits[root] if folder.casefold() == split)
+        matches = sorted(folder for root in roots for folder in splits[root] if split_of(folder) == split)
         if len(matches) > 1:
             raise UserError(f"'{where}' holds both '{matches[0]}' and '{matches[1]}': keep one of them")
         if not matches:
             raise UserError(
-                f"'{where}' has no folder '{split.capitalize()}': "
+                f"'{where}' has no folder '{split}': "
                 "it must hold Training/<class>/ and Testing/<class>/, as folders and not as links"
             )
     return roots[0]
 
 
-def _classes(train: dict[str, list[str]], test: dict[str, list[str]], where: str) -> tuple[str, ...]:
-    classes = tuple(sorted(train.keys() | test.keys()))
+def _classes(found: dict[str, dict[str, list[str]]], where: str) -> tuple[str, ...]:
+    classes = tuple(sorted({name for images in found.values() for name in images}))
     for name in classes:
-        for split, images in (("Training", train), ("Testing", test)):
+        for split, images in found.items():
             if not images.get(name):
                 raise UserError(
                     f"class '{shown(name)}' has no images in {split} of '{where}': "

@@ -1,7 +1,5 @@
 """Image files in `Training/<class>/`, `Testing/<class>/` to a `Dataset`, whatever they lie in."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import warnings
@@ -9,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import PIL
@@ -21,16 +19,18 @@ from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
 from mri_robust.data.dataset import Channels, Dataset, Split
 from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders
-from mri_robust.data.layout import Layout, arrange, class_of, shown
+from mri_robust.data.layout import SPLITS, Layout, arrange, class_of, shown
 
-_BATCH = 64
-_FORMAT = 1
+Decoded = tuple[np.ndarray, tuple[int, int], str]
+"""Of a file: pixels uint8 [C, S, S], its own (width, height), and its SHA-256."""
+
+_BATCH, _FORMAT = 64, 1
 
 
 class Files(ABC):
     """The files of a folder or an archive."""
 
-    path: Path  # the folder or archive
+    path: Path
     listing: Sequence[str]  # slash-separated names below `path`; those of folders end in a slash
     skipped: dict[str, int]  # reason -> number of files that are not in the listing
 
@@ -49,12 +49,8 @@ class Files(ABC):
         except Unreadable:
             return b""
 
-    def layout(self) -> Layout:
-        """Which of the files are images of which split and class; see `arrange`."""
-        return arrange(self.listing, shown(self.path), self.first_bytes)
-
-    def close(self) -> None:
-        """Let go of the archive."""
+    def close(self) -> None:  # noqa: B027
+        """Let go of the archive; nothing holds a folder."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +63,19 @@ class FileSource:
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
         """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
-        files = self.files(text)
-        try:
+        with closing(self.files(text)) as files:
             return _read_dataset(files, self.name or files.path.name, size, channels, skip_unreadable)
-        finally:
-            files.close()
-
-
-class Decoded(NamedTuple):
-    """A decoded file."""
-
-    pixels: np.ndarray  # uint8 [C, S, S]
-    size: tuple[int, int]  # the file's own (width, height)
-    sha256: str  # of the file
 
 
 def decoded(
     files: Files, names: Sequence[str], *, size: int, channels: Channels, root: str = ""
 ) -> Iterator[tuple[str, Decoded | Unreadable]]:
-    """Each name below `root`, in order, and its image or why it cannot be read; few are in memory at a time.
-
-    All cores decode: Pillow does so outside the interpreter's lock.
-    """
+    """Each name below `root`, in order, and its image, decoded by all cores, or why not; few in memory at a time."""
 
     def one(name: str) -> Decoded | Unreadable:
         try:
             data = files.read(root + name)
-            return Decoded(*decode(data, size, channels, name), sha256=hashlib.sha256(data).hexdigest())
+            return *decode(data, size, channels, name), hashlib.sha256(data).hexdigest()
         except Unreadable as reason:
             return reason
 
@@ -106,23 +88,23 @@ def decoded(
 
 
 def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-    layout, where = files.layout(), shown(files.path)
+    where = shown(files.path)
+    layout = arrange(files.listing, where, files.first_bytes)
+    names = (*layout.train, *layout.test)
 
     def images(facts: Facts) -> Iterator[np.ndarray]:
-        shas: dict[str, str] = {}
-        sizes: Counter[str] = Counter()
-        every = (*layout.train, *layout.test)
-        for file, result in decoded(files, every, size=size, channels=channels, root=layout.root):
+        shas, sizes = dict[str, str](), Counter[str]()
+        for file, result in decoded(files, names, size=size, channels=channels, root=layout.root):
             if isinstance(result, Unreadable):
                 facts.unreadable[file] = str(result)
             else:
-                shas[file] = result.sha256
-                sizes["{} x {}".format(*result.size)] += 1
-                yield result.pixels
+                pixels, (width, height), shas[file] = result
+                sizes[f"{width} x {height}"] += 1
+                yield pixels
         _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
         facts.content, facts.original_sizes = digest([*shas.items()]), dict(sizes.most_common())
 
-    paths = [layout.root + file for file in (*layout.train, *layout.test)]
+    paths = [layout.root + file for file in names]
     key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *decoders(paths)])
     pixels, facts = cached(key, images)
     _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
@@ -151,7 +133,7 @@ def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = Tru
 def _check_unreadable(unreadable: dict[str, str], layout: Layout, where: str, skip_unreadable: bool) -> None:
     if unreadable and not skip_unreadable:
         raise unreadable_error(unreadable, where)
-    for split, names in (("Training", layout.train), ("Testing", layout.test)):
+    for split, names in zip(SPLITS, (layout.train, layout.test), strict=True):
         left = {class_of(name) for name in names if name not in unreadable}
         if empty := [name for name in layout.classes if name not in left]:
             raise UserError(

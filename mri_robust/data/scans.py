@@ -1,9 +1,7 @@
 """Scans to look through: one image, or all in a folder or a `.zip`, without classes or splits."""
 
-from __future__ import annotations
-
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, is_zipfile
@@ -13,7 +11,7 @@ import numpy as np
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Channels
 from mri_robust.data.decode import Unreadable, is_image, kind_of
-from mri_robust.data.layout import shown
+from mri_robust.data.layout import is_hidden, shown
 from mri_robust.data.loader import Files, decoded, unreadable_error
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles
@@ -32,7 +30,7 @@ class _Tree(FolderFiles):
     """All files below a folder, however deep, but for hidden folders."""
 
     def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
-        if not _is_hidden(parts[-1]):
+        if not is_hidden(parts):
             self._walk(folder, parts)
 
 
@@ -46,21 +44,12 @@ class _OneFile(FolderFiles):
 def read_scans(
     path: Path, *, size: int, channels: Channels, skip_unreadable: bool = False, leave_out: Path | None = None
 ) -> Scans:
-    """Read one image, or every image in a folder (searched to its depths) or a `.zip`, as data sets are read.
+    """Read one image, or every image in a folder (searched to its depths) or a `.zip`, but for the file `leave_out`.
 
-    Args:
-        path: the image, folder or archive.
-        size: height and width to resize to, pixels.
-        channels: `grey` or `rgb`.
-        skip_unreadable: go on without images that cannot be read.
-        leave_out: a file that is no scan, wherever it lies.
-
-    Raises:
-        UserError: `path` does not exist, is unsafe, or holds no image; an image cannot be read.
+    The other options are as for `load_dataset`. Raises `UserError` where `path` does not exist, is unsafe, holds no
+    image, or one that cannot be read.
     """
-    where = shown(path)
-    kept: list[str] = []
-    unreadable: dict[str, str] = {}
+    where, kept, unreadable = shown(path), list[str](), dict[str, str]()
     with closing(_opened(path, where)) as files:
         names, skipped = _chosen(files, leave_out)
         if not names:
@@ -73,7 +62,7 @@ def read_scans(
             if isinstance(result, Unreadable):
                 unreadable[name] = str(result)
             else:
-                images[len(kept)] = result.pixels
+                images[len(kept)] = result[0]
                 kept.append(name)
     if unreadable and not (skip_unreadable and kept):
         raise unreadable_error(unreadable, where, way_out=bool(kept))
@@ -89,31 +78,21 @@ def _opened(path: Path, where: str) -> Files:
         raise UserError(f"'{where}' does not exist: give an image, or a folder or .zip of images")
     if folder:
         return _Tree(path)
-    one = file and (kind_of(path.name) or not (path.suffix.casefold() == ".zip" or _is_zip(path)))
-    return _OneFile(path) if one else ArchiveFiles(path)
-
-
-def _is_zip(path: Path) -> bool:
-    try:
-        return is_zipfile(path)
-    except BadZipFile:  # which it raises for one of the many ways not to be a zip
-        return False
-
-
-def _is_hidden(part: str) -> bool:
-    return part.startswith(".") or part.casefold() == "__macosx"
+    zipped = not file or path.suffix.casefold() == ".zip"
+    with suppress(BadZipFile):  # which it raises for one of the many ways not to be a zip
+        zipped = zipped or is_zipfile(path)
+    return _OneFile(path) if file and (kind_of(path.name) or not zipped) else ArchiveFiles(path)
 
 
 def _chosen(files: Files, leave_out: Path | None) -> tuple[list[str], Counter[str]]:
     """The images of a listing, sorted, and why how many other files are left out."""
     if isinstance(files, _OneFile):
         return list(files.listing), Counter()
-    names: list[str] = []
-    skipped = Counter(files.skipped)
+    names, skipped = list[str](), Counter(files.skipped)
     for name in sorted(files.listing):
         if name.endswith("/") or (leave_out is not None and files.path / name == leave_out.resolve()):
             continue
-        if any(map(_is_hidden, name.split("/"))):
+        if is_hidden(name.split("/")):
             skipped["hidden"] += 1
         elif not is_image(name, files.first_bytes):
             skipped["not an image"] += 1

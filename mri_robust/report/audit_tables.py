@@ -10,9 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mri_robust.data.audit.duplicates import DEGREES
-from mri_robust.data.audit.full import Audit
-from mri_robust.data.audit.giveaways import TOGETHER
+from mri_robust.data.audit.full import DEGREES, TOGETHER, Audit
 from mri_robust.data.layout import shown
 
 _HEADS = {

@@ -4,8 +4,6 @@ This needs neither pandas nor scikit-learn. A test image whose pixels are in the
 generalisation: accuracy and every attack's success on it are misleading, so reports say how many there are.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Hashable
@@ -54,18 +52,11 @@ class Summary:
 def summarise(dataset: Dataset) -> Summary:
     """Count and measure a data set."""
     splits = {"train": dataset.train, "test": dataset.test}
-    counts = {name: np.bincount(split.labels, minlength=len(dataset.classes)) for name, split in splits.items()}
-    kept = {name: len({fingerprint(image) for image in split.images}) for name, split in splits.items()}
+    train, test = (tuple(np.bincount(each.labels, minlength=len(dataset.classes)).tolist()) for each in splits.values())
     mean, std = pixel_statistics(dataset.train.images)
-    return Summary(
-        train=tuple(counts["train"].tolist()),
-        test=tuple(counts["test"].tolist()),
-        mean=mean,
-        std=std,
-        original_sizes=dataset.original_sizes,
-        repeated={name: len(split) - kept[name] for name, split in splits.items()},
-        leaked=int(leaked_test_images(dataset).sum()),
-    )
+    repeated = {name: len(each) - len(set(map(fingerprint, each.images))) for name, each in splits.items()}
+    leaked = int(leaked_test_images(dataset).sum())
+    return Summary(train, test, mean, std, dataset.original_sizes, repeated, leaked)
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,7 +1,5 @@
 """The whole audit: what stands twice, what is mislabelled, what gives a class or a split away."""
 
-from __future__ import annotations
-
 import warnings
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,61 +14,46 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from mri_robust.core.intervals import wilson
-from mri_robust.core.progress import OnImages, OnStep, silent
+from mri_robust.core.progress import OnImages, OnStep, silent, silent_images
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, find_source
 from mri_robust.data.decode import Unreadable, open_image
-from mri_robust.data.loader import Files, FileSource
+from mri_robust.data.layout import arrange, shown
+from mri_robust.data.loader import FileSource
 
-AUDIT_SIZE = 224
-"""Pixels that the command reads images at: the study's size."""
-
+AUDIT_SIZE = 224  # pixels that the command reads images at: the study's size
 DEGREES = ("pixel for pixel", "near, upright", "near, flips too")
 """How alike two images must be to count as one picture; each takes in those before it."""
-
 GIVEAWAYS = ("colour", "frame", "border", "border_spread", "corners", "width", "height")
-"""Features that say nothing of a tumour: a model that reads the class off them cheats.
-
-The others, `brightness`, `contrast` and `kilobytes`, depend on the anatomy too: they are shown, but prove nothing.
-"""
+"""Features that say nothing of a tumour: a model that reads the class off them cheats. The others depend on anatomy."""
 TOGETHER = "together"
-
 COLUMNS = ("kind", "split", "file", "other_split", "other_file", "class", "other_class", "distance", "flip")
 
-_EVERY = 256
 _BRIGHT, _BLACK, _EVEN = 128, 16, 8
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_FOLDS = 5
-_TREE = {"max_depth": 6, "min_samples_leaf": 5, "random_state": 0}
+_FOLDS, _TREE = 5, {"max_depth": 6, "min_samples_leaf": 5, "random_state": 0}
 
 
 @dataclass(frozen=True)
 class Audit:
     """What an audit found.
 
-    Attributes:
-        name, classes, skipped: of the data set.
-        images: one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for images
-            of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or
-            empty), and its features. `images.query("split == 'test' and copy == ''")` are the test images without one.
-        duplicates: one row for each of `DEGREES`; see `count_duplicates`.
-        by_class, by_split: mean of every feature over all images of a class, or of `train` and `test`.
-        class_accuracy: see `class_accuracies`; of training images.
-        split_auc: see `split_aucs`.
-        findings: one row per finding; see `list_findings`.
+    `images` has one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for
+    images of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or empty),
+    and its features. `images.query("split == 'test' and copy == ''")` are the test images without a copy.
     """
 
-    name: str
+    name: str  # of the data set, as the next two
     classes: tuple[str, ...]
     skipped: dict[str, int]
     images: pd.DataFrame
-    duplicates: pd.DataFrame
-    by_class: pd.DataFrame
-    by_split: pd.DataFrame
-    class_accuracy: pd.DataFrame
-    split_auc: pd.Series
-    findings: pd.DataFrame
+    duplicates: pd.DataFrame  # see `count_duplicates`
+    by_class: pd.DataFrame  # mean of every feature over all images of a class
+    by_split: pd.DataFrame  # the same of `train` and of `test`
+    class_accuracy: pd.DataFrame  # of training images; see `class_accuracies`
+    split_auc: pd.Series  # see `split_aucs`
+    findings: pd.DataFrame  # see `list_findings`
 
     @property
     def majority(self) -> float:
@@ -84,16 +67,10 @@ class Audit:
 
 
 def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnStep = silent) -> Audit:
-    """Audit a data set; deterministic.
+    """Audit a data set that was read as RGB; deterministic.
 
-    Args:
-        dataset: read as RGB, or coloured images cannot be told from grey ones.
-        files: `file_facts` of its source, which add the features `width`, `height` and `kilobytes` and the names of
-            files that could not be read.
-        on_step: called with what is being done.
-
-    Raises:
-        ValueError: `files` lacks an image of the data set.
+    `files`, the `file_facts` of its source, add the features `width`, `height` and `kilobytes` and the files that could
+    not be read. Raises ValueError where they lack an image of the data set.
     """
     names = [*dataset.train.names, *dataset.test.names]
     if files is not None and not set(names) <= set(files.index):
@@ -127,29 +104,23 @@ def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnSte
 
 def _survey(dataset: Dataset, on_step: OnStep) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """The picture of every image, int64 [N] from 0; the pictures' thumbnails; the features in the pixels, [N, F]."""
-    known: dict[bytes, int] = {}
-    picture: list[int] = []
-    thumbnails: list[np.ndarray] = []
-    features: list[dict[str, float]] = []
-    total = len(dataset.train) + len(dataset.test)
+    known, picture = dict[bytes, int](), list[int]()
+    thumbnails, features = list[np.ndarray](), list[dict[str, float]]()
     for split in (dataset.train, dataset.test):
         for image in split.images:
-            luminance = grey(image)
-            features.append(measure(image, luminance))
+            features.append(measure(image))
             picture.append(known.setdefault(fingerprint(image), len(known)))
             if len(known) > len(thumbnails):
-                thumbnails.append(thumbnail(luminance))
-            if len(picture) % _EVERY == 0 or len(picture) == total:
-                on_step("measure images", len(picture), total)
+                thumbnails.append(thumbnail(grey(image)))
+            on_step("measure images", len(picture), len(dataset.train) + len(dataset.test))
     return np.array(picture), np.stack(thumbnails), pd.DataFrame(features)
 
 
-def file_facts(source: str | Path, on_images: OnImages | None = None) -> pd.DataFrame | None:
+def file_facts(source: str | Path, on_images: OnImages = silent_images) -> pd.DataFrame | None:
     """What the image files of a source that `load_dataset` has loaded say of themselves before anything is resized.
 
     One row per file, by its name in the data set: `width` and `height` in pixels, `kilobytes` (of 1000 bytes); all
-    three NaN where not even the header can be read. None for a source without files. `on_images` is called with files
-    read and files in all. Raises `UserError` where the source cannot be read any more.
+    three NaN where not even the header can be read. None for a source without files.
     """
     found = find_source(str(source))
     if not isinstance(found, FileSource):
@@ -158,22 +129,17 @@ def file_facts(source: str | Path, on_images: OnImages | None = None) -> pd.Data
     # Pillow warns of oddities inside single files, which a reader of 7000 cannot act on.
     with closing(found.files(str(source))) as files, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layout = files.layout()
+        layout = arrange(files.listing, shown(files.path), files.first_bytes)
         names = [*layout.train, *layout.test]
-        for done, name in enumerate(names, start=1):
-            rows.append(_facts(files, layout.root + name))
-            if on_images and (done % _EVERY == 0 or done == len(names)):
-                on_images(done, len(names))
+        for name in names:
+            try:
+                data = files.read(layout.root + name)
+                with open_image(data, name) as image:
+                    rows.append((float(image.width), float(image.height), len(data) / 1000))
+            except Unreadable:
+                rows.append((np.nan, np.nan, np.nan))
+            on_images(len(rows), len(names))
     return pd.DataFrame(rows, index=names, columns=["width", "height", "kilobytes"])
-
-
-def _facts(files: Files, name: str) -> tuple[float, float, float]:
-    try:
-        data = files.read(name)
-        with open_image(data, name) as image:
-            return float(image.width), float(image.height), len(data) / 1000
-    except Unreadable:
-        return (float("nan"),) * 3
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -186,47 +152,45 @@ def has_colour(image: np.ndarray) -> bool:
     return any(not np.array_equal(image[0], channel) for channel in image[1:])
 
 
-def measure(image: np.ndarray, luminance: np.ndarray) -> dict[str, float]:
-    """The features that lie in the pixels of an image, uint8 [C, H, W], and of its `grey`; in levels 0-255.
+def measure(image: np.ndarray) -> dict[str, float]:
+    """The features that lie in the pixels of an image, uint8 [C, H, W]: of its `grey`, in levels 0-255, but for colour.
 
     `colour`: 1 if the channels differ, else 0. `frame`: 1 if an edge (outermost row or column) is bright, of mean above
     128, or one even grey that is not black, of mean above 16 and all within 8 levels; else 0. `border`,
     `border_spread`: mean and standard deviation of the outermost pixels. `corners`: mean of the four corners, squares
     of a 28th of the side. `brightness`, `contrast`: mean and standard deviation of all pixels.
     """
-    edges = (luminance[0], luminance[-1], luminance[:, 0], luminance[:, -1])
+    levels = grey(image)
+    edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
     means = [float(edge.mean()) for edge in edges]
     even = [float(np.ptp(edge)) <= _EVEN for edge in edges]
     ring = np.concatenate(edges)
-    side = max(1, len(luminance) // 28)
+    side = max(1, len(levels) // 28)
     ends = (slice(None, side), slice(-side, None))
     return {
         "colour": float(has_colour(image)),
         "frame": float(any(m > _BRIGHT or (m > _BLACK and flat) for m, flat in zip(means, even, strict=True))),
         "border": float(ring.mean()),
         "border_spread": float(ring.std()),
-        "corners": float(np.mean([luminance[rows, columns].mean() for rows in ends for columns in ends])),
-        "brightness": float(luminance.mean()),
-        "contrast": float(luminance.std()),
+        "corners": float(np.mean([levels[rows, columns].mean() for rows in ends for columns in ends])),
+        "brightness": float(levels.mean()),
+        "contrast": float(levels.std()),
     }
 
 
 def count_duplicates(
     picture: np.ndarray, is_test: np.ndarray, pairs: pd.DataFrame
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Count what stands twice.
+    """Count what stands twice among N images, of which `is_test` are in the test split.
 
-    Args:
-        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1.
-        is_test: bool [N].
-        pairs: `near_pairs` of the P pictures.
+    `picture`, int64 [N], is equal where two images are equal pixel for pixel, 0..P-1 in order of appearance; `pairs`
+    are the `near_pairs` of the P pictures.
 
     Returns:
         A table, one row for each of `DEGREES`: `pairs_train`, `pairs_test`, `pairs_between` (of images),
         `repeats_train`, `repeats_test` (images that follow another of their group in the same split), `seen` (test
-        images with a copy in training), `groups` (of two images or more), `largest` (images of the largest group, 0
-        without groups). Then int64 [N], the group of every image at the last degree. Then [N], of a test image the
-        first degree at which it has a copy in training, else empty.
+        images with a copy in training), `groups` (of two images or more), `largest` (its images). Then [N], the group
+        of every image at the last degree, and of a test image the first degree at which it has a copy in training.
     """
     pictures = int(picture.max()) + 1
     train, test = (np.bincount(picture[part], minlength=pictures) for part in (~is_test, is_test))
@@ -261,22 +225,12 @@ def count_duplicates(
 def list_findings(
     images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, unreadable: list[str]
 ) -> pd.DataFrame:
-    """Everything found on single images and pairs, for whoever goes through the files.
+    """Everything found on single images and pairs: columns `COLUMNS`, in which what does not apply is empty.
 
-    Args:
-        images: see `Audit.images`.
-        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1 in order of appearance.
-        pairs: `near_pairs` of the P pictures.
-        unreadable: names of files that were left out.
-
-    Returns:
-        Columns `COLUMNS`; what does not apply is empty. Kinds, in this order:
-        `label conflict`: two images of the same picture, exact or near, in two classes;
-        `exact`: an image and an earlier one that it repeats pixel for pixel;
-        `near`: two images of near pictures, each the first of those that are equal to it, with their `distance` and
-        the `flip` that makes them near; the nearest first;
-        `colour`, `frame`: an image with such a feature (see `measure`);
-        `unreadable`: a file that could not be read.
+    Kinds, in this order: `label conflict`, two images of the same picture, exact or near, in two classes; `exact`, an
+    image and an earlier one that it repeats pixel for pixel; `near`, two images of near pictures, each the first of
+    those that are equal to it, with their `distance` and the `flip` that makes them near, the nearest first; `colour`,
+    `frame`, an image with such a feature (see `measure`); `unreadable`, a file that was left out.
     """
     first = np.unique(picture, return_index=True)[1]
     copies = np.setdiff1d(np.arange(len(picture)), first)
@@ -301,18 +255,10 @@ def class_accuracies(
 ) -> pd.DataFrame:
     """Accuracy of a small decision tree that is shown these features only.
 
-    Cross-validated in five folds of near equal shares of the classes; images of one group stay in one fold, so that
-    copies cannot be remembered. The tree has at most 64 leaves of at least 5 images each.
-
-    Args:
-        features: [N, F], finite.
-        together: columns of the joint tree.
-        labels: int64 [N].
-        group: int64 [N], equal for images of the same picture.
-
-    Returns:
-        One row per feature, and `together`: `accuracy`, and `low` and `high` of its 95 % Wilson interval; NaN where a
-        class has fewer than two groups. To be compared with the share of the largest class.
+    Cross-validated in five folds of near equal shares of the `labels`; images of one `group` stay in one fold, so that
+    copies cannot be remembered. One row per column of `features`, and `together` for those columns at once: `accuracy`,
+    and `low` and `high` of its 95 % Wilson interval; NaN where a class has fewer than two groups. To be compared with
+    the share of the largest class.
     """
     folds = _folds(labels, group)
     rows = {}
@@ -329,12 +275,11 @@ def split_aucs(features: pd.DataFrame, together: list[str], is_test: np.ndarray,
     """How well the features tell test images from training images: area under the ROC curve, .5 when not at all.
 
     Of a single feature by its rank, whichever way round, so at least .5; of all `together` by the tree and the folds of
-    `class_accuracies`, so that it can be below .5; NaN there where a split has fewer than two groups.
+    `class_accuracies`: it can be below .5, and NaN where a split has fewer than two groups.
     """
     areas = {name: float(roc_auc_score(is_test, features[name])) for name in features.columns}
     aucs = {name: max(area, 1 - area) for name, area in areas.items()} | {TOGETHER: float("nan")}
-    folds = _folds(is_test.astype(np.int64), group)
-    if folds and together:
+    if (folds := _folds(is_test.astype(np.int64), group)) and together:
         tree, inputs = DecisionTreeClassifier(**_TREE), features[together].to_numpy()
         shares = cross_val_predict(tree, inputs, is_test, cv=folds, method="predict_proba")
         aucs[TOGETHER] = float(roc_auc_score(is_test, shares[:, 1]))

@@ -6,15 +6,10 @@
    takes up any change of brightness and contrast and, to first order, a shift of about a pixel (B. Lucas and
    T. Kanade, IJCAI 1981). The distance is 1 - R, R the multiple correlation; a pair is near at `NEAR` or less.
 
-Data sets are inflated with mirrored copies: in the study's data most of the copies that cross from training to test are
-mirrored. None is turned by a quarter. `NEAR` comes from looking at pairs of its 6593 different pictures: in the tumour
-classes, which hold neighbouring slices of the same patients, no pair of different slices is nearer than .028, and but
-for one no copy is farther than .015. The `notumor` class holds copies of other contrast as far as .06 apart, which are
-missed: counts are low rather than high. `CANDIDATE` loses none of these pairs. Of 400 images shifted by one pixel of
-224, nine in ten are found; brightened or encoded anew (JPEG, quality 30 and more), all.
+`NEAR` comes from looking at pairs of the study's pictures: in the tumour classes, which hold neighbouring slices of the
+same patients, no different slices are nearer than .028, and but for one no copy is farther than .015. Copies of other
+contrast in the `notumor` class are missed, up to .06 apart. Most copies are mirrored, none is turned by a quarter.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator
 
@@ -22,11 +17,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mri_robust.core.progress import OnImages
+from mri_robust.core.progress import OnImages, silent_images
 
 SIDE, COARSE = 112, 28
 CANDIDATE, NEAR = 0.97, 0.025
-
 FLIPS = ("", "left-right", "upside down", "half turn")
 """How the second picture of a pair is turned before it is compared; `flip` is an index into it."""
 
@@ -38,16 +32,11 @@ def thumbnail(grey: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float16)
 
 
-def near_pairs(thumbnails: np.ndarray, on_images: OnImages | None = None) -> pd.DataFrame:
-    """All pairs of near pictures. An even picture has no structure to compare and is near to none.
+def near_pairs(thumbnails: np.ndarray, on_images: OnImages = silent_images) -> pd.DataFrame:
+    """All pairs of near pictures, float16 [N, SIDE, SIDE], no two of them equal. An even picture is near to none.
 
-    Args:
-        thumbnails: float16 [N, SIDE, SIDE], see `thumbnail`; pictures that are pixel for pixel the same only once.
-        on_images: called with pictures compared and pictures in all, each flip counted.
-
-    Returns:
-        One row per pair, by `first`, then `second`: indices of two pictures, first < second; the `flip` that makes them
-        near, 0 where they are so without, else the nearest; and their `distance` in [0, NEAR].
+    One row per pair, by `first`, then `second`: indices of two pictures, first < second; the `flip` that makes them
+    near, 0 where they are so without, else the nearest; and their `distance` in [0, NEAR].
     """
     found = [np.empty((4, 0))]
     coarse = thumbnails.astype(np.float32).reshape(len(thumbnails), COARSE, SIDE // COARSE, COARSE, -1).mean((2, 4))
@@ -57,8 +46,7 @@ def near_pairs(thumbnails: np.ndarray, on_images: OnImages | None = None) -> pd.
                 one, other = first[start : start + _CHUNK], second[start : start + _CHUNK]
                 distances = distance(thumbnails[one], turned(thumbnails[other], flip))
                 found.append(np.stack([one, other, np.full(len(one), flip), distances])[:, distances <= NEAR])
-        if on_images:
-            on_images((flip + 1) * len(thumbnails), len(FLIPS) * len(thumbnails))
+        on_images((flip + 1) * len(thumbnails), len(FLIPS) * len(thumbnails))
     pairs = pd.DataFrame(np.concatenate(found, axis=1).T, columns=["first", "second", "flip", "distance"])
     pairs = pairs.astype({"first": np.int64, "second": np.int64, "flip": np.int64})
     pairs = pairs.assign(turned=pairs["flip"] > 0).sort_values(["first", "second", "turned", "distance"])

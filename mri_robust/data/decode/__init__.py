@@ -1,28 +1,23 @@
 """One image file's bytes to pixels of the asked size: pictures here, DICOM and NIfTI slices in files of their own."""
 
-from __future__ import annotations
-
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.packages import installed_version
+from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.data.dataset import Channels
 
-MAX_PIXELS = 100_000_000
-"""Of a picture."""
-MAX_SLICE = 2**24
-"""Pixels of a DICOM or NIfTI slice, which is computed on in float64: 4096 x 4096."""
-MAX_BYTES = 256 * 2**20
-"""Of a file, and of what a compressed one unpacks to."""
+MAX_PIXELS = 100_000_000  # of a picture
+MAX_SLICE = 2**24  # pixels of a DICOM or NIfTI slice, which is computed on in float64: 4096 x 4096
+MAX_BYTES = 256 * 2**20  # of a file, and of what a compressed one unpacks to
 
 VOLUME = "a volume of {} slices: export the slices that show what the label says"
 DAMAGED = "cut short or damaged"
-
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 """Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for."""
 SUFFIXES = {
@@ -32,13 +27,11 @@ SUFFIXES = {
     "dicom": (".dcm", ".dicom", ".ima"),
     "nifti": (".nii", ".nii.gz"),
 }
-MAGIC, MAGIC_END = b"DICM", 132
-"""What stands before byte 132 of every DICOM file."""
+MAGIC, MAGIC_END = b"DICM", 132  # what stands before byte 132 of every DICOM file
 CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")
 """What pydicom unpacks some compressed files with, where it is installed."""
 
-FirstBytes = Callable[[str], bytes]
-"""The first `MAGIC_END` bytes of a file, or fewer."""
+FirstBytes = Callable[[str], bytes]  # the first `MAGIC_END` bytes of a file, or fewer
 
 
 class Unreadable(Exception):
@@ -46,36 +39,19 @@ class Unreadable(Exception):
 
 
 def decode(data: bytes, size: int, channels: Channels, name: str = "") -> tuple[np.ndarray, tuple[int, int]]:
-    """Decode an image file and resize it, bilinear, without keeping its aspect.
+    """Decode an image file to contiguous uint8 [C, size, size], and its own (width, height).
 
-    Transparent parts become black, 16-bit greys of pictures are scaled from 0..65535 to 0..255, the first frame stands
-    for an animation, and the pixels are taken as stored, whatever orientation the EXIF data ask for. DICOM and NIfTI
-    slices are shown as `open_dicom` and `open_nifti` say.
-
-    Args:
-        data: the file.
-        size: height and width to resize to, pixels.
-        channels: `grey` or `rgb`.
-        name: the file's name, whose suffix says of what kind it is; else its first bytes do.
-
-    Returns:
-        Contiguous uint8 [C, size, size], C = 1 (`grey`) or 3 (`rgb`), and the file's own (width, height).
-
-    Raises:
-        Unreadable: the bytes are no image, a damaged one, a volume, one that is too large, or have no fixed white.
-        UserError: a package that reads such files is not installed.
+    It is resized bilinearly, without keeping its aspect. Transparent parts become black, 16-bit greys of pictures are
+    scaled from 0..65535 to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
+    whatever orientation the EXIF data ask for. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say.
+    The suffix of `name` says of what kind the file is; else its first bytes do. Raises `Unreadable` where they are no
+    image, a damaged one, a volume, one that is too large or without a fixed white, and `UserError` where a package that
+    reads such files is not installed.
     """
-    try:
-        with open_image(data, name) as image:
-            original = image.size
-            converted = _opaque(image).convert("L" if channels == "grey" else "RGB")
-            pixels = np.asarray(converted.resize((size, size), Image.Resampling.BILINEAR))
-    except (Unreadable, UserError):
-        raise
-    except Exception as error:
-        # Pillow reads a picture's pixels only now, and raises nearly anything on damaged ones.
-        raise Unreadable("too large" if isinstance(error, Image.DecompressionBombError) else DAMAGED) from error
-    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), original
+    with _refusing(), open_image(data, name) as image:
+        opaque = _opaque(image).convert("L" if channels == "grey" else "RGB")
+        pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
+        return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), image.size
 
 
 def open_image(data: bytes, name: str = "") -> Image.Image:
@@ -86,25 +62,30 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
     if not data:
         raise Unreadable("empty file")
     kind = kind_of(name)
-    if kind == "dicom" or (not kind and is_dicom(data)):
-        return open_dicom(data)
-    return open_nifti(data) if kind == "nifti" else _open_picture(data)
+    with _refusing():
+        if kind == "dicom" or (not kind and is_dicom(data)):
+            return open_dicom(data)
+        if kind == "nifti":
+            return open_nifti(data)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)  # pixels are read when they are asked for
+    if image.width * image.height > MAX_PIXELS:
+        raise Unreadable(f"too large: {image.width} x {image.height} pixels")
+    return image
 
 
-def _open_picture(data: bytes) -> Image.Image:
-    """A picture whose header is read, and whose pixels are when they are asked for, which fails if they are damaged."""
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raise `Unreadable` instead of what decoders raise on damaged bytes: nearly anything, with words of the header."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
+        yield
+    except (Unreadable, UserError):
+        raise
+    except (MemoryError, Image.DecompressionBombError) as error:
         raise Unreadable("too large") from error
     except UnidentifiedImageError as error:
         raise Unreadable("not an image") from error
     except Exception as error:
-        # On damaged bytes Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
         raise Unreadable(DAMAGED) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise Unreadable(f"too large: {image.width} x {image.height} pixels")
-    return image
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -123,11 +104,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def stretched(values: np.ndarray) -> np.ndarray:
-    """float64 [H, W] of float64 [H, W]: the least value 0, the greatest 255; all 0 where every value is the same.
-
-    Raises:
-        Unreadable: a value is not finite, or too large to be computed on.
-    """
+    """float64 of float64: the least value 0, the greatest 255, or all 0; `Unreadable` where one is not finite."""
     low, high = float(finite(values).min()), float(values.max())
     return np.zeros(values.shape) if low == high else finite((values - low) * (255 / (high - low)))
 
@@ -145,15 +122,13 @@ def kind_of(name: str) -> str:
 
 
 def is_image(name: str, first_bytes: FirstBytes) -> bool:
-    """Whether a file is an image: by its suffix, or by its first bytes where the name has none.
+    """Whether a file is an image: by its suffix, or by its first bytes where the name has none, or one of digits.
 
-    Scanners call DICOM files `IM0001` or `1.2.840.113619`: where a name has no suffix, or one of digits, the file is
-    asked whether it is DICOM. A `DICOMDIR`, which lists such files, is none.
+    Scanners call DICOM files `IM0001` or `1.2.840.113619`. A `DICOMDIR`, which lists such files, is no image.
     """
     path = PurePosixPath(name)
-    if kind_of(name) or path.name.casefold() == "dicomdir":
-        return bool(kind_of(name))
-    return (not path.suffix or path.suffix[1:].isdecimal()) and is_dicom(first_bytes(name))
+    bare = not path.suffix or path.suffix[1:].isdecimal()
+    return bool(kind_of(name)) or (bare and path.name.casefold() != "dicomdir" and is_dicom(first_bytes(name)))
 
 
 def is_dicom(data: bytes) -> bool:
@@ -162,18 +137,13 @@ def is_dicom(data: bytes) -> bool:
 
 
 def decoders(names: Iterable[str]) -> list[str]:
-    """What else than Pillow decides the pixels of these images, with versions; empty where all are pictures.
-
-    Raises:
-        UserError: a package that they need is not installed.
-    """
+    """What else than Pillow decides the pixels of these images, with versions; `UserError` where it is missing."""
     from mri_robust.data.decode.dicom import import_pydicom
-    from mri_robust.data.decode.nifti import import_nibabel
 
     kinds = {kind_of(name) or "dicom" for name in names}
     found = []
     if "dicom" in kinds:
         found += [f"pydicom {import_pydicom().__version__}", *(f"{name} {installed_version(name)}" for name in CODECS)]
     if "nifti" in kinds:
-        found += [f"nibabel {import_nibabel().__version__}"]
+        found.append("nibabel " + import_extra("nibabel", "medical", "a NIfTI file").__version__)
     return found

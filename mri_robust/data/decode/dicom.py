@@ -5,8 +5,6 @@ the file names no window, the slice's own least and greatest value are black and
 but what decides the pixels: no name, date or other fact of a patient. What is written in the pixels stays there.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any
 
@@ -36,46 +34,40 @@ def import_pydicom() -> Any:
 
 
 def open_dicom(data: bytes) -> Image.Image:
-    """The slice in a DICOM file, mode `L` or `RGB`, as its rows and columns lie there.
-
-    Raises:
-        Unreadable: the bytes are no DICOM file, a damaged one, hold a volume or no image, or are compressed in a way
-            that no installed package reads.
-        UserError: pydicom is not installed.
-    """
+    """The slice in a DICOM file, mode `L` or `RGB`, as its rows and columns lie there; errors as of `open_image`."""
     pydicom = import_pydicom()
-    try:
-        header = _read(pydicom, data)
-        _check(header)
-        grey = header.PhotometricInterpretation in ("MONOCHROME1", "MONOCHROME2")
-        values = _grey(pydicom, header) if grey else _colour(pydicom, header)
-        if values.ndim != (2 if grey else 3):
-            raise Unreadable(DAMAGED)
-        return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
-    except Unreadable:
-        raise
-    except MemoryError as error:
-        raise Unreadable("too large") from error
-    except pydicom.errors.InvalidDicomError as error:
-        raise Unreadable("not a DICOM file") from error
-    except Exception as error:
-        # On damaged bytes pydicom raises nearly anything; what it says may hold the header's words.
-        raise Unreadable(DAMAGED) from error
+    header = _header(pydicom, data)
+    kind = header.PhotometricInterpretation
+    grey, palette = kind in ("MONOCHROME1", "MONOCHROME2"), kind == "PALETTE COLOR"
+    if not grey and kind not in _COLOUR and not (palette and "RedPaletteColorLookupTableData" in header):
+        raise Unreadable("its colours are stored in a way that is not read here")
+    values = _stored(pydicom, header)
+    if grey:
+        modality = pydicom.pixels.apply_modality_lut(values, header)
+        values = _windowed(pydicom, header, finite(np.asarray(modality, np.float64)))
+        values = 255 - values if kind == "MONOCHROME1" else values
+    elif palette:
+        values = pydicom.pixels.apply_color_lut(values, header)
+        values = values * (255 / np.iinfo(values.dtype).max)
+    else:
+        values = values * (255 / (2**header.BitsStored - 1))
+    if values.ndim != (2 if grey else 3):
+        raise Unreadable(DAMAGED)
+    return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
 
 
-def _read(pydicom: Any, data: bytes) -> Any:
-    """The elements that decide the pixels."""
+def _header(pydicom: Any, data: bytes) -> Any:
+    """The elements that decide the pixels; what is no slice, or too large, is refused before anything is unpacked."""
     if is_dicom(data):
         # pydicom would unpack a deflated file whole, however much that is.
         group = io.BytesIO(data[MAGIC_END:])
         meta = pydicom.filereader.read_dataset(group, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
         if meta.get("TransferSyntaxUID") == _DEFLATED:
             raise Unreadable("deflated as a whole: save it uncompressed")
-    return pydicom.dcmread(io.BytesIO(data), specific_tags=_TAGS)
-
-
-def _check(header: Any) -> None:
-    """Refuse what is no slice, or too large, before anything is unpacked."""
+    try:
+        header = pydicom.dcmread(io.BytesIO(data), specific_tags=_TAGS)
+    except pydicom.errors.InvalidDicomError as error:
+        raise Unreadable("not a DICOM file") from error
     if not any(name in header for name in _PIXELS):
         raise Unreadable("a DICOM file without an image")
     frames = int(header.get("NumberOfFrames") or 1)
@@ -88,6 +80,7 @@ def _check(header: Any) -> None:
     most = 4096 + 2 * pixels * header.SamplesPerPixel * header.BitsAllocated // 8
     if header.file_meta.TransferSyntaxUID.is_compressed and len(header.PixelData) > most:
         raise Unreadable(DAMAGED)
+    return header
 
 
 def _stored(pydicom: Any, header: Any) -> np.ndarray:
@@ -103,15 +96,8 @@ def _stored(pydicom: Any, header: Any) -> np.ndarray:
         raise Unreadable(f"{damaged}compressed as {syntax.name.partition(' (')[0]}, which needs {_CODECS}") from error
 
 
-def _grey(pydicom: Any, header: Any) -> np.ndarray:
-    """float64 [H, W] in [0, 255]."""
-    modality = pydicom.pixels.apply_modality_lut(_stored(pydicom, header), header)
-    values = _windowed(pydicom, header, finite(np.asarray(modality, np.float64)))
-    return 255 - values if header.PhotometricInterpretation == "MONOCHROME1" else values
-
-
 def _windowed(pydicom: Any, header: Any, values: np.ndarray) -> np.ndarray:
-    """Values of the modality, [H, W], through the VOI LUT, else the first window, else all of their range."""
+    """Values of the modality, [H, W], through the VOI LUT, else the first window, else all of their range, to 0-255."""
     if header.get("VOILUTSequence"):
         bits = header.VOILUTSequence[0].LUTDescriptor[2]
         return pydicom.pixels.apply_voi(np.rint(values).astype(np.int64), header) * (255 / (2**bits - 1))
@@ -123,14 +109,3 @@ def _windowed(pydicom: Any, header: Any, values: np.ndarray) -> np.ndarray:
         if header.get(name) not in (None, ""):
             screen[name] = header[name]
     return finite(pydicom.pixels.apply_windowing(values, screen))
-
-
-def _colour(pydicom: Any, header: Any) -> np.ndarray:
-    """float64 [H, W, 3] in [0, 255]."""
-    kind = header.PhotometricInterpretation
-    if kind == "PALETTE COLOR" and "RedPaletteColorLookupTableData" in header:
-        values = pydicom.pixels.apply_color_lut(_stored(pydicom, header), header)
-        return values * (255 / np.iinfo(values.dtype).max)
-    if kind not in _COLOUR:
-        raise Unreadable("its colours are stored in a way that is not read here")
-    return _stored(pydicom, header) * (255 / (2**header.BitsStored - 1))

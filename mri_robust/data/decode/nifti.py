@@ -6,8 +6,6 @@ front at the top of axial slices and on the left of sagittal ones, the head at t
 the slice's own least and greatest value are black and white.
 """
 
-from __future__ import annotations
-
 import math
 import zlib
 from typing import Any
@@ -18,43 +16,24 @@ from PIL import Image
 from mri_robust.core.packages import import_extra
 from mri_robust.data.decode import DAMAGED, MAX_BYTES, MAX_SLICE, VOLUME, Unreadable, stretched
 
-_GZIP = 31
-"""zlib's word for a gzip header."""
-
-
-def import_nibabel() -> Any:
-    """nibabel, or `UserError` where it is not installed."""
-    return import_extra("nibabel", "medical", "a NIfTI file")
-
 
 def open_nifti(data: bytes) -> Image.Image:
-    """The slice in a NIfTI file (`.nii`, `.nii.gz`; version 1 or 2), mode `L`.
-
-    Raises:
-        Unreadable: the bytes are no NIfTI file, damaged, hold a volume, or pixels that are no finite real numbers.
-        UserError: nibabel is not installed.
-    """
-    nibabel = import_nibabel()
-    try:
-        values, affine = _read(nibabel, _unpacked(data))
-        return Image.fromarray(np.rint(stretched(_turned(nibabel, values, affine))).astype(np.uint8))
-    except Unreadable:
-        raise
-    except MemoryError as error:
-        raise Unreadable("too large") from error
-    except Exception as error:
-        # On damaged headers nibabel raises its own errors, ValueError, OverflowError, LinAlgError, ...
-        raise Unreadable(DAMAGED) from error
-
-
-def _unpacked(data: bytes) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    unpacker = zlib.decompressobj(_GZIP)
-    unpacked = unpacker.decompress(data, MAX_BYTES)
-    if unpacker.unconsumed_tail:
-        raise Unreadable("too large")
-    return unpacked
+    """The slice in a NIfTI file (`.nii`, `.nii.gz`; version 1 or 2), mode `L`; errors as of `open_image`."""
+    nibabel = import_extra("nibabel", "medical", "a NIfTI file")
+    if data.startswith(b"\x1f\x8b"):
+        unpacker = zlib.decompressobj(31)  # which asks for a gzip header
+        data = unpacker.decompress(data, MAX_BYTES)
+        if unpacker.unconsumed_tail:
+            raise Unreadable("too large")
+    values, affine = _read(nibabel, data)
+    turns = nibabel.orientations.io_orientation(affine)
+    if np.isnan(turns).any():
+        raise Unreadable("its affine does not say how it lies")
+    canonical = nibabel.orientations.apply_orientation(values, turns)
+    across = int(turns[max(axis for axis in range(3) if values.shape[axis] == 1), 0])
+    # Right, anterior, superior: in each of the three planes both axes run against the screen's.
+    upright = np.take(canonical, 0, axis=across)[::-1, ::-1].T
+    return Image.fromarray(np.rint(stretched(upright)).astype(np.uint8))
 
 
 def _read(nibabel: Any, data: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -84,14 +63,3 @@ def _read(nibabel: Any, data: bytes) -> tuple[np.ndarray, np.ndarray]:
     if header["pixdim"][0] not in (-1, 1):
         header["pixdim"][0] = 1
     return raw.astype(np.float64) * (slope or 1.0) + (intercept or 0.0), header.get_best_affine()
-
-
-def _turned(nibabel: Any, values: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """float64 [H, W]: the slice of three axes as it is looked at."""
-    turns = nibabel.orientations.io_orientation(affine)
-    if np.isnan(turns).any():
-        raise Unreadable("its affine does not say how it lies")
-    canonical = nibabel.orientations.apply_orientation(values, turns)
-    across = int(turns[max(axis for axis in range(3) if values.shape[axis] == 1), 0])
-    # Right, anterior, superior: in each of the three planes both axes run against the screen's.
-    return np.take(canonical, 0, axis=across)[::-1, ::-1].T

@@ -3,8 +3,6 @@
 Arrays are float32 [H, W]; lengths are in head units, the head being about 1.6 long.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 Pair = tuple[float, float]
-Rim = tuple[Pair, ...]
-"""(amplitude, phase) of the harmonics 2, 3, … of an outline."""
-Distance = np.ndarray
-"""Signed distance to a shape, negative inside."""
+Rim = tuple[Pair, ...]  # (amplitude, phase) of the harmonics 2, 3, … of an outline
+Distance = np.ndarray  # signed distance to a shape, negative inside
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A smooth random function of two coordinates, mean square 1, roughly in [-2, 2]."""
 
@@ -28,7 +24,7 @@ class Points:
     y: np.ndarray
 
     @property
-    def mirrored(self) -> Points:
+    def mirrored(self) -> "Points":
         """The left half folded on the right one, so that a shape drawn at x > 0 appears on both sides."""
         return Points(np.abs(self.x), self.y)
 
@@ -76,10 +72,7 @@ def cut(shape: Distance, other: Distance) -> Distance:
 
 
 class Canvas:
-    """The slice being drawn: the pixels' places, and `value`, their brightness so far, 0 to about 1.
-
-    A border fades over the width `edge`: about one pixel.
-    """
+    """The slice being drawn: `value` is its brightness so far, 0 to 1; borders fade over `edge`, about a pixel."""
 
     def __init__(self, points: Points, edge: float) -> None:
         self.points, self.edge, self.value = points, edge, np.zeros_like(points.x)
@@ -88,13 +81,14 @@ class Canvas:
         """How much of each pixel `shape` covers, 0 to 1; `soft` widens its border."""
         return np.clip(0.5 - shape * (1 / (self.edge + soft)), 0, 1)
 
-    def paint(self, shape: Distance, value: float | np.ndarray, *, soft: float = 0.0, opacity: float = 1.0) -> None:
-        """Lay tissue of brightness `value` over what is there."""
-        self.blend(self.cover(shape, soft) * opacity, value)
+    def paint(self, value: float | np.ndarray, *shapes: Distance, soft: float = 0.0, opacity: float = 1.0) -> None:
+        """Lay tissue of brightness `value` over what is there, one shape after the other."""
+        for shape in shapes:
+            self.blend(self.cover(shape, soft) * opacity, value)
 
-    def line(self, shape: Distance, value: float, width: float) -> None:
-        """Like `paint`, for a shape thinner than a pixel: it fades instead of growing."""
-        self.paint(shape, value, opacity=min(1.0, 1.6 * width / self.edge))
+    def line(self, value: float, width: float, *shapes: Distance) -> None:
+        """Like `paint`, for shapes thinner than a pixel: they fade instead of growing."""
+        self.paint(value, *shapes, opacity=min(1.0, 1.6 * width / self.edge))
 
     def blend(self, share: np.ndarray, value: float | np.ndarray) -> None:
         """Replace the share `share` (0 to 1) of every pixel by `value`."""
@@ -108,10 +102,7 @@ def plane_waves(rng: np.random.Generator, count: int, low: float, high: float) -
 
 
 def fold_waves(rng: np.random.Generator, count: int, low: int, high: int) -> Field:
-    """Draw waves over (angle, depth) whose zero lines run inwards from the rim like sulci.
-
-    `low` to `high` are whole waves around the circle, so that the field closes on itself.
-    """
+    """Draw waves over (angle, depth), `low` to `high` whole ones around the circle; their zero lines run like sulci."""
     return _waves(rng.integers(low, high + 1, count), rng.uniform(-14, 14, count), rng)
 
 

@@ -1,23 +1,17 @@
 """One slice from (seed, split, index): what is drawn at random, and the picture that follows from it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from mri_robust.data.phantom.head import Head, Record, draw_head, draw_scan
+from mri_robust.data.phantom.head import Head, Record, Scene, draw_head, draw_scan
 from mri_robust.data.phantom.planes import SCENES
-from mri_robust.data.phantom.scene import Scene
 from mri_robust.data.phantom.tumours import Tumour, draw_glioma, draw_meningioma, draw_pituitary
 
-VERSION = 1
-"""Raised whenever the same seed would give other pixels."""
-
+VERSION = 1  # raised whenever the same seed would give other pixels
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 SplitName = Literal["train", "test"]
-
 _DRAWERS = {"glioma": draw_glioma, "meningioma": draw_meningioma, "pituitary": draw_pituitary}
 # Planes through the sella are as common in every class, so that the plane hardly tells the class.
 _SELLA_SHARE = 0.7
@@ -62,7 +56,7 @@ def plan_slice(seed: int, split: SplitName, index: int) -> Plan:
     label = label_of(seed, split, index)
     name = CLASSES[label]
     through_sella = for_scene.random() < _SELLA_SHARE or name == "pituitary"
-    choices = [scene for scene in SCENES if (scene.sella is not None) == through_sella]
+    choices: list[Scene] = [scene for scene in SCENES if (scene.sella is not None) == through_sella]
     scene = choices[for_scene.integers(len(choices))]
     tumour = _DRAWERS[name](for_tumour, scene) if name in _DRAWERS else None
     return Plan(label, scene, draw_head(for_head), draw_scan(for_scan), tumour, noise)

@@ -1,15 +1,12 @@
 """The three tumours: each function draws one at random where its kind grows, and gives what paints it on a head."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, cut, joined, rim_waves
-from mri_robust.data.phantom.head import Head
-from mri_robust.data.phantom.scene import Layers, Scene
+from mri_robust.data.phantom.head import Head, Layers, Scene
 
 
 class Lesion(NamedTuple):
@@ -19,8 +16,7 @@ class Lesion(NamedTuple):
     reach: Distance  # everything that it changes: the tumour, its oedema, the dura beside it
 
 
-Tumour = Callable[[Canvas, Head, Layers], Lesion]
-"""Draws a tumour over a finished head, and says where it lies."""
+Tumour = Callable[[Canvas, Head, Layers], Lesion]  # draws a tumour over a finished head, and says where it lies
 
 
 def draw_glioma(rng: np.random.Generator, scene: Scene) -> Tumour:
@@ -40,10 +36,10 @@ def draw_glioma(rng: np.random.Generator, scene: Scene) -> Tumour:
         grain = head.grain(p.x, p.y)
         # Cells beyond the oedema leave no border, just a faint mottling.
         canvas.value += canvas.cover(infiltrated, 0.1) * (0.06 * t.white) * (grain - 0.6)
-        canvas.paint(swollen, 0.45 * t.white + 0.3 * t.csf, soft=0.07, opacity=0.8)
-        canvas.paint(mass, t.white + gain * (1 + 0.16 * grain))
+        canvas.paint(0.45 * t.white + 0.3 * t.csf, swollen, soft=0.07, opacity=0.8)
+        canvas.paint(t.white + gain * (1 + 0.16 * grain), mass)
         necrosis = p.blob(core_centre, radius * core, core_rim)
-        canvas.paint(cut(necrosis, within), 0.8 * t.csf + 0.015 * grain, soft=0.02)
+        canvas.paint(0.8 * t.csf + 0.015 * grain, cut(necrosis, within), soft=0.02)
         return Lesion(mass, np.minimum(mass, infiltrated) - 0.05)
 
     return paint
@@ -55,7 +51,7 @@ def draw_meningioma(rng: np.random.Generator, scene: Scene) -> Tumour:
     across, down = float(np.cos(angle)), float(np.sin(angle))
     steps = np.linspace(0.05, 1.0, 400, dtype=np.float32)
     ray = Points(scene.centre[0] + steps * across, scene.centre[1] + steps * down)
-    at_dura = int(np.argmax(scene.cavity(ray) > 0))
+    at_dura = int(np.argmax(scene.surfaces(ray)[0] > 0))
     base_x, base_y = float(ray.x[at_dura]), float(ray.y[at_dura])
     inwards = radius * rng.uniform(0.45, 0.75)
     centre = (base_x - inwards * across, base_y - inwards * down)
@@ -68,24 +64,19 @@ def draw_meningioma(rng: np.random.Generator, scene: Scene) -> Tumour:
         mass, cleft = cut(ball, layers.cavity), cut(ball - 0.02, layers.cavity)
         tail = cut(np.abs(layers.cavity + 0.008) - 0.012, p.blob(centre, radius * tail_reach, ()))
         bright = t.white + gain
-        canvas.paint(cleft, t.csf, opacity=0.8)
-        canvas.paint(tail, bright)
+        canvas.paint(t.csf, cleft, opacity=0.8)
+        canvas.paint(bright, tail)
         # Its vessels run from the base like spokes.
         spokes = np.cos(vessels * np.arctan2(p.y - base_y, p.x - base_x))
-        canvas.paint(mass, bright + 0.012 * (spokes + head.grain(p.x, p.y)))
+        canvas.paint(bright + 0.012 * (spokes + head.grain(p.x, p.y)), mass)
         return Lesion(mass, np.minimum(cleft, tail))
 
     return paint
 
 
 def draw_pituitary(rng: np.random.Generator, scene: Scene) -> Tumour:
-    """A mass in the sella that rises above it, waisted where it passes the diaphragm; some hold a dark cyst.
-
-    Raises:
-        ValueError: the plane does not pass through the sella.
-    """
-    if scene.sella is None:
-        raise ValueError(f"the plane {scene.name} misses the sella")
+    """A mass in the sella, which the plane must meet, rising above it, waisted at the diaphragm; some hold a cyst."""
+    assert scene.sella is not None
     radius = rng.uniform(0.09, 0.135)
     top_radius = radius * rng.uniform(0.8, 1.5)
     rise = 0.0 if scene.name.startswith("axial") else 0.75 * (radius + top_radius)
@@ -97,10 +88,10 @@ def draw_pituitary(rng: np.random.Generator, scene: Scene) -> Tumour:
     def paint(canvas: Canvas, head: Head, layers: Layers) -> Lesion:
         p, t = canvas.points, head.tissues
         mass = joined(p.blob(centre, radius, rim), p.blob(top, top_radius, rim), 0.03)
-        canvas.paint(mass - 0.012, t.csf, opacity=0.6)
-        canvas.paint(mass, t.white + gain * (1 + 0.08 * head.grain(p.x, p.y)))
+        canvas.paint(t.csf, mass - 0.012, opacity=0.6)
+        canvas.paint(t.white + gain * (1 + 0.08 * head.grain(p.x, p.y)), mass)
         if cyst:
-            canvas.paint(p.blob(top, top_radius * cyst, rim), 0.6 * t.white, soft=0.02)
+            canvas.paint(0.6 * t.white, p.blob(top, top_radius * cyst, rim), soft=0.02)
         return Lesion(mass, mass - 0.012)
 
     return paint
@@ -109,7 +100,7 @@ def draw_pituitary(rng: np.random.Generator, scene: Scene) -> Tumour:
 def _deep_place(rng: np.random.Generator, scene: Scene, radius: float) -> Pair:
     x = rng.uniform(-0.6, 0.6, 96).astype(np.float32)
     y = rng.uniform(-0.7, 0.45, 96).astype(np.float32)
-    depth = -scene.brain(Points(x, y))
+    depth = -scene.surfaces(Points(x, y))[1]
     if scene.sella is not None:
         depth = np.minimum(depth, np.hypot(x - scene.sella[0], y - scene.sella[1]) - 0.1)
     fits = depth > 0.6 * radius

@@ -3,5 +3,4 @@
 from mri_robust.core.registry import Registry
 
 SOURCES = Registry("mri_robust.data.sources", attribute="SOURCE", kind="data source", group="mri_robust.datasets")
-WORDS = ("", "phantom", "kaggle")
-"""What is never taken for the path of a folder or file."""
+WORDS = ("", "phantom", "kaggle")  # what is never taken for the path of a folder or file

@@ -1,39 +1,27 @@
 """A `.zip` file of images in `Training/<class>/`, `Testing/<class>/` layout; nothing is ever unpacked to disk."""
 
-from __future__ import annotations
-
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mri_robust.core.errors import UserError
-from mri_robust.data.cache import checksum
+from mri_robust.core.files import checksum
 from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import shown
 from mri_robust.data.loader import Files, FileSource
 from mri_robust.data.sources import WORDS
 
-_STEP = 4096
-_MOST_UNPACKED, _MOST_RATIO = 2**30, 200
-"""Bytes that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
+_MOST_UNPACKED, _MOST_RATIO = 2**30 / 1e6, 200
+"""MB that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
 
 
 class ArchiveFiles(Files):
-    """The members of a zip file.
-
-    Raises:
-        UserError: it is no zip file, is cut short or encrypted, has a member that points out of it, or is a bomb.
-    """
+    """The members of a zip file; `UserError` for one that is cut short, encrypted, unsafe to unpack, or no zip."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.skipped = path, {}
         self._zip = _opened(path)
-        try:
-            self._members = _members(self._zip, shown(path))
-            _check_unpacked(self._members, path)
-        except UserError:
-            self.close()
-            raise
+        self._members = _members(self._zip, path)
         self.listing = tuple(self._members)
 
     def close(self) -> None:
@@ -48,7 +36,7 @@ class ArchiveFiles(Files):
         try:
             # In small steps: zipfile unpacks all that a step reads of a bzip2 or LZMA member, 60000 times as much.
             with self._zip.open(member) as file:
-                return file.read(most) if most >= 0 else b"".join(iter(lambda: file.read(_STEP), b""))
+                return file.read(most) if most >= 0 else b"".join(iter(lambda: file.read(4096), b""))
         except (NotImplementedError, RuntimeError) as error:
             raise Unreadable("packed by an unknown method") from error
         except Exception as error:
@@ -65,25 +53,23 @@ class ArchiveFiles(Files):
 
 def _opened(path: Path) -> zipfile.ZipFile:
     where = shown(path)
-    neither = f"'{where}' is neither a folder nor a .zip file: give one of these"
+    neither = UserError(f"'{where}' is neither a folder nor a .zip file: give one of these")
     try:
-        # To open a pipe or a device could wait for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(neither)
+        if not path.is_file():  # to open a pipe or a device could wait for ever
+            raise neither
         return zipfile.ZipFile(path)
-    except UserError:
-        raise
     except OSError as error:
         raise UserError(f"cannot read '{where}': {error.strerror or error}; check its permissions") from error
     except Exception as error:
         # On a damaged directory zipfile raises more than BadZipFile: struct.error, UnicodeDecodeError, ...
-        if path.suffix.casefold() != ".zip":
-            raise UserError(neither) from error
+        if error is neither or path.suffix.casefold() != ".zip":
+            raise neither from error
         raise UserError(f"'{where}' is not a whole .zip file: it may be cut short, download or copy it anew") from error
 
 
-def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]:
     """Slash-separated name -> member, after a look at what makes an archive unsafe to use."""
+    where = shown(file)
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
         # Some Windows programs separate by backslashes, against the format's rule.
@@ -98,17 +84,12 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
         if name in members and not name.endswith("/"):
             raise UserError(f"'{where}' holds '{shown(name)}' twice: pack it anew")
         members[name] = member
-    return members
-
-
-def _check_unpacked(members: dict[str, zipfile.ZipInfo], path: Path) -> None:
-    """Check that unpacking ends: a small archive can unpack to more than any machine holds."""
+    # A small archive can unpack to more than any machine holds.
     sizes = (member.file_size for member in members.values())
-    unpacked, packed = sum(size for size in sizes if size <= MAX_BYTES), path.stat().st_size
+    unpacked, packed = sum(size for size in sizes if size <= MAX_BYTES) / 1e6, file.stat().st_size / 1e6
     if unpacked > max(_MOST_UNPACKED, _MOST_RATIO * packed):
-        raise UserError(
-            f"'{shown(path)}' is unsafe: its {packed / 1e6:.1f} MB unpack to {unpacked / 1e6:.0f} MB; do not use it"
-        )
+        raise UserError(f"'{where}' is unsafe: its {packed:.1f} MB unpack to {unpacked:.0f} MB; do not use it")
+    return members
 
 
 def _is_file(text: str) -> bool:

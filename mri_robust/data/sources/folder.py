@@ -1,7 +1,5 @@
 """A folder of images in `Training/<class>/`, `Testing/<class>/` layout."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat
@@ -12,7 +10,7 @@ from pathlib import Path
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.layout import is_split, shown
+from mri_robust.data.layout import shown, split_of
 from mri_robust.data.loader import Files, FileSource
 from mri_robust.data.sources import WORDS
 
@@ -21,9 +19,7 @@ class FolderFiles(Files):
     """The files below a folder.
 
     Links are followed only to files inside the folder; others, and links to folders, count as `link` in `skipped`.
-
-    Raises:
-        UserError: the folder, or one in it, cannot be listed.
+    Raises `UserError` where the folder, or one in it, cannot be listed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +49,7 @@ class FolderFiles(Files):
 
     def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
         # Anyone may give their home folder by mistake: beyond two levels only what belongs to a split is listed.
-        if len(parts) < 2 or any(is_split(part) for part in parts[:2]):
+        if len(parts) < 2 or any(map(split_of, parts[:2])):
             self._walk(folder, parts)
 
     def _stays_inside(self, entry: os.DirEntry[str]) -> bool:
@@ -78,14 +74,15 @@ class FolderFiles(Files):
 
     def key(self, names: list[str]) -> str:
         """Digest of names and bytes: a file's time says nothing of its content."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return digest([names, [*pool.map(self._fingerprint, names)]])
 
-    def _fingerprint(self, name: str) -> str:
-        try:
-            return hashlib.sha256(self.read(name)).hexdigest()
-        except Unreadable as reason:
-            return str(reason)
+        def one(name: str) -> str:
+            try:
+                return hashlib.sha256(self.read(name)).hexdigest()
+            except Unreadable as reason:
+                return str(reason)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return digest([names, [*pool.map(one, names)]])
 
 
 def _is_folder(text: str) -> bool:

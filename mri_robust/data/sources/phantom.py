@@ -1,7 +1,5 @@
 """Synthetic slices from a seed: `phantom`, or `phantom:train=400,test=100,seed=3`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -12,7 +10,7 @@ from mri_robust.core.hashing import digest
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.cache import cached
 from mri_robust.data.dataset import Channels, Dataset, Split
-from mri_robust.data.phantom import CLASSES, VERSION, draw, label_of
+from mri_robust.data.phantom import CLASSES, VERSION, SplitName, draw, label_of
 
 FEWEST, MOST = 8, 1_000_000
 
@@ -34,35 +32,28 @@ class Phantom:
         return text == "phantom" or text.startswith("phantom:")
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Draw the set, or map it from the cache; `skip_unreadable` has nothing to skip.
-
-        Raises:
-            UserError: an option is unknown or out of range, or the set fits neither the cache nor memory.
-        """
+        """Draw the set, or map it from the cache; see `parse_extent` for the options."""
         extent = parse_extent(text)
-        images = _load_images(extent, size)
-        if channels == "rgb":
-            images = np.broadcast_to(images, (len(images), 3, size, size))
-        splits = []
-        for split, folder, pixels in (
-            ("train", "Training", images[: extent.train]),
-            ("test", "Testing", images[extent.train :]),
-        ):
-            labels = np.array([label_of(extent.seed, split, index) for index in range(len(pixels))], dtype=np.int64)
-            names = (f"{folder}/{CLASSES[label]}/phantom-{index:05d}.png" for index, label in enumerate(labels))
-            splits.append(Split(pixels, labels, tuple(names)))
-        named = {"phantom": VERSION, "extent": extent, "size": size, "channels": channels}
-        return Dataset("phantom", *splits, classes=CLASSES, digest=digest(named))
+        drawn = _load_images(extent, size)
+        images = np.broadcast_to(drawn, (len(drawn), 1 if channels == "grey" else 3, size, size))
+        return Dataset(
+            name="phantom",
+            train=_split(extent.seed, "train", images[: extent.train]),
+            test=_split(extent.seed, "test", images[extent.train :]),
+            classes=CLASSES,
+            digest=digest({"phantom": VERSION, "extent": extent, "size": size, "channels": channels}),
+        )
+
+
+def _split(seed: int, name: SplitName, images: np.ndarray) -> Split:
+    labels = np.array([label_of(seed, name, index) for index in range(len(images))], dtype=np.int64)
+    names = (f"{name.title()}ing/{CLASSES[label]}/phantom-{index:05d}.png" for index, label in enumerate(labels))
+    return Split(images, labels, tuple(names))
 
 
 def parse_extent(text: str) -> Extent:
-    """The options of `phantom:train=400,test=100,seed=3`; what is not given keeps its default.
-
-    Raises:
-        UserError: an option is unknown, given twice, not a whole number, or out of range.
-    """
-    known = [field.name for field in fields(Extent)]
-    given: dict[str, int] = {}
+    """The options of a `--data` text; `UserError` for one unknown, given twice, no whole number or out of range."""
+    known, given = [field.name for field in fields(Extent)], dict[str, int]()
     for option in filter(None, text.partition(":")[2].split(",")):
         key, _, value = (part.strip() for part in option.partition("="))
         low, high = (0, 2**32 - 1) if key == "seed" else (FEWEST, MOST)
@@ -90,17 +81,16 @@ def _load_images(extent: Extent, size: int) -> np.ndarray:
         raise UserError(
             f"{count} slices of {size} pixels fit neither the cache nor memory: ask for fewer or smaller ones"
         ) from error
-    for place, image in zip(images, _drawn(extent, size), strict=True):
-        place[:] = image
+    for index, image in enumerate(_drawn(extent, size)):
+        images[index] = image
     images.flags.writeable = False
     return images
 
 
 def _drawn(extent: Extent, size: int) -> Iterator[np.ndarray]:
     # One thread: the arrays of a slice are so small that threads only wait for one another.
-    for split, count in (("train", extent.train), ("test", extent.test)):
-        for index in range(count):
-            yield draw(extent.seed, split, index, size)[0][None]
+    yield from (draw(extent.seed, "train", index, size)[0][None] for index in range(extent.train))
+    yield from (draw(extent.seed, "test", index, size)[0][None] for index in range(extent.test))
 
 
 SOURCE = Phantom()
