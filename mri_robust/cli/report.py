@@ -15,6 +15,6 @@ def report(folder: Path) -> None:
     Writes report.html, one page that opens offline, and report.md with its figures. Nothing is computed again, and
     torch is not needed.
     """
-    from mri_robust.report.write import write_report
+    from mri_robust.report.page import write_report
 
     click.echo(f"report: {write_report(folder)}")

@@ -3,61 +3,58 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from mri_robust.data.audit.duplicates import DEGREES
-from mri_robust.data.audit.full import Audit
-from mri_robust.data.audit.giveaways import TOGETHER
-from mri_robust.data.layout import shown
+from mri_robust.report.cells import Cell, Table, text
+from mri_robust.report.tables import print_table
 
-_HEADS = {
-    "colour": "has\ncolour",
-    "frame": "has\nframe",
-    "border": "border\nmean",
-    "border_spread": "border\nstd",
-    "corners": "corners\nmean",
-    "width": "file\nwidth",
-    "height": "file\nheight",
-    "brightness": "image\nmean",
-    "contrast": "image\nstd",
-    "kilobytes": "file\nkB",
+if TYPE_CHECKING:
+    from mri_robust.data.audit.full import Audit
+
+HEADS = {
+    **{"colour": "has colour", "frame": "has frame", "border": "border mean", "border_spread": "border std"},
+    **{"corners": "corners mean", "width": "file width", "height": "file height", "kilobytes": "file kB"},
+    **{"brightness": "image mean", "contrast": "image std"},
 }
-_SHARES = ("colour", "frame")
-_CONFLICTS = 8
+SHARES = ("colour", "frame")
+DUPLICATES = {
+    **{"pairs_train": "pairs in training", "pairs_test": "pairs in test", "pairs_between": "pairs between"},
+    **{"repeats_train": "repeats in training", "repeats_test": "repeats in test", "seen": "test seen in training"},
+    **{"groups": "groups", "largest": "largest group"},
+}
+CONFLICTS = 8
+"""Most pairs of one picture in two classes that are named."""
 
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the tables of an audit and what follows from them; they need 100 columns and fold in fewer."""
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, fact in conclusions(audit):
-        facts.add_row(name, Text(fact))
-    for table in (_class_table(audit), _duplicate_table(audit.duplicates), _feature_table(audit), facts):
-        console.print(table, soft_wrap=False)
+    facts = tuple((text(name), text(fact)) for name, fact in conclusions(audit))
+    for table in (_classes(audit), _duplicates(audit), _features(audit), Table("Conclusions", ("", ""), facts, 2)):
+        print_table(table, console)
 
 
 def conclusions(audit: Audit) -> list[tuple[str, str]]:
     """What the numbers of an audit mean: (subject, sentence)."""
     tested = int((audit.images["split"] == "test").sum())
-    exact, upright, flipped = (int(audit.duplicates["seen"][degree]) for degree in DEGREES)
+    exact, upright, flipped = (int(count) for count in audit.duplicates["seen"])
     coloured = audit.images[audit.images["colour"] > 0]["class"].value_counts()
-    accuracy, low, high = (float(audit.class_accuracy[column][TOGETHER]) for column in ("accuracy", "low", "high"))
-    auc = float(audit.split_auc[TOGETHER])
-    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(audit.skipped.items()))
+    accuracy, low, high = (float(bound) for bound in audit.class_accuracy.loc["together", ["accuracy", "low", "high"]])
+    auc = float(audit.split_auc["together"])
+    conflicts = audit.findings[audit.findings["kind"] == "label conflict"]
+    named = [f"{one} = {other}" for one, other in zip(conflicts["file"], conflicts["other_file"], strict=True)]
+    more = [f"and {len(named) - CONFLICTS} more"] if len(named) > CONFLICTS else []
+    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture is in two classes"
     return [
         (
             "leaked",
             f"{flipped} of {tested} test images ({flipped / tested:.1%}) show a picture that is also in training: "
             f"{exact} pixel for pixel, {upright - exact} nearly, {flipped - upright} mirrored or upside down",
         ),
-        ("conflicts", _conflicts(audit.findings)),
-        ("colour", ", ".join(f"{count} {shown(name)}" for name, count in coloured.items()) or "none"),
+        ("conflicts", said),
+        *(("", each) for each in (*named[:CONFLICTS], *more)),
+        ("colour", ", ".join(f"{count} {name}" for name, count in coloured.items()) or "none"),
         (
             "class",
             "too few images to tell"
@@ -71,77 +68,47 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
             if math.isnan(auc)
             else f"from the same, test images are told from training images with AUC {auc:.3f} (.5 is not at all)",
         ),
-        ("skipped", skipped or "none"),
+        ("skipped", ", ".join(f"{count} {reason}" for reason, count in sorted(audit.skipped.items())) or "none"),
     ]
 
 
-def _conflicts(findings: pd.DataFrame) -> str:
-    rows = findings[findings["kind"] == "label conflict"]
-    if not len(rows):
-        return "no picture stands in two classes"
-    named = [f"{shown(one)} = {shown(other)}" for one, other in zip(rows["file"], rows["other_file"], strict=True)]
-    more = [f"and {len(rows) - _CONFLICTS} more"] if len(rows) > _CONFLICTS else []
-    return "\n".join([f"the same picture in two classes, {len(rows)} pairs:", *named[:_CONFLICTS], *more])
+def _classes(audit: Audit) -> Table:
+    totals = audit.counts.sum()
+    counted = [*audit.counts.iterrows(), ("all", totals)]
+    rows = tuple(
+        (
+            text(name),
+            *(cell for split in totals.index for cell in (_count(row[split]), _share(row[split], totals[split]))),
+        )
+        for name, row in counted
+    )
+    return Table(f"{audit.name}: images", ("class", "train", "share", "test", "share"), rows)
 
 
-def _class_table(audit: Audit) -> Table:
-    table = _table(f"{shown(audit.name)}: images")
-    table.show_footer = True
-    table.add_column("class", footer="all", overflow="fold")
-    counts = audit.counts
-    columns = []
-    for split in ("train", "test"):
-        total = counts[split].sum()
-        table.add_column(split, footer=str(total), justify="right", no_wrap=True)
-        table.add_column("share", justify="right", no_wrap=True)
-        columns += [[str(count) for count in counts[split]], [f"{count / total:.1%}" for count in counts[split]]]
-    for name, *row in zip(counts.index, *columns, strict=True):
-        table.add_row(Text(shown(name)), *row)
-    return table
+def _duplicates(audit: Audit) -> Table:
+    rows = tuple((text(name), *map(_count, row[list(DUPLICATES)])) for name, row in audit.duplicates.iterrows())
+    return Table("Images of the same picture (each line takes in the one above)", ("", *DUPLICATES.values()), rows)
 
 
-def _duplicate_table(duplicates: pd.DataFrame) -> Table:
-    table = _table("Images of the same picture (each line takes in the one above)")
-    for head in (
-        "",
-        "pairs in\ntraining",
-        "pairs\nin test",
-        "pairs\nbetween",
-        "repeats in\ntraining",
-        "repeats\nin test",
-        "test seen in\ntraining",
-        "groups",
-        "largest\ngroup",
-    ):
-        table.add_column(head, justify="right" if head else "left")
-    for degree, row in duplicates.iterrows():
-        table.add_row(str(degree), *(str(value) for value in row))
-    return table
+def _features(audit: Audit) -> Table:
+    names = list(audit.by_class.columns)
+    means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
+    rows = [
+        (text(name), *(Cell(f"{row[each]:.1%}" if each in SHARES else f"{row[each]:.1f}") for each in names))
+        for name, row in means
+    ]
+    alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
+    rows += [
+        (text(name), *(Cell("" if math.isnan(row[each]) else f"{row[each]:.2f}") for each in names))
+        for name, row in alone
+    ]
+    caption = "What gives an image away: means, and how well each alone tells class and split"
+    return Table(caption, ("", *(HEADS[each] for each in names)), tuple(rows))
 
 
-def _feature_table(audit: Audit) -> Table:
-    table = _table("What gives an image away: means, and how well each alone tells class and split")
-    features = list(audit.by_class.columns)
-    table.add_column("", overflow="fold")
-    for feature in features:
-        table.add_column(_HEADS[feature], justify="right")
-    for means in (audit.by_class, audit.by_split.rename({"train": "all of training", "test": "all of test"})):
-        for name, row in means.iterrows():
-            table.add_row(Text(shown(name)), *(_mean(feature, row[feature]) for feature in features))
-        table.add_section()
-    accuracies = audit.class_accuracy["accuracy"]
-    table.add_row("class: accuracy", *(_rate(accuracies[each]) for each in features))
-    table.add_row("split: AUC", *(_rate(audit.split_auc[each]) for each in features))
-    return table
+def _count(value: Any) -> Cell:
+    return Cell(str(int(value)))
 
 
-def _mean(feature: str, value: float) -> str:
-    return f"{value:.1%}" if feature in _SHARES else f"{value:.1f}"
-
-
-def _rate(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}"
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+def _share(value: Any, total: Any) -> Cell:
+    return Cell(f"{value / total:.1%}")

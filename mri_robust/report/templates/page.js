@@ -48,36 +48,11 @@
   };
   for (const button of all("thead button")) button.addEventListener("click", () => sort(button.parentElement));
 
-  // Curves: the legend switches lines; what stands at an epsilon shows by style alone.
-  for (const chart of all(".chart")) {
-    for (const button of all(".legend button", chart)) {
-      button.addEventListener("click", () => {
-        const on = button.getAttribute("aria-pressed") === "false";
-        button.setAttribute("aria-pressed", String(on));
-        for (const part of all(`.plot [data-series="${button.dataset.series}"]`, chart)) part.classList.toggle("off", !on);
-      });
-    }
-    const stops = all(".stop", chart);
-    stops.forEach((stop, place) => stop.addEventListener("keydown", (event) => {
-      const next = stops[place + ({ ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? NaN)];
-      if (next) { next.focus(); event.preventDefault(); }
-      if (event.key === "Escape") stop.blur();
-    }));
-  }
-
-  // On small screens the values stand at the lower edge: they go when their chart has gone.
-  addEventListener("scroll", () => {
-    const stop = document.activeElement;
-    if (!stop?.matches(".stop")) return;
-    const { top, bottom } = stop.getBoundingClientRect();
-    if (bottom < 0 || top > innerHeight) stop.blur();
-  }, { passive: true });
-
   // Figures in full size; paper shows what the screen folds away.
   const zoom = one(".zoom");
   for (const button of all(".picture button")) {
     button.addEventListener("click", () => {
-      Object.assign(one("img", zoom), { src: one("img", button).src, alt: one("img", button).alt });
+      one(".pan", zoom).replaceChildren(button.firstElementChild.cloneNode(true));
       zoom.showModal();
     });
   }
@@ -149,7 +124,7 @@
     one(".adversarial", box).src = address(picture.image);
     one(".attacked", box).textContent = place ? `Adversarial image, ${words}` : "The same image, no attack yet";
     one(".called", box).textContent = `${words}, ${galleries[chosen.gallery].model} ${picture.predicted === label ? "is right" : "is wrong"}: ${picture.predicted}, ${(100 * share).toFixed(1)} %`;
-    one(".file", box).textContent = name + (picture.probabilities.length > 1 ? "" : " (this run kept the predicted class alone)");
+    one(".file", box).textContent = name;
     drawBars(picture, label);
     const [clean, changed] = await Promise.all([pixels(pictures[0].image), pixels(picture.image)]);
     if (turn !== latest) return;
