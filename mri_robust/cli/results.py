@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,24 +22,14 @@ def results() -> None:
 @_json_option
 def list_command(folder: Path, as_json: bool) -> None:
     """List the results and models that DIR stores, with their state, and which of them the last run used."""
-    from mri_robust.cli.progress import make_console
-    from mri_robust.report.results import plain_listing, stored, stored_table
-    from mri_robust.report.tables import print_table
+    from mri_robust.report.results import files_tables, stored
     from mri_robust.study.results_folder import ResultsFolder
 
     files = stored(ResultsFolder(folder))
     if as_json:
-        click.echo(json.dumps(plain_listing(files), indent=2))
-        return
-    console = make_console()
-    for kind in ("result", "model", "other"):
-        some = [each for each in files if each.kind == kind]
-        if some:
-            states = ", ".join(
-                f"{sum(each.state == state for each in some)} {state}"
-                for state in dict.fromkeys(each.state for each in some)
-            )
-            print_table(stored_table(some, f"{len(some)} {kind} files: {states}"), console)
+        click.echo(json.dumps(files, indent=2))
+    else:
+        _print(*files_tables(files))
 
 
 @results.command()
@@ -52,10 +43,7 @@ def clean(folder: Path, unused: bool, dry_run: bool, yes: bool) -> None:
     Nothing else is touched, and nothing at all while a run is at work in DIR. A training that was interrupted starts
     from its beginning after that.
     """
-    from mri_robust.cli.progress import make_console
-    from mri_robust.core.errors import UserError
-    from mri_robust.report.results import removable, stored, stored_table, while_nobody_runs
-    from mri_robust.report.tables import print_table
+    from mri_robust.report.results import files_tables, removable, stored, while_nobody_runs
     from mri_robust.study.results_folder import ResultsFolder
 
     place = ResultsFolder(folder)
@@ -65,39 +53,21 @@ def clean(folder: Path, unused: bool, dry_run: bool, yes: bool) -> None:
         if not files:
             click.echo("nothing to clean")
             return
-        print_table(stored_table(files, f"{len(files)} files to delete"), make_console())
-        if dry_run:
-            return
-        try:
-            agreed = yes or click.confirm("Delete these files?")
-        except click.Abort:
-            click.echo()
-            raise UserError("nothing was deleted: answer y, or give --yes") from None
-        if not agreed:
+        _print(*files_tables(files))
+        if dry_run or not (yes or click.confirm("Delete these files?")):
             click.echo("nothing was deleted")
             return
         for each in files:
-            (folder / each.file).unlink(missing_ok=True)
-        click.echo(f"freed {sum(each.bytes for each in files)} bytes in {len(files)} files")
+            (folder / each["file"]).unlink(missing_ok=True)
+        click.echo(f"freed {sum(each['bytes'] for each in files)} bytes in {len(files)} files")
 
 
 @results.command()
 @click.argument("a", metavar="A", type=_FOLDER)
 @click.argument("b", metavar="B", type=_FOLDER)
 @click.option("--tolerance", type=float, default=0.0, show_default=True, help="Largest difference that counts as none.")
-@click.option(
-    "--ignore",
-    multiple=True,
-    metavar="COLUMN",
-    help="Join across different values of a column, such as scale; repeatable.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many of the numbers that differ to print.",
-)
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that may differ, such as scale; repeatable.")
+@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="How many differences to print.")
 @_json_option
 def diff(a: Path, b: Path, tolerance: float, ignore: tuple[str, ...], top: int, as_json: bool) -> None:
     """Compare the last runs of two results folders, number by number.
@@ -106,19 +76,23 @@ def diff(a: Path, b: Path, tolerance: float, ignore: tuple[str, ...], top: int, 
     (versions, machine, data, seeds) are printed where they differ, and do not change the code.
     """
     from mri_robust.core.errors import UserError
-    from mri_robust.report.results import compare, plain_differences
+    from mri_robust.report.results import compare
     from mri_robust.study.results_folder import ResultsFolder
 
     if not 0 <= tolerance < float("inf"):
         raise UserError(f"--tolerance must be a number of at least 0, got {tolerance:g}")
     found = compare(ResultsFolder(a), ResultsFolder(b), tolerance=tolerance, ignore=ignore)
     if as_json:
-        click.echo(json.dumps(plain_differences(found), indent=2))
+        click.echo(json.dumps(found.plain(), indent=2))
     else:
-        from mri_robust.cli.progress import make_console
-        from mri_robust.report.tables import print_table
-
-        for table in found.tables(top):
-            print_table(table, make_console())
+        _print(*found.tables(top))
         click.echo("all numbers are equal" if found.same else "the numbers differ")
     raise SystemExit(0 if found.same else 1)
+
+
+def _print(*tables: Any) -> None:
+    from mri_robust.cli.progress import make_console
+    from mri_robust.report.tables import print_table
+
+    for table in tables:
+        print_table(table, make_console())

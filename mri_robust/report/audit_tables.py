@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from mri_robust.report.cells import Cell, Table, text
+from mri_robust.report.cells import Table, table_of
 from mri_robust.report.tables import print_table
 
 if TYPE_CHECKING:
     from mri_robust.data.audit.full import Audit
 
-HEADS = {
-    **{"colour": "has colour", "frame": "has frame", "border": "border mean", "border_spread": "border std"},
-    **{"corners": "corners mean", "width": "file width", "height": "file height", "kilobytes": "file kB"},
-    **{"brightness": "image mean", "contrast": "image std"},
-}
 SHARES = ("colour", "frame")
-DUPLICATES = {
-    **{"pairs_train": "pairs in training", "pairs_test": "pairs in test", "pairs_between": "pairs between"},
-    **{"repeats_train": "repeats in training", "repeats_test": "repeats in test", "seen": "test seen in training"},
-    **{"groups": "groups", "largest": "largest group"},
-}
+"""Features that are shares of images."""
 CONFLICTS = 8
 """Most pairs of one picture in two classes that are named."""
 
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the tables of an audit and what follows from them; they need 100 columns and fold in fewer."""
-    facts = tuple((text(name), text(fact)) for name, fact in conclusions(audit))
-    for table in (_classes(audit), _duplicates(audit), _features(audit), Table("Conclusions", ("", ""), facts, 2)):
+    facts = [{"": name, " ": fact} for name, fact in conclusions(audit)]
+    for table in (_classes(audit), _duplicates(audit), _features(audit), table_of("Conclusions", facts, 2)):
         print_table(table, console)
 
 
@@ -40,7 +32,7 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
     tested = int((audit.images["split"] == "test").sum())
     exact, upright, flipped = (int(count) for count in audit.duplicates["seen"])
     coloured = audit.images[audit.images["colour"] > 0]["class"].value_counts()
-    accuracy, low, high = (float(bound) for bound in audit.class_accuracy.loc["together", ["accuracy", "low", "high"]])
+    accuracy, low, high = map(float, audit.class_accuracy.loc["together"])
     auc = float(audit.split_auc["together"])
     conflicts = audit.findings[audit.findings["kind"] == "label conflict"]
     named = [f"{one} = {other}" for one, other in zip(conflicts["file"], conflicts["other_file"], strict=True)]
@@ -74,41 +66,28 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
 
 def _classes(audit: Audit) -> Table:
     totals = audit.counts.sum()
-    counted = [*audit.counts.iterrows(), ("all", totals)]
-    rows = tuple(
-        (
-            text(name),
-            *(cell for split in totals.index for cell in (_count(row[split]), _share(row[split], totals[split]))),
-        )
-        for name, row in counted
-    )
-    return Table(f"{audit.name}: images", ("class", "train", "share", "test", "share"), rows)
+    records = []
+    for name, row in [*audit.counts.iterrows(), ("all", totals)]:
+        record: dict[str, Any] = {"class": name}
+        for split in totals.index:
+            record |= {split: int(row[split]), f"share of {split}": f"{row[split] / totals[split]:.1%}"}
+        records.append(record)
+    return table_of(f"{audit.name}: images", records)
 
 
 def _duplicates(audit: Audit) -> Table:
-    rows = tuple((text(name), *map(_count, row[list(DUPLICATES)])) for name, row in audit.duplicates.iterrows())
-    return Table("Images of the same picture (each line takes in the one above)", ("", *DUPLICATES.values()), rows)
+    rows = audit.duplicates.iterrows()
+    records = [{"": name, **{head.replace("_", " "): int(row[head]) for head in row.index}} for name, row in rows]
+    return table_of("Images of the same picture (each line takes in the one above)", records)
 
 
 def _features(audit: Audit) -> Table:
-    names = list(audit.by_class.columns)
+    def record(name: Any, row: Any, write: Callable[[str, float], str]) -> dict[str, str]:
+        features = audit.by_class.columns
+        return {"": str(name), **{each.replace("_", " "): write(each, float(row[each])) for each in features}}
+
     means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
-    rows = [
-        (text(name), *(Cell(f"{row[each]:.1%}" if each in SHARES else f"{row[each]:.1f}") for each in names))
-        for name, row in means
-    ]
     alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
-    rows += [
-        (text(name), *(Cell("" if math.isnan(row[each]) else f"{row[each]:.2f}") for each in names))
-        for name, row in alone
-    ]
-    caption = "What gives an image away: means, and how well each alone tells class and split"
-    return Table(caption, ("", *(HEADS[each] for each in names)), tuple(rows))
-
-
-def _count(value: Any) -> Cell:
-    return Cell(str(int(value)))
-
-
-def _share(value: Any, total: Any) -> Cell:
-    return Cell(f"{value / total:.1%}")
+    records = [record(*row, lambda each, mean: f"{mean:.1%}" if each in SHARES else f"{mean:.1f}") for row in means]
+    records += [record(*row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for row in alone]
+    return table_of("What gives an image away: means, and how well each alone tells class and split", records)

@@ -12,8 +12,7 @@ from mri_robust.report.metrics import METRICS, SUBSETS, number
 
 STEPS = (0.005, 0.02, 0.05, 0.1, 0.2)
 """Sizes of a difference at which its colour deepens; under the first it counts as none."""
-SPEAKING = ("model", "class", "metric", "the study's row")
-"""Label columns whose texts say enough without their heading."""
+SPEAKING = ("model", "class", "metric", "the study's row")  # their texts say enough without the heading
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,9 @@ class Cell:
     """One field of a table.
 
     Attributes:
-        text: what it says.
-        below: a second line in small type: an interval, or how the study prints the row.
+        text, below: what it says, and in a second line its interval, or how the study prints the row.
         study: the study's number for the same; in brackets where it is not comparable.
-        sort: what it is sorted by; None comes last.
+        sort: what it is sorted by, where that is not its text.
         depth: of a difference, -4 to 4: its colour; None for other fields.
         link: the section of the page that it leads to.
     """
@@ -32,9 +30,15 @@ class Cell:
     text: str
     below: str = ""
     study: str = ""
-    sort: float | str | None = None
+    sort: float | None = None
     depth: int | None = None
     link: str = ""
+
+    def line(self, *, below: bool = True) -> str:
+        """Everything in one line: `value [interval] · study`."""
+        return (
+            self.text + (f" {self.below}" if below and self.below else "") + (f" · {self.study}" if self.study else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,9 @@ class Table:
     """A table.
 
     Attributes:
-        caption: what it is of.
+        caption, note: what it is of; what a reader must know, below it.
         heads: column headings, the first `texts` of them over texts, the others over numbers.
         rows: one cell per heading.
-        texts: how many columns hold text.
-        note: what a reader must know, below the table.
         metrics: the (metric, subset of the images) that it shows.
         folded: the page shows it on request.
     """
@@ -60,9 +62,30 @@ class Table:
     folded: bool = False
 
 
-def text(words: object, **more: Any) -> Cell:
-    """A cell of text, sorted by it."""
-    return Cell(str(words), **{"sort": str(words), **more})
+def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int = 1, note: str = "") -> Table:
+    """A table of records, heading -> cell or text, without the columns that hold nothing."""
+    cells = [{key: each if isinstance(each, Cell) else Cell(str(each)) for key, each in row.items()} for row in records]
+    heads = list(dict.fromkeys(key for row in cells for key in row))
+    kept = [head for head in heads if any(head in row and row[head].text for row in cells)]
+    rows = tuple(tuple(row.get(head, Cell("")) for head in kept) for row in cells)
+    return Table(caption, tuple(kept), rows, sum(head in kept for head in heads[:texts]), note)
+
+
+def labelled_table(
+    caption: str, labels: dict[str, list[Cell]], heads: Sequence[str], numbers: Sequence[tuple[Cell, ...]], **more: Any
+) -> Table:
+    """A table without the label columns that say nothing; what one says in every row stands in the caption.
+
+    Labels are heading -> one cell per row; `heads` and `numbers`, one tuple per row, the other columns.
+    """
+    kept = {head: cells for head, cells in labels.items() if len({cell.text for cell in cells}) > 1}
+    shared = [(head, cells[0].text) for head, cells in labels.items() if head not in kept and cells[0].text]
+    if not kept:
+        [(head, _), *shared] = shared or [(next(iter(labels)), "")]
+        kept = {head: labels[head]}
+    said = [words if head in SPEAKING else f"{head} {words}" for head, words in shared]
+    rows = tuple((*label, *line) for *label, line in zip(*kept.values(), numbers, strict=True))
+    return Table(capitalised(", ".join([caption, *said])), (*kept, *heads), rows, len(kept), **more)
 
 
 def comparable(weights: str) -> bool:
@@ -96,27 +119,6 @@ def difference_cell(value: float | None) -> Cell:
 def signed(value: float) -> str:
     """`+0.025` or `−0.025`."""
     return ("+" if value >= 0 else "") + number(value)
-
-
-def assemble(
-    caption: str,
-    labels: dict[str, list[Cell]],
-    heads: Sequence[str],
-    numbers: Sequence[tuple[Cell, ...]],
-    **more: Any,
-) -> Table:
-    """A table without the label columns that say nothing; what one says in every row stands in the caption."""
-    kept = {head: cells for head, cells in labels.items() if len({cell.text for cell in cells}) > 1}
-    shared = [(head, cells[0].text) for head, cells in labels.items() if head not in kept and cells[0].text]
-    if not kept:
-        kept = {head: labels[head] for head, _ in shared[:1]} or dict([*labels.items()][:1])
-        shared = shared[1:]
-    said = [
-        words if head in ("model", "class", "metric", "the study's row") else f"{head} {words}"
-        for head, words in shared
-    ]
-    rows = tuple((*label, *line) for *label, line in zip(*kept.values(), numbers, strict=True))
-    return Table(capitalised(", ".join([caption, *said])), (*kept, *heads), rows, len(kept), **more)
 
 
 def meanings(tables: Iterable[Table]) -> str:

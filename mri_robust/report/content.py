@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mri_robust.report.cells import Cell, Table, comparable, meanings, text
+from mri_robust.report.cells import Cell, Table, comparable, meanings, table_of
 from mri_robust.report.experiment import (
     Comparison,
     Description,
@@ -25,107 +23,75 @@ from mri_robust.study.threats import AI_ACT, NIST
 NOT_COMPARED = (
     "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
 )
-TITLES = {
-    "accuracy": "Accuracy over epsilon",
-    "artefacts": "Accuracy under MRI artefacts",
-    "curves": "Accuracy over the epochs of training",
-    "confusion": "Confusion matrices",
-    "roc": "ROC curves",
-    "extraction": "Copies over the number of queries",
-    "detectors": "What detectors catch",
-    "pruning": "Accuracy and attack success over pruned channels",
-    "gallery": "Test images under rising epsilon",
-    "sheet": "Images",
+CAPTIONS = {
+    **{"accuracy": "Accuracy over epsilon", "artefacts": "Accuracy under MRI artefacts"},
+    **{"curves": "Accuracy over the epochs of training", "confusion": "Confusion matrices", "roc": "ROC curves"},
+    **{"extraction": "Copies over the number of queries", "detectors": "What detectors catch"},
+    **{"pruning": "Accuracy and attack success over pruned channels", "gallery": "Test images under rising epsilon"},
+    **{"sheet": "Images"},
 }
-"""Name of a figure -> its caption."""
+"""Name of a figure -> what stands under it."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that was drawn: its name, protocol, caption, and path without an ending."""
+    """A figure that was drawn: its name, what stands under it, and its path without an ending."""
 
     name: str
-    protocol: str
+    caption: str
     path: Path
-
-    @property
-    def caption(self) -> str:
-        """What stands under it."""
-        return f"{TITLES.get(self.name, self.name)}, protocol {self.protocol}"
 
 
 class Section:
-    """One experiment of a report.
-
-    Args:
-        description: of the experiment.
-        results: the folder.
-    """
+    """One experiment of a report, by its description and the folder of its results."""
 
     def __init__(self, description: Description, results: ResultsFolder) -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
         self.faults: dict[str, str] = description["faults"]
+        self.threats: list[dict[str, Any]] = description["threats"]
         self.rows = prepare(results.table(self.name), description)
-        self.comparisons: list[Comparison] = comparisons(description, self.rows)
-        tables = [
-            comparison_table(self.comparisons, description["columns"] == "model"),
-            *experiment_tables(description, self.rows),
-        ]
-        tables.append(pairs_table(description, results.table("comparisons")))
-        self.tables = [table for table in tables if table is not None]
+        self.comparisons = comparisons(description, self.rows)
+        beside = comparison_table(self.comparisons, folded=description["columns"] == "model")
+        pairs = pairs_table(description, results.table("comparisons"))
+        found = [beside, *experiment_tables(description, self.rows), pairs]
+        self.tables = [table for table in found if table is not None]
 
     @property
-    def threats(self) -> list[str]:
+    def tests(self) -> list[str]:
         """Names of the threats that it tests."""
-        return [threat["name"] for threat in self.description["threats"]]
+        return [threat["name"] for threat in self.threats]
+
+    @property
+    def compared(self) -> list[tuple[float, Comparison]]:
+        """(distance to the study, number) of all that can be compared under protocol `paper`, the furthest first."""
+        found = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
+        return sorted(found, key=lambda pair: -pair[0])
 
     @property
     def notes(self) -> list[str]:
         """What stands below its tables: how close to the study, what is not compared, what the metrics mean."""
-        unlike = not all(comparable(weights) for weights in self.rows["weights"]) and self.comparisons
-        return [note for note in (self.distance, NOT_COMPARED if unlike else "", meanings(self.tables)) if note]
+        notes = []
+        if self.compared:
+            far, each = self.compared[0]
+            counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
+            where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
+            notes.append(f"Protocol paper against the study: {counted} ({where}).")
+        if self.comparisons and not all(map(comparable, self.rows["weights"])):
+            notes.append(NOT_COMPARED)
+        return [note for note in (*notes, meanings(self.tables)) if note]
 
     @property
-    def compared(self) -> list[Comparison]:
-        """The numbers measured under protocol `paper` by models that started as the study's did, the furthest first."""
-        return sorted((each for each in self.comparisons if each.distance is not None), key=lambda each: -_far(each))
-
-    @property
-    def distance(self) -> str:
-        """How close protocol `paper` comes to the study, in words; empty where it was not run."""
-        if not self.compared:
-            return ""
-        far = self.compared[0]
-        return (
-            f"Protocol paper against the study: mean distance {self.mean_distance:.3f} over {len(self.compared)} numbers, "
-            f"largest {_far(far):.3f} ({far.place}: {far.study:.2f} in the study, {far.ours['paper']['value']:.3f} here)."
-        )
-
-    @property
-    def mean_distance(self) -> float:
-        """Mean of |ours under `paper` - the study's|; there is a number."""
-        return sum(map(_far, self.compared)) / len(self.compared)
-
-    def select(self, metric: str, protocol: str = "sound", **columns: Any) -> Any:
-        """The rows of one metric over all test images under a protocol; `columns` say more, `label` the class."""
-        rows = self.rows
-        asked = {"metric": metric, "protocol": protocol, "subset": "all", "class": columns.pop("label", ""), **columns}
-        for name, value in asked.items():
-            if name not in rows:
-                return rows.iloc[:0]
-            rows = rows[rows[name].astype(str) == str(value)]
-        return rows
+    def mean_distance(self) -> str:
+        """Of what can be compared."""
+        return f"{sum(far for far, _ in self.compared) / len(self.compared):.3f}" if self.compared else "–"
 
 
 class Report:
     """Everything that a report says of a results folder.
 
-    Args:
-        folder: where a finished run lies.
-
     Raises:
-        UserError: the folder holds no finished run.
+        UserError: the folder holds no finished run, or a file of it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -134,98 +100,74 @@ class Report:
         self.certificate = self.results.json("crosscheck")
         self.sections = [Section(each, self.results) for each in self.run["experiments"]]
         self.data: dict[str, Any] = next(iter(self.run["data"].values()))
+        failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
+        self.warnings = [*self.run["warnings"], *failed]
 
-    @cached_property
+    @property
     def closeness(self) -> Table | None:
         """One row per experiment: how far protocol `paper` comes to the study's numbers; None where it was not run."""
         if "paper" not in self.run["protocols"]:
             return None
-        rows = []
+        records = []
         for each in self.sections:
-            far = [Cell("–"), Cell("–")]
-            if each.compared:
-                distance = _far(each.compared[0])
-                far = [
-                    Cell(f"{each.mean_distance:.3f}", sort=each.mean_distance),
-                    Cell(f"{distance:.3f}", each.compared[0].place, sort=distance),
-                ]
-            printed = [found for found in each.comparisons if "paper" in found.ours]
-            counts = [Cell(str(len(found)), sort=len(found)) for found in (printed, each.compared)]
-            rows.append((text(each.title, link=each.name), text(each.reference), *counts, *far))
-        heads = ("experiment", "in the study", "its numbers", "compared", "mean distance", "largest distance")
-        return Table("Distance to the study's numbers", heads, tuple(rows), 2)
+            far, where = each.compared[0] if each.compared else (None, None)
+            record = {"experiment": Cell(each.title, link=each.name), "in the study": each.reference}
+            record["its numbers"] = sum("paper" in number.ours for number in each.comparisons)
+            record |= {"compared": len(each.compared), "mean distance": each.mean_distance}
+            largest = Cell("–") if where is None else Cell(f"{far:.3f}", where.place, sort=far)
+            records.append({**record, "largest distance": largest})
+        return table_of("Distance to the study's numbers", records, 2)
 
-    @cached_property
+    @property
     def threats(self) -> Table:
         """One row per experiment and threat that it tests."""
-        rows = tuple(
-            (
-                text(each.title, link=each.name),
-                text("defence" if threat["defence"] else "attacker"),
-                text(threat["attacker"]),
-                text(threat["ai_act"]),
-                text(threat["nist"], below=f"section {NIST.get(threat['nist'], '?')}"),
+        records = []
+        for section, threat in ((each, threat) for each in self.sections for threat in each.threats):
+            record = {"experiment": Cell(section.title, link=section.name)}
+            record |= {"role": Cell("defence" if threat["defence"] else "attacker")}
+            record |= {"what it does": Cell(threat["attacker"]), "AI Act, Article 15(5)": Cell(threat["ai_act"])}
+            records.append(
+                {**record, "NIST AI 100-2": Cell(threat["nist"], f"section {NIST.get(threat['nist'], '?')}")}
             )
-            for each in self.sections
-            for threat in each.description["threats"]
-        )
-        heads = ("experiment", "role", "what it does", "AI Act, Article 15(5)", "NIST AI 100-2")
-        return Table("Experiments of this run", heads, rows, len(heads))
+        return table_of("Experiments of this run", records, 5)
 
     @property
     def untested(self) -> list[tuple[str, str]]:
         """(source, what of it no experiment of the run tests)."""
-        tested = [threat for each in self.sections for threat in each.description["threats"]]
-        law = [f"{name} ({words})" for name, words in AI_ACT.items() if name not in {each["ai_act"] for each in tested}]
-        kinds = {each["nist"] for each in tested}
-        nist = [f"{name} (section {place})" for name, place in NIST.items() if name not in kinds]
-        return [(source, "; ".join(left)) for source, left in (("Article 15(5)", law), ("NIST AI 100-2", nist)) if left]
+        tested = {threat[key] for each in self.sections for threat in each.threats for key in ("ai_act", "nist")}
+        law = "; ".join(f"{name} ({words})" for name, words in AI_ACT.items() if name not in tested)
+        nist = "; ".join(f"{name} (section {place})" for name, place in NIST.items() if name not in tested)
+        return [(source, left) for source, left in (("Article 15(5)", law), ("NIST AI 100-2", nist)) if left]
 
-    @cached_property
+    @property
     def sanity(self) -> Table | None:
         """One row per check and one column per model, and below what tripped; None where no model was checked."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        several = {name: len(self.run[f"{name}s"]) > 1 for name in ("protocol", "seed")}
+        several = [name for name in ("protocol", "seed") if len(self.run[f"{name}s"]) > 1]
+        records: dict[str, dict[str, str]] = {}
+        tripped = []
         for each in self.run["findings"]:
-            more = (f"{name} {each[name]}" for name in several if several[name])
-            found.setdefault(", ".join([model_title(each["model"]), *more]), {})[each["check"]] = each
-        if not found:
-            return None
-        checks = list(dict.fromkeys(check for findings in found.values() for check in findings))
-        rows = tuple(
-            (text(check.replace("-", " ")), *(text(_verdict(findings.get(check))) for findings in found.values()))
-            for check in checks
-        )
-        asked = sum(map(len, found.values()))
-        tripped = [
-            f"{model}: {each['message']}."
-            for model, of_model in found.items()
-            for each in of_model.values()
-            if each["tripped"]
-        ]
+            model = ", ".join([model_title(each["model"]), *(f"{name} {each[name]}" for name in several)])
+            record = records.setdefault(each["check"], {"check": each["check"].replace("-", " ")})
+            record[model] = "WARNING" if each["tripped"] else "passed"
+            tripped += [f"{model}: {each['message']}."] if each["tripped"] else []
+        asked = sum(len(record) - 1 for record in records.values())
         caption = f"{len(tripped)} of {asked} checks tripped" if tripped else f"All {asked} checks passed"
-        return Table(caption, ("check", *found), rows, 1 + len(found), " ".join(tripped))
+        return table_of(caption, list(records.values()), asked, " ".join(tripped)) if records else None
 
     @property
     def certified(self) -> Table:
         """One row per attack and pair of engines that was cross-checked."""
-        return certificate_table(self.certificate["comparisons"], self.certificate["images"])
-
-    @property
-    def warnings(self) -> list[str]:
-        """What must be known before any number."""
-        failed = [
-            f"a measurement failed and its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"])
-        ]
-        return [*self.run["warnings"], *failed]
+        return certificate_table(self.certificate["comparisons"], f"Cross-check on {self.certificate['images']} images")
 
     @property
     def provenance(self) -> list[tuple[str, list[str]]]:
         """(what, its lines) of everything that decided the numbers."""
         run, machine = self.run, self.run["machine"]
+        data = "{name}, {}: {train} training, {test} test images, digest {digest}"
+        counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
         return [
             ("Command", [run["command"]]),
-            ("Data", [self._data(channels, facts) for channels, facts in run["data"].items()]),
+            ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
             (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),
             ("Protocols", [", ".join(run["protocols"])]),
             ("Seeds", [", ".join(map(str, run["seeds"]))]),
@@ -233,73 +175,32 @@ class Report:
             ("First weights", [run["weights"] or "random"]),
             ("Device", [f"{machine['device_name']}, {machine['threads']} threads, training in {machine['precision']}"]),
             ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),
-            (
-                "Time",
-                [
-                    f"{run['seconds']} seconds; {run['computed']} evaluations computed, {run['reused']} read from earlier runs"
-                ],
-            ),
+            ("Time", [f"{run['seconds']} seconds; {counted}"]),
         ]
 
-    @staticmethod
-    def _data(channels: str, facts: dict[str, Any]) -> str:
-        return f"{facts['name']}, {channels}: {facts['train']} training, {facts['test']} test images, digest {facts['digest']}"
-
     def draw(self) -> dict[str, list[Picture]]:
-        """Draw every figure into `figures/`, as PNG and SVG; experiment -> its pictures, both protocols of one together."""
+        """Draw every figure into `figures/`, as PNG and SVG; experiment -> pictures, both protocols of one together."""
         from mri_robust.report.figures import KINDS, draw_all, save
 
         drawn: dict[str, list[Picture]] = {}
-        order = list(KINDS)
         for each in self.sections:
-            pictures = drawn.setdefault(each.name, [])
+            found = []
             for protocol in dict.fromkeys(each.rows["protocol"]):
                 for name, figure in draw_all(self.results, dict(each.description), protocol).items():
                     path = self.results.path / "figures" / f"{each.name}-{protocol}-{name}"
                     save(figure, path)
-                    pictures.append(Picture(name, protocol, path))
-            pictures.sort(key=lambda picture: order.index(picture.name))
+                    found.append(Picture(name, f"{CAPTIONS.get(name, name)}, protocol {protocol}", path))
+            drawn[each.name] = sorted(found, key=lambda picture: list(KINDS).index(picture.name))
         return drawn
 
-    def galleries(self) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-        """(heading, model, strips) of the pictures under rising epsilon, of the first seed."""
-        for labels, strips in self.results.artefacts("gallery", seed=self.run["seeds"][0]):
-            yield f"{labels['experiment'].upper()}, {labels['protocol']}", model_title(labels["model"]), strips
 
-
-def certificate_table(compared: list[dict[str, Any]], images: int | None = None) -> Table:
+def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:
     """The comparisons of a cross-check: one row per attack and pair of engines."""
-    rows = tuple(
-        (
-            text(row["attack"]),
-            text(f"{row['engine']}, {row['other']}"),
-            Cell(f"{row['bit_identical']:.1%}", sort=row["bit_identical"]),
-            Cell(
-                "not a number" if row["max_difference"] is None else f"{row['max_difference']:.1e}",
-                sort=row["max_difference"],
-            ),
-            Cell(f"{row['equal_predictions']:.1%}", sort=row["equal_predictions"]),
-            Cell(str(row["success_differs"]), sort=row["success_differs"]),
-            Cell(f"{row['bound']:g}", sort=row["bound"]),
-            text("passed" if row["passed"] else "FAILED"),
-        )
-        for row in compared
-    )
-    heads = (
-        "attack",
-        "engines",
-        "bit-identical",
-        "largest difference",
-        "equal predictions",
-        "success differs",
-        "bound",
-    )
-    return Table(f"Cross-check on {images} images" if images else "Cross-check", (*heads, "verdict"), rows, 2)
-
-
-def _far(comparison: Comparison) -> float:
-    return comparison.distance or 0.0
-
-
-def _verdict(finding: dict[str, Any] | None) -> str:
-    return "–" if finding is None else "WARNING" if finding["tripped"] else "passed"
+    records = []
+    for row in compared:
+        largest = "not a number" if row["max_difference"] is None else f"{row['max_difference']:.1e}"
+        record = {"attack": row["attack"], "engines": f"{row['engine']}, {row['other']}"}
+        record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
+        record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
+        records.append({**record, "bound": f"{row['bound']:g}", "verdict": "passed" if row["passed"] else "FAILED"})
+    return table_of(caption, records, 2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,13 +11,12 @@ import pandas as pd
 from mri_robust.report.cells import (
     Cell,
     Table,
-    assemble,
     comparable,
     difference_cell,
+    labelled_table,
     measured_cell,
     signed,
     study_text,
-    text,
 )
 from mri_robust.report.metrics import SUBSETS, column_heading, column_order, in_255ths, metric, model_title
 
@@ -28,37 +27,42 @@ SIZES = ("attack", "epsilon", "alpha", "steps", "after", "severity")
 """Factors that together name an attack with an epsilon."""
 USUAL = 4 / 255
 """The epsilon at which models are compared in pairs, or that nearest to it."""
+PAIRS = (
+    "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
+    "one of them gets right; McNemar's exact test, of the first seed. comparisons.csv has every pair and epsilon."
+)
 
 Description = Mapping[str, Any]
 """What `run.json` says of an experiment."""
+Record = dict[str, Any]  # see `measured`
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A number of the study and ours.
+    """A number of the study beside ours under each protocol.
 
-    Attributes:
-        labels: heading -> text of what names it; texts may be empty.
-        study: the study's number.
-        comparable: our model started from the same weights as the study's.
-        ours: protocol -> our number as a record of `measured`.
+    `labels` are heading -> text of what names it; it is `comparable` where our model started from the study's weights.
     """
 
     labels: dict[str, str]
     study: float
     comparable: bool
-    ours: dict[str, dict[str, Any]] = field(repr=False)
+    ours: dict[str, Record]
 
     @property
     def place(self) -> str:
         """Where it stands in the study, in words."""
         return ", ".join(text for text in self.labels.values() if text)
 
+    def value(self, protocol: str) -> float | None:
+        """Our number under a protocol, where it was run."""
+        return self.ours[protocol]["value"] if protocol in self.ours else None
+
     @property
-    def distance(self) -> float | None:
-        """|ours under protocol `paper` - the study's|; None where that is not to be compared."""
-        paper = self.ours.get("paper")
-        return abs(paper["value"] - self.study) if paper and self.comparable else None
+    def gap(self) -> float | None:
+        """Ours under protocol `paper` minus the study's; None where that is not to be compared."""
+        paper = self.value("paper")
+        return None if paper is None or not self.comparable else paper - self.study
 
 
 def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
@@ -67,15 +71,13 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     Points of curves go, but for the last epoch's accuracy on the training images. `printed` is put on all numbers of
     the row that the study prints; `label` names the attack with its sizes.
     """
-    rows = table.copy()
-    for name in (*description["row_key"], *SIZES, *CURVES, "printed", "class", "weights"):
-        rows[name] = rows[name] if name in rows else ""
-    for name in set(rows) - set(NUMBERS):
-        rows[name] = rows[name].astype(object).where(rows[name].notna(), "")
-    rows[list(NUMBERS)] = rows[list(NUMBERS)].apply(pd.to_numeric)
+    key = ["protocol", *(name for name in description["row_key"] if name != "class")]
+    rows = _with(table, *key, *SIZES, *CURVES, "printed", "class", "weights", "seed")
+    factors = [str(name) for name in rows if name not in NUMBERS]
+    rows = rows.astype(dict.fromkeys(factors, object))
+    rows[factors] = rows[factors].where(rows[factors].notna(), "")
     rows = rows[rows["value"].notna() & rows["subset"].isin(SUBSETS)]
     rows = rows[(rows["subset"] == "all") | (rows["metric"] == "accuracy")]
-    key = ["protocol", *(name for name in description["row_key"] if name != "class")]
     epoch = pd.to_numeric(rows["epoch"], errors="coerce")
     last = epoch == epoch.groupby([rows[name] for name in ("model", "seed", *key)], sort=False).transform("max")
     on_curve = (rows[list(CURVES)] != "").any(axis=1)
@@ -86,7 +88,7 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     printed = rows["printed"].map(plain_text)
     rows = rows.assign(printed=printed.groupby([rows[name] for name in key], sort=False).transform("max"))
     several = rows["after"].replace("", None).nunique() > 1
-    return rows.assign(label=[attack_text(row, several) for row in rows[list(SIZES)].to_dict("records")])
+    return rows.assign(label=[attack_text(*sizes, told=several) for sizes in _values(rows, *SIZES)])
 
 
 def plain_text(value: Any) -> str:
@@ -94,42 +96,33 @@ def plain_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def attack_text(row: Mapping[str, Any], after: bool = False) -> str:
-    """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; with `after` also the last attack of a worst case."""
-    name, epsilon, alpha, steps = (row[column] for column in SIZES[:4])
+def attack_text(
+    name: str, epsilon: Any, alpha: Any = "", steps: Any = "", after: str = "", severity: Any = "", *, told: bool = True
+) -> str:
+    """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; "" for what does not apply, `after` where it is told."""
     if name == "none":
         return "clean"
-    words = f"{name} {in_255ths(epsilon)}" if epsilon != "" else str(name)
-    if steps != "":
-        words += f", {steps} × {in_255ths(alpha)}" if alpha != "" else f", {steps} steps"
-    words += f", severity {plain_text(row['severity'])}" if row["severity"] != "" else ""
-    return words + (f", after {row['after']}" if after and row["after"] != "" else "")
+    parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
+    parts += [f"{steps} × {in_255ths(alpha)}" if alpha != "" else f"{steps} steps"] if steps != "" else []
+    parts += [f"severity {plain_text(severity)}"] if severity != "" else []
+    return ", ".join([*parts, *([f"after {after}"] if told and after else [])])
 
 
-def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[dict[str, Any]]:
+def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     """One record per combination of the columns `by`, in table order, over the seeds.
 
-    Beside them `value` (the mean), `spread` (the standard deviation, NaN for one seed), `low`, `high` (mean of the
-    bounds, NaN where one is missing), `study`, `weights`.
+    `value` is the mean, `spread` the standard deviation, `low` and `high` the mean bounds; NaN where there is none.
 
     Raises:
         ValueError: `by` does not tell rows apart, so that a mean would mix numbers of different things.
     """
     if rows.duplicated([*by, "seed"]).any():
         raise ValueError(f"the row_key of experiment '{rows['experiment'].iloc[0]}' does not tell its rows apart")
-
-    def whole(bounds: pd.Series) -> float:
-        return float(bounds.mean(skipna=False))
-
-    found = rows.groupby(list(by), sort=False).agg(
-        value=("value", "mean"),
-        spread=("value", "std"),
-        low=("ci_low", whole),
-        high=("ci_high", whole),
-        study=("paper", "first"),
-        weights=("weights", "first"),
-    )
-    records: list[dict[str, Any]] = found.reset_index().to_dict("records")
+    rows = rows.assign(spread=rows["value"], bounded=rows["ci_low"].notna())
+    how = {"value": "mean", "spread": "std", "ci_low": "mean", "ci_high": "mean", "bounded": "all"}
+    found = rows.groupby(list(by), sort=False).agg({**how, "paper": "first", "weights": "first"})
+    found[["low", "high"]] = found[["ci_low", "ci_high"]].where(found["bounded"])
+    records: list[Any] = found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
     return records
 
 
@@ -140,20 +133,18 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     come after.
     """
     overall, found = rows[rows["class"] == ""], []
-    shown = sorted({*zip(overall["metric"], overall["subset"], strict=True)}, key=column_order)
     if description["columns"] == "model" and overall["model"].nunique() > 1:
-        for name, subset in shown:
+        for name, subset in _metrics(overall):
             part = overall[(overall["metric"] == name) & (overall["subset"] == subset)]
             heads = {model: (model_title(model), metric(name).digits) for model in ordered(part["model"], description)}
-            line = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
-            part = part.assign(column=part["model"], line=_codes(line))
+            key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
+            part = part.assign(column=part["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
             found.append(_grid(part, description, heads, column_heading(name, subset), [(name, subset)]))
     elif len(overall):
-        found.append(_by_metric(overall, description, shown, "Overall"))
-    labelled = rows[(rows["class"] != "") & (rows["subset"] == "all")]
-    if "class" in description["row_key"] and len(labelled):
-        shown = sorted({(name, "all") for name in labelled["metric"]}, key=column_order)
-        found.append(_by_metric(labelled, description, shown, "By class", folded=bool(found)))
+        found.append(_by_metric(overall, description, "Overall"))
+    of_classes = rows[(rows["class"] != "") & (rows["subset"] == "all")]
+    if "class" in description["row_key"] and len(of_classes):
+        found.append(_by_metric(of_classes, description, "By class", folded=bool(found)))
     return found
 
 
@@ -166,13 +157,9 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
     studied = rows[rows["paper"].notna()]
     if studied.empty:
         return []
-    keys = (
-        ["printed"]
-        if (studied["printed"] != "").any()
-        else [name for name in description["row_key"] if name != "class"]
-    )
-    keys = ["model", *keys, "class", "metric"]
-    found: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {key: {} for key in _values(studied, *keys)}
+    own = [name for name in description["row_key"] if name != "class"]
+    keys = ["model", *(["printed"] if studied["printed"].any() else own), "class", "metric"]
+    found: dict[tuple[Any, ...], dict[str, Record]] = {key: {} for key in _values(studied, *keys)}
     for record in measured(rows[[key in found for key in _values(rows, *keys)]], [*keys, "protocol"]):
         found[tuple(record[name] for name in keys)][record["protocol"]] = record
     return [
@@ -189,76 +176,67 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
 def comparison_table(found: list[Comparison], folded: bool = False) -> Table | None:
     """One row per number of the study, with ours under either protocol that was run; None where it printed none.
 
-    Args:
-        found: see `comparisons`.
-        folded: whether the other tables say as much where one protocol was run.
+    `folded` says that the other tables hold as much where protocol `paper` was not run.
     """
     if not found:
         return None
-    protocols = [name for name in ("paper", "sound") if any(name in each.ours for each in found)]
-    heads = ["study", *protocols, *(["paper − study"] if "paper" in protocols else [])]
-    heads += ["sound − paper"] if len(protocols) == 2 else []
-    lines = []
+    records = []
     for each in found:
-        paper, sound = (each.ours[name]["value"] if name in each.ours else None for name in ("paper", "sound"))
-        gap = None if paper is None or not each.comparable else paper - each.study
-        change = None if paper is None or sound is None else sound - paper
-        ours = [measured_cell({**each.ours[name], "study": None} if name in each.ours else None) for name in protocols]
-        differences = [difference_cell(gap), difference_cell(change)][: len(heads) - 1 - len(protocols)]
-        lines.append((Cell(study_text(each.study, each.comparable), sort=each.study), *ours, *differences))
-    labels = {head: [text(each.labels[head]) for each in found] for head in found[0].labels}
+        paper, sound = each.value("paper"), each.value("sound")
+        ours = {name: {**record, "study": None} for name, record in each.ours.items()}
+        record = {"study": Cell(study_text(each.study, each.comparable), sort=each.study)}
+        record |= {"paper": measured_cell(ours.get("paper")), "paper − study": difference_cell(each.gap)}
+        record |= {"sound": measured_cell(ours.get("sound"))}
+        record["sound − paper"] = difference_cell(None if paper is None or sound is None else sound - paper)
+        records.append(record)
+    heads = [head for head in records[0] if any(record[head].text != "–" for record in records)]
+    labels = {head: [Cell(each.labels[head]) for each in found] for head in found[0].labels}
     if any(cell.text for cell in labels["class"]):
-        labels["class"] = [text(cell.text or "all classes") for cell in labels["class"]]
-    return assemble("The study beside ours", labels, heads, lines, folded=folded and heads == ["study", "sound"])
+        labels["class"] = [Cell(cell.text or "all classes") for cell in labels["class"]]
+    lines = [tuple(record[head] for head in heads) for record in records]
+    return labelled_table("The study beside ours", labels, heads, lines, folded=folded and "paper" not in heads)
 
 
 def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
-    """One row per pair of models on the same images, at 4/255 or the epsilon nearest to it; None where there is none."""
-    if not len(table):
-        return None
-    rows = prepare(
-        table.assign(value=table["difference"], paper=None, subset="all", seed=0), {**description, "row_key": ()}
-    )
-    rows = rows[(rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy") & (rows["epsilon"] != "")]
-    gap = (pd.to_numeric(rows["epsilon"]) - USUAL).abs()
-    rows = rows[(rows["attack"] != "none") & (gap <= gap[rows["attack"] != "none"].min() + 1e-9)]
+    """One row per pair of models on the same images, at 4/255 or the epsilon nearest; None where there is none."""
+    rows = _with(table, "experiment", "protocol", "metric", *SIZES)
+    own = (rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")
+    rows = rows[own & (rows["attack"] != "none")]
+    away = (pd.to_numeric(rows["epsilon"]) - USUAL).abs()
+    rows = rows[away <= away.min() + 1e-9].astype(dict.fromkeys(SIZES, object))
     if rows.empty:
         return None
+    sizes = rows[list(SIZES)].where(rows[list(SIZES)].notna(), "")
+    rows = rows.assign(label=[attack_text(*each) for each in _values(sizes, *SIZES)])
     names = ("label", "protocol", "model", "other")
-    labels = {_head(name): [text(_label(name, value)) for value in rows[name]] for name in names}
-    numbers = [
-        (
-            Cell(signed(row["value"]), f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]", sort=row["value"]),
-            *(Cell(str(row[name]), sort=row[name]) for name in ("only_model", "only_other")),
-            Cell(f"{row['p_mcnemar']:.1g}", sort=row["p_mcnemar"]),
+    labels = {_head(name): [Cell(_label(name, each)) for each in rows[name]] for name in names}
+    numbers = []
+    for row in rows.to_dict("records"):
+        gap, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
+        counts = (Cell(str(row[name])) for name in ("only_model", "only_other"))
+        numbers.append(
+            (Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *counts, Cell(f"{row['p_mcnemar']:.1g}"))
         )
-        for row in rows.to_dict("records")
-    ]
-    note = (
-        "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
-        "one of them gets right; McNemar's exact test, of the first seed. comparisons.csv has every pair and epsilon."
-    )
     heads = ["difference", "only model", "only other", "McNemar p"]
-    return assemble("Pairs of models on the same images", labels, heads, numbers, note=note, folded=True)
+    return labelled_table("Pairs of models on the same images", labels, heads, numbers, note=PAIRS, folded=True)
 
 
 def ordered(models: Iterable[str], description: Description) -> list[str]:
     """Models in the study's order, then those that it lacks."""
-    present = list(dict.fromkeys(models))
-    known = [name for name in description["models"] if name in present]
-    return [*known, *(name for name in present if name not in known)]
+    known = list(description["models"])
+    return sorted(dict.fromkeys(models), key=lambda model: known.index(model) if model in known else len(known))
 
 
-def _by_metric(
-    rows: pd.DataFrame, description: Description, shown: list[tuple[str, str]], caption: str, folded: bool = False
-) -> Table:
-    heads = {
-        column_heading(name, subset): (column_heading(name, subset), metric(name).digits) for name, subset in shown
-    }
-    column = [column_heading(*key) for key in _values(rows, "metric", "subset")]
-    line = _codes(_values(rows, "model", *description["row_key"]))
-    rows = rows.assign(column=column, line=line)
-    return _grid(rows, description, heads, caption, shown, model=True, folded=folded)
+def _metrics(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    return sorted(set(_values(rows, "metric", "subset")), key=column_order)
+
+
+def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
+    shown = _metrics(rows)
+    heads = {column_heading(*each): (column_heading(*each), metric(each[0]).digits) for each in shown}
+    column = [column_heading(*each) for each in _values(rows, "metric", "subset")]
+    line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
+    return _grid(rows.assign(column=column, line=line), description, heads, caption, shown, model=True, folded=folded)
 
 
 def _grid(
@@ -271,45 +249,35 @@ def _grid(
     model: bool = False,
     folded: bool = False,
 ) -> Table:
-    """One row per `line` and protocol, one column per `column`.
+    """One row per `line` and protocol, named by the experiment's row_key, with `model` also by the model.
 
-    Args:
-        rows: prepared, with both.
-        description: names the rows.
-        columns: column -> its heading, and digits of its numbers.
-        caption, metrics: see `Table`.
-        model: whether the model names rows.
-        folded: see `Table`.
+    One column per `column` of the rows: `columns` says column -> (heading, digits of its numbers).
     """
     sizes = "epsilon" in description["row_key"]
     names = [name for name in description["row_key"] if not sizes or name not in SIZES]
     names = [*(["model"] if model else []), *(["label"] if sizes else []), *names, "protocol"]
-    found = {
-        (each["line"], each["protocol"], each["column"]): each
-        for each in measured(rows, ["line", "protocol", "column"])
-    }
+    by = ["line", "protocol", "column"]
+    found = {tuple(each[name] for name in by): each for each in measured(rows, by)}
+    places = {name: place for place, name in enumerate(dict.fromkeys(rows["protocol"]))}
+    parts = sorted(rows.groupby(["line", "protocol"], sort=False), key=lambda part: (part[0][0], places[part[0][1]]))
     labels: dict[str, list[Cell]] = {_head(name): [] for name in names}
     numbers = []
-    for line, own in rows.groupby("line", sort=False):
-        for protocol in dict.fromkeys(rows["protocol"]):
-            part = own[own["protocol"] == protocol]
-            if len(part):
-                for place, name in enumerate(names):
-                    printed = "" if place else part["printed"].iloc[0]
-                    labels[_head(name)].append(_label_cell(name, part, printed))
-                entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
-                numbers.append(tuple(measured_cell(entry, digits, "") for entry, digits in entries))
+    for (line, protocol), part in parts:
+        for place, name in enumerate(names):
+            printed = "" if place else part["printed"].iloc[0]
+            labels[_head(name)].append(_label_cell(name, part, printed))
+        entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
+        numbers.append(tuple(measured_cell(entry, digits, "") for entry, digits in entries))
     heads = [head for head, _ in columns.values()]
-    return assemble(caption, labels, heads, numbers, metrics=tuple(metrics), folded=folded)
+    return labelled_table(caption, labels, heads, numbers, metrics=tuple(metrics), folded=folded)
 
 
-def _label_cell(name: str, rows: pd.DataFrame, printed: str = "") -> Cell:
+def _label_cell(name: str, rows: pd.DataFrame, printed: str) -> Cell:
     """What names a line: the study attacked its models differently in some that it prints as one."""
     words = [_label(name, value) for value in rows[name].unique()]
     value = rows["epsilon" if name == "label" else name].iloc[0]
-    sort = float(value) if isinstance(value, int | float) else words[0] or None
     said = words[0] + (" (models differ)" if len(words) > 1 else "")
-    return Cell(said, f"printed {printed}" if printed else "", sort=sort)
+    return Cell(said, f"printed {printed}" if printed else "", sort=value if isinstance(value, int | float) else None)
 
 
 def _head(name: str) -> str:
@@ -317,14 +285,15 @@ def _head(name: str) -> str:
 
 
 def _label(name: str, value: Any) -> str:
-    titles = {"model": model_title, "other": model_title, "start": model_title}
-    named: dict[str, Callable[[Any], str]] = {**titles, "metric": lambda each: metric(each).heading}
-    return named.get(name, plain_text)(value)
+    if name in ("model", "other", "start"):
+        return model_title(value)
+    return metric(value).heading if name == "metric" else plain_text(value)
+
+
+def _with(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The table, with empty columns where it lacks some of these."""
+    return table.reindex(columns=list(dict.fromkeys([*table, *names])))
 
 
 def _values(rows: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
     return list(zip(*(rows[name] for name in names), strict=True))
-
-
-def _codes(values: list[Any]) -> Any:
-    return pd.factorize(pd.Series(values, dtype=object))[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mri_robust.report.cells import Table
 from mri_robust.report.content import Picture, Report, Section
@@ -11,7 +12,7 @@ from mri_robust.report.summary import verdicts
 
 def report_markdown(report: Report, pictures: dict[str, list[Picture]]) -> str:
     """The report, with links to its pictures."""
-    run, data = report.run, report.data
+    run, data, certificate = report.run, report.data, report.certificate
     parts = [
         "# Adversarial robustness report",
         f"Data {_escape(data['name'])} ({data['train']} training, {data['test']} test images), scale {run['scale']}, "
@@ -27,7 +28,7 @@ def report_markdown(report: Report, pictures: dict[str, list[Picture]]) -> str:
     parts += ["## Threat map", table_markdown(report.threats)]
     parts += [f"Not tested in this run of {source}: {left}." for source, left in report.untested]
     parts += ["## Sanity checks", table_markdown(report.sanity)] if report.sanity else []
-    parts += ["## Cross-check", f"{report.certificate['verdict']}.", table_markdown(report.certified), "## Provenance"]
+    parts += ["## Cross-check", f"{certificate['verdict']}.", table_markdown(report.certified), "## Provenance"]
     parts.append("\n".join(f"- {name}: {_escape('; '.join(lines))}" for name, lines in report.provenance))
     return "\n\n".join(parts) + "\n"
 
@@ -35,29 +36,19 @@ def report_markdown(report: Report, pictures: dict[str, list[Picture]]) -> str:
 def table_markdown(table: Table) -> str:
     """A table under its caption: `value [interval] · study`."""
     ruler = "|" + "".join("---|" if place < table.texts else "---:|" for place in range(len(table.heads)))
-    cells = (
-        [
-            cell.text + (f" {cell.below}" if cell.below else "") + (f" · {cell.study}" if cell.study else "")
-            for cell in row
-        ]
-        for row in table.rows
-    )
-    lines = "\n".join([_row(table.heads), ruler, *map(_row, cells)])
+    lines = "\n".join([_row(table.heads), ruler, *(_row([cell.line() for cell in row]) for row in table.rows)])
     return f"**{_escape(table.caption)}**\n\n{lines}" + (f"\n\n{_escape(table.note)}" if table.note else "")
 
 
 def _section(section: Section, pictures: list[Picture]) -> list[str]:
     faults = [f"- `{name}`: {meaning}" for name, meaning in section.faults.items()]
-    return [
-        f"## {_escape(section.title)} ({_escape(section.reference)})",
-        *map(table_markdown, section.tables),
-        *map(_escape, section.notes),
-        *(f"![{picture.caption}](figures/{picture.path.name}.png)" for picture in pictures),
-        *(["What separates the protocols:\n\n" + "\n".join(faults)] if faults else []),
-    ]
+    told = ["What separates the protocols:\n\n" + "\n".join(faults)] if faults else []
+    shown = [f"![{picture.caption}](figures/{picture.path.name}.png)" for picture in pictures]
+    heading = f"## {_escape(section.title)} ({_escape(section.reference)})"
+    return [heading, *map(table_markdown, section.tables), *map(_escape, section.notes), *shown, *told]
 
 
-def _row(cells: list[str] | tuple[str, ...]) -> str:
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(_escape, cells)) + " |"
 
 

@@ -21,16 +21,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown.
-
-    Attributes:
-        heading: of its column.
-        meaning: one line, for those that the heading does not explain.
-        digits: after the point.
-    """
+    """How a metric is shown: the heading of its column, what it means in one line, and digits after the point."""
 
     heading: str
-    meaning: str = ""
+    meaning: str
     digits: int = 3
 
 
@@ -51,32 +45,22 @@ METRICS = {
     "fidelity": Metric("fidelity", "share of the test images on which the copy and the model agree"),
     "right_answers": Metric("right answers", "share of the queries whose answer names the class that the model gives"),
     "fidelity_gap": Metric(
-        "ours − ART's",
-        "fidelity of the copy made by our own code minus that of ART's on the same queries, in another order; at most "
-        ".1 where both have learned",
+        "ours − ART's", "fidelity by our code minus that by ART's; at most .1 where both have learned"
     ),
     "pruned": Metric("pruned", "share of the channels of the last convolution that were removed"),
     "removed": Metric("removed", "share of the training images that were left out"),
-    "epochs_to_90": Metric("epochs to 90 %", "epochs until 90 % of the test images were right", digits=0),
+    "epochs_to_90": Metric("epochs to 90 %", "epochs until 90 % of the test images were right", 0),
     "recognised": Metric("recognised", "share of the images whose class a second model names"),
     "confidence": Metric("confidence", "probability of the class under the model"),
-    "second_confidence": Metric(
-        "2nd model's", "the same under a model of another architecture and other first weights"
-    ),
+    "second_confidence": Metric("2nd model's", "confidence of a model of another architecture and other first weights"),
     "nearest_ssim": Metric(
-        "SSIM, nearest",
-        "similarity to the most similar training image of the class; near 1, and nearer than test images, if it showed "
-        "a patient",
+        "SSIM, nearest", "similarity to the most similar training image; near 1 if it showed a patient"
     ),
     "mean_ssim": Metric("SSIM, class mean", "similarity to the mean of the class's training images"),
     "roughness": Metric("roughness", "mean difference of neighbouring pixels"),
-    "art_difference": Metric(
-        "greatest difference", "of a pixel between our code and ART's, by the same equation from the same start", 7
-    ),
+    "art_difference": Metric("greatest difference", "of a pixel between our code and ART's from the same start", 7),
     "member_images": Metric("member images", "images seen in training; of a control, images held out of it", 0),
-    "other_images": Metric(
-        "other images", "images held out of training, or test images, without a duplicate among those seen", 0
-    ),
+    "other_images": Metric("other images", "images held out or test images, without a duplicate among those seen", 0),
     "same_as_art": Metric("same as ART", "share of the images of which our code says what ART's says"),
 }
 """Metrics in the order of their columns; one of another name comes after them."""
@@ -84,7 +68,7 @@ METRICS = {
 
 def metric(name: str) -> Metric:
     """How a metric is shown, also one that another package's experiment brings."""
-    return METRICS.get(name) or Metric(name.replace("_", " "))
+    return METRICS.get(name) or Metric(name.replace("_", " "), "")
 
 
 def column_heading(name: str, subset: str) -> str:
@@ -96,12 +80,7 @@ def column_heading(name: str, subset: str) -> str:
 def column_order(column: tuple[str, str]) -> tuple[int, str, int]:
     """Sort key of a (metric, subset)."""
     name, subset = column
-    places = list(METRICS), list(SUBSETS)
-    return (
-        places[0].index(name) if name in METRICS else len(METRICS),
-        name,
-        places[1].index(subset) if subset in SUBSETS else len(SUBSETS),
-    )
+    return list(METRICS).index(name) if name in METRICS else len(METRICS), name, list(SUBSETS).index(subset)
 
 
 def model_title(model: str) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 from mri_robust.core.files import write_text
 from mri_robust.report.content import Picture, Report
 from mri_robust.report.markdown import report_markdown
-from mri_robust.report.metrics import in_255ths
+from mri_robust.report.metrics import in_255ths, model_title
 from mri_robust.report.summary import verdicts
 
 PHOTOGRAPHS = ("sheet",)
@@ -26,8 +26,8 @@ LEADING = ("accuracy", "artefacts")
 """Figures that stand before the tables."""
 SHOWN_LIVE = ("gallery",)
 """Figures that the page does not repeat, because its script shows the same."""
-WIDEST, COLOURS = 1600, 96
-"""Pixels across an embedded figure, and its colours: fewer make a page of a third of the size."""
+COLOURS = 96
+"""Of an embedded picture: fewer make a page of a third of the size."""
 LARGEST = 128
 """Pixels across a picture of the gallery above which every second pixel is left out, and so on."""
 
@@ -41,31 +41,25 @@ def write_report(folder: Path) -> Path:
     report = Report(folder)
     pictures = report.draw()
     write_text(folder / "report.md", report_markdown(report, pictures))
-    path = folder / "report.html"
-    write_text(path, render(report, pictures))
-    return path
+    write_text(folder / "report.html", render(report, pictures))
+    return folder / "report.html"
 
 
 def render(report: Report, pictures: dict[str, list[Picture]]) -> str:
     """The page. Everything that comes from the run is escaped, also inside the data of the script."""
-    script = _asset("page.js")
-    environment = Environment(
-        loader=PackageLoader("mri_robust.report"),
-        autoescape=True,  # by name it would not know `.html.j2`
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = files("mri_robust.report") / "templates"
+    script, style = ((templates / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
+    how: Any = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=PackageLoader("mri_robust.report"), autoescape=True, **how)
     environment.filters["weighted"] = weighted
+    shown = {name: [_drawn(each) for each in own if each.name not in SHOWN_LIVE] for name, own in pictures.items()}
     return environment.get_template("page.html.j2").render(
         report=report,
         run=report.run,
         verdicts=verdicts(report),
         galleries=galleries(report),
-        pictures={
-            name: [_drawn(each) for each in own if each.name not in SHOWN_LIVE] for name, own in pictures.items()
-        },
-        style=Markup(_asset("page.css")),
+        pictures=shown,
+        style=Markup(style),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
     )
@@ -78,29 +72,20 @@ def weighted(sentence: str) -> Markup:
 
 
 def galleries(report: Report) -> list[dict[str, Any]]:
-    """One entry per gallery, for the script: `heading`, `model`, `images`, each with `label`, `name`, `pictures`.
-
-    A picture has `epsilon` (in words), `predicted`, `probabilities` ([class, share] each), `change` in 255ths, and
-    `image`, a base64 PNG.
-    """
-    return [
-        {
-            "heading": heading,
-            "model": model,
-            "images": [
-                {
-                    "label": strip["label"],
-                    "name": strip["name"],
-                    "pictures": [_picture(cell) for cell in strip["cells"]],
-                }
-                for strip in strips
-            ],
-        }
-        for heading, model, strips in report.galleries()
-    ]
+    """One entry per gallery, for the script: `heading`, `model`, `images`, each with `label`, `name`, `pictures`."""
+    found = []
+    for labels, strips in report.results.artefacts("gallery", seed=report.run["seeds"][0]):
+        images = [
+            {"label": each["label"], "name": each["name"], "pictures": list(map(_picture, each["cells"]))}
+            for each in strips
+        ]
+        heading = f"{labels['experiment'].upper()}, {labels['protocol']}"
+        found.append({"heading": heading, "model": model_title(labels["model"]), "images": images})
+    return found
 
 
 def _picture(cell: dict[str, Any]) -> dict[str, Any]:
+    """`epsilon` in words, `predicted`, [class, share] of each class, `change` in 255ths, `image` as base64 of a PNG."""
     return {
         "epsilon": in_255ths(cell["epsilon"]) if cell["epsilon"] else "clean",
         "predicted": cell["predicted"],
@@ -125,10 +110,7 @@ def smaller(png: str) -> str:
 
 
 def inline_svg(text: str) -> Markup:
-    """matplotlib's SVG as part of a page: without prologue and metadata, and ids only where something refers to them.
-
-    Ids that are left name their content, so that two figures with the same id mean the same.
-    """
+    """matplotlib's SVG as part of a page, with ids only where something refers to them: those name their content."""
     drawing = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     drawing = re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawing)
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', drawing))
@@ -138,13 +120,12 @@ def inline_svg(text: str) -> Markup:
 def _drawn(picture: Picture) -> dict[str, Any]:
     kind = {"photograph": picture.name in PHOTOGRAPHS, "leading": picture.name in LEADING}
     if kind["photograph"]:
-        image = Image.open(picture.path.with_suffix(".png")).convert("RGB")
-        image.thumbnail((WIDEST, 4 * WIDEST))
+        image = Image.open(f"{picture.path}.png").convert("RGB")
         data = _png(image.quantize(COLOURS, dither=Image.Dither.NONE))
-        size = Markup('width="{}" height="{}"').format(*image.size)
-        drawing = Markup('<img src="data:image/png;base64,{}" alt="{}" {}>').format(data, picture.caption, size)
+        tag = Markup('<img src="data:image/png;base64,{}" alt="{}" width="{}" height="{}">')
+        drawing = tag.format(data, picture.caption, *image.size)
     else:
-        drawing = inline_svg(picture.path.with_suffix(".svg").read_text(encoding="utf-8"))
+        drawing = inline_svg(Path(f"{picture.path}.svg").read_text(encoding="utf-8"))
     return {"caption": picture.caption, "drawing": drawing, **kind}
 
 
@@ -152,7 +133,3 @@ def _png(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    return files("mri_robust.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -19,18 +19,11 @@ from mri_robust.report.experiment import Description, experiment_tables, prepare
 
 MAIN = ("accuracy", "missed_tumour_rate")
 """Metrics whose tables are printed where each has its own."""
-_WIDTH = 12
 _LOUD = {"FAILED": "red", "WARNING": "yellow", "damaged": "red", "failed": "red", "partial": "yellow"}
 
 
 def print_experiment(description: Description, table: pd.DataFrame, console: Console) -> None:
-    """Print the main numbers of a finished experiment: measured, with 95 % intervals where there is room · study.
-
-    Args:
-        description: what `run.json` says of the experiment.
-        table: its tidy rows.
-        console: where to.
-    """
+    """Print the main numbers of an experiment's tidy rows: measured, with intervals where there is room · study."""
     rows = prepare(table, description)
     found = experiment_tables(description, rows[rows["subset"] == "all"])
     own = [each for each in found if not each.folded and (len(each.metrics) > 1 or each.metrics[0][0] in MAIN)]
@@ -61,13 +54,9 @@ def _drawn(table: Table, *, intervals: bool) -> RichTable:
     drawn = RichTable(title=Text(one_line(table.caption)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     drawn.collapse_padding, drawn.show_header = True, any(table.heads)
     for place, head in enumerate(table.heads):
-        folded = "\n".join(textwrap.wrap(one_line(head), _WIDTH, break_long_words=False, break_on_hyphens=False))
+        folded = "\n".join(textwrap.wrap(one_line(head), 12, break_long_words=False, break_on_hyphens=False))
         drawn.add_column(Text(folded), justify="left" if place < table.texts else "right", overflow="fold")
     for row in table.rows:
-        cells = []
-        for place, cell in enumerate(row):
-            below = f" {cell.below}" if cell.below and (intervals or not cell.below.startswith("[")) and place else ""
-            study = f" · {cell.study}" if cell.study else ""
-            cells.append(Text(one_line(cell.text + below + study), style=_LOUD.get(cell.text, "")))
-        drawn.add_row(*cells)
+        cells = [cell.line(below=place > 0 and (intervals or cell.below[:1] != "[")) for place, cell in enumerate(row)]
+        drawn.add_row(*(Text(one_line(words), style=_LOUD.get(words, "")) for words in cells))
     return drawn
