@@ -109,7 +109,7 @@ class Report:
         if "paper" not in self.run["protocols"]:
             return None
         records = []
-        for each in self.sections:
+        for each in filter(lambda section: section.comparisons, self.sections):
             far, where = each.compared[0] if each.compared else (None, None)
             record = {"experiment": Cell(each.title, link=each.name), "in the study": each.reference}
             record["its numbers"] = sum("paper" in number.ours for number in each.comparisons)

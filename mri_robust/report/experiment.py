@@ -100,8 +100,8 @@ def attack_text(
     name: str, epsilon: Any, alpha: Any = "", steps: Any = "", after: str = "", severity: Any = "", *, told: bool = True
 ) -> str:
     """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; "" for what does not apply, `after` where it is told."""
-    if name == "none":
-        return "clean"
+    if name in ("none", "artefacts"):
+        return "clean" if name == "none" else "mean over all artefacts"
     parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
     parts += [f"{steps} × {in_255ths(alpha)}" if alpha != "" else f"{steps} steps"] if steps != "" else []
     parts += [f"severity {plain_text(severity)}"] if severity != "" else []
