@@ -56,9 +56,8 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     import numpy as np
 
     from mri_robust.cli.progress import make_console
-    from mri_robust.core.machine import resolve_device
     from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.core.machine import keep_freed_memory
+    from mri_robust.core.machine import keep_freed_memory, resolve_device
     from mri_robust.data.layout import shown
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from mri_robust.core.hashing import digest as digest_of
 from mri_robust.core.errors import UserError
+from mri_robust.core.hashing import digest as digest_of
 from mri_robust.core.json_text import parse_json
 from mri_robust.report.run_shapes import NUMBERS, TEXT, check_cell, check_run, check_table
 from mri_robust.study.experiment import Experiment, load_experiment

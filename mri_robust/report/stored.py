@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
+from mri_robust.core.hashing import digest
 from mri_robust.data.layout import shown
 from mri_robust.report.any_content import Content, as_mapping, files_in, is_file, read_object
 from mri_robust.report.stored_files import StoredCell, StoredModel, read_cell, read_model
