@@ -91,7 +91,9 @@ def opened(image: np.ndarray | Image.Image | str) -> Image.Image:
 
 def fold(text: str, width: int, lines: int = 2) -> list[str]:
     """`text` in at most so many printable lines of at most `width` characters; a long one loses its middle."""
-    folded = [line for part in text.splitlines() for line in textwrap.wrap(one_line(part), width)]
+    folded = [
+        line for part in text.splitlines() for line in textwrap.wrap(one_line(part), width, break_on_hyphens=False)
+    ]
     return folded if len(folded) <= lines else [*folded[: lines - 1], "…" + one_line(text)[1 - width :]]
 
 

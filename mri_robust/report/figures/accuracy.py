@@ -41,6 +41,9 @@ def draw_artefacts(view: View) -> Figure | None:
     points = points.assign(panel=points["attack"], label=points["model"])
     looks = style.looks(spoilt["model"], view.experiment["models"])
     panels = style.draw_panels(points, "severity", looks, across=4, further=int(len(worst) > 0))
+    for axes in panels:
+        places = sorted(points["severity"].unique())
+        axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
     if len(worst):
         _over_epsilon(panels[-1], rows, WORST, looks)
     for axes in panels[::4]:
@@ -56,7 +59,9 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
     if len(stages):  # of the worst case, what the last attack leaves
         own = stages[stages["after"] == stages["after"].unique()[-1]]
     own = own.assign(printed=own["printed"].map(_text) if "printed" in own else "")
-    measured = over_seeds(own, ("model", "epsilon", "alpha", "steps", "printed"))
+    # The study left some fields of a row empty: what it calls the row stands at the others.
+    same = own.groupby(["epsilon", "alpha", "steps"], dropna=False)["printed"].transform("max")
+    measured = over_seeds(own.assign(printed=same), ("model", "epsilon", "alpha", "steps", "printed"))
     sizes = given(measured, "printed").groupby("printed")["epsilon"].nunique()
     numeric = not measured.duplicated(["model", "epsilon"]).any() and (sizes == 1).all()
     clean = over_seeds(rows[rows["attack"] == "none"].assign(printed="clean"), ("model", "epsilon", "printed"))

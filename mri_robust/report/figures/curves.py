@@ -48,6 +48,7 @@ def draw_curves(view: View) -> Figure | None:
                     part = line[line["subset"] == kind]
                     axes.plot(part["epoch"], part["value"], KINDS[kind][1], color=colour, marker=marker)
             axes.set(title=" and ".join(KINDS[kind][0] for kind in kinds), xlabel="epoch", ylim=RATE)
+            axes.set_xlim(0.85, max(points["epoch"].max(), 2) + 0.15)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         same = [name for name in factors(trainings) if name not in (*tied, *factors(group))]
         row[0].set_ylabel(f"{words(group.iloc[0], same)}\naccuracy".strip())
