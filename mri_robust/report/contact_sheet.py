@@ -109,7 +109,7 @@ def _draw_strip(name: str, pictures: Sequence[Picture], tile: int, columns: int)
         x, y = place % columns * (tile + GAP), heading.height + place // columns * step
         image = opened(picture.image)
         times = tile / max(image.size)
-        size = tuple(max(round(each * (int(times) or times)), 1) for each in image.size)
+        size = [max(round(each * (int(times) or times)), 1) for each in image.size]
         image = image.resize(size, Image.Resampling.NEAREST if times >= 1 else Image.Resampling.LANCZOS)
         if picture.colour:
             ImageDraw.Draw(image).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=picture.colour, width=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ KINDS = {
     "extraction": rates.draw_extraction,
     "detectors": rates.draw_detectors,
     "pruning": rates.draw_pruning,
-    "gallery": sheets.draw_gallery,
-    "sheet": sheets.draw_sheet,
+    "gallery": partial(sheets.draw_pictures, kind="gallery"),
+    "sheet": partial(sheets.draw_pictures, kind="sheet"),
 }
 """Name of a figure -> how it is drawn, in the order of the page; the last two are pictures."""
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     **{"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "mri-robust"},
     **{"figure.dpi": 150, "figure.constrained_layout.use": True, "figure.titlesize": 11, "lines.markersize": 5},
     **{"axes.titlesize": 9.5, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8},

@@ -26,8 +26,8 @@ def draw_accuracy(view: View) -> Figure | None:
     for axes, attack in zip(panels, attacks, strict=True):
         _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))
     panels[0].set_ylabel("accuracy")
-    style.legend(panels, "outside right center", 1)
-    return view.headline(panels[0])
+    style.legend(figure, panels, "outside right center", 1)
+    return view.headline(figure)
 
 
 def draw_artefacts(view: View) -> Figure | None:
@@ -40,7 +40,7 @@ def draw_artefacts(view: View) -> Figure | None:
     points = pd.concat([spoilt, *clean])
     points = points.assign(panel=points["attack"], label=points["model"])
     looks = style.looks(spoilt["model"], view.experiment["models"])
-    panels = style.draw_panels(points, "severity", looks, across=4, further=int(len(worst) > 0))
+    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=int(len(worst) > 0))
     for axes in panels:
         places = sorted(points["severity"].unique())
         axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
@@ -48,8 +48,8 @@ def draw_artefacts(view: View) -> Figure | None:
         _over_epsilon(panels[-1], rows, WORST, looks)
     for axes in panels[::4]:
         axes.set_ylabel("accuracy")
-    style.legend(panels, "outside lower center")
-    return view.headline(panels[0])
+    style.legend(figure, panels, "outside lower center")
+    return view.headline(figure)
 
 
 def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, style.Look]) -> None:
@@ -63,7 +63,7 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
     same = own.groupby(["epsilon", "alpha", "steps"], dropna=False)["printed"].transform("max")
     measured = over_seeds(own.assign(printed=same), ("model", "epsilon", "alpha", "steps", "printed"))
     sizes = given(measured, "printed").groupby("printed")["epsilon"].nunique()
-    numeric = not measured.duplicated(["model", "epsilon"]).any() and (sizes == 1).all()
+    numeric = bool(not measured.duplicated(["model", "epsilon"]).any() and (sizes == 1).all())
     clean = over_seeds(rows[rows["attack"] == "none"].assign(printed="clean"), ("model", "epsilon", "printed"))
     points = pd.concat([clean, measured], ignore_index=True).sort_values("epsilon" if numeric else [], kind="stable")
     names = points["printed"].where(points["printed"] != "", points["epsilon"].map(in_255ths))

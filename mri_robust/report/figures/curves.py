@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mri_robust.report.figures.style import INK, MARKERS, RATE, Look, View, factors, given, looks, over_seeds, words
+from mri_robust.report.figures.style import INK, MARKERS, RATE, Look, View, factors, given, over_seeds, words
 
 TOGETHER, SWEEP = 4, 3
 """Trainings: most whose test and training lines share one pair of axes, and fewest that make a sweep over a number."""
@@ -38,10 +39,9 @@ def draw_curves(view: View) -> Figure | None:
     grid = figure.subplots(len(groups), len(panels) + 1, squeeze=False, height_ratios=heights)
     for row, (tied, group) in zip(grid, groups, strict=True):
         lines = [points.merge(group.iloc[[place]], on=names) for place in range(len(group))]
-        own = list(looks(map(str, group.index)).values())
-        if tied:  # dark to light, which grey print and colour-blind readers also see in order
-            shades = [to_hex(colormaps["viridis"](0.86 * n / (len(group) - 1))) for n in range(len(group))]
-            own = [(shade, MARKERS[n % len(MARKERS)]) for n, shade in enumerate(shades)]
+        # Dark to light, which grey print and colour-blind readers also see in order.
+        shades = colormaps["viridis"](np.linspace(0, 0.86, len(group)))
+        own = [(to_hex(shade), MARKERS[n % len(MARKERS)]) for n, shade in enumerate(shades)]
         for axes, kinds in zip(row, panels, strict=False):
             for line, (colour, marker) in zip(lines, own, strict=True):
                 for kind in kinds:
@@ -51,11 +51,11 @@ def draw_curves(view: View) -> Figure | None:
             axes.set_xlim(0.85, max(points["epoch"].max(), 2) + 0.15)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         same = [name for name in factors(trainings) if name not in (*tied, *factors(group))]
-        row[0].set_ylabel(f"{words(group.iloc[0], same)}\naccuracy".strip())
+        row[0].set_ylabel(f"{words(dict(group.iloc[0]), same)}\naccuracy".strip())
         _draw_key(row[-1], tied, group, lines, own)
-    keys = [Line2D([], [], color=INK, linestyle=style, label=name) for name, style in KINDS.values()]
+    keys = [Line2D([], [], color=INK, ls=style, label=name) for name, style in KINDS.values()]
     figure.legend(handles=keys, loc="outside lower center", ncols=2, handlelength=3.5, frameon=False)
-    return view.headline(grid[0, 0])
+    return view.headline(figure)
 
 
 def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -65,7 +65,8 @@ def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]
         trainings: a row per training, its columns what tells them apart. Two columns that hold the same number count
             up together (`scale strength 3, perturbation 3`). A sweep has at least three trainings.
     """
-    numeric, groups, left = list(trainings.select_dtypes("number")), [], trainings
+    numeric, left = [str(name) for name in trainings.select_dtypes("number")], trainings
+    groups: list[tuple[tuple[str, ...], pd.DataFrame]] = []
     while True:
         found = [
             (tied, members)

@@ -41,7 +41,7 @@ def draw_confusion(view: View) -> Figure | None:
             axes.tick_params(labelleft=place % across == 0, labelbottom=place + across >= len(shown))
     more = f"\n{len(panels) - MOST} more are left out" if len(panels) > MOST else ""
     figure.supxlabel(f"columns: predicted class, rows: true class\ncolour: share of the true class{more}", fontsize=8)
-    return view.headline(grid[0, 0])
+    return view.headline(figure)
 
 
 def _draw_matrix(axes: Axes, text: str, entry: dict[str, Any]) -> None:
@@ -68,7 +68,8 @@ def draw_roc(view: View) -> Figure | None:
     models, told = looks(about["model"]), factors(about)
     curves = [(row, each) for row, few in zip(about.to_dict("records"), stored, strict=True) for each in few]
     names = list(dict.fromkeys(curve["name"] for _, curve in curves))
-    axes = Figure((7.0, 4.4)).add_subplot()
+    figure = Figure((7.0, 4.4))
+    axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":")
     for number, (row, curve) in enumerate(curves):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
@@ -84,4 +85,4 @@ def draw_roc(view: View) -> Figure | None:
         handles.append(Line2D([], [], label="chosen threshold", **mark))  # type: ignore[arg-type]
     axes.set(xlim=RATE, ylim=RATE, xlabel="false-positive rate", ylabel="true-positive rate", aspect="equal")
     axes.legend(handles=handles, labelspacing=0.9, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
-    return view.headline(axes)
+    return view.headline(figure)

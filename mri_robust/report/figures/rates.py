@@ -21,21 +21,24 @@ def draw_extraction(view: View) -> Figure | None:
     # Where others vary a curve's point, it stands among them.
     varied = curves.reset_index().merge(found[asked == 1][pair].drop_duplicates(), on=pair)["index"]
     thefts = found[(asked <= 1) | found.index.isin(varied)]
-    told = [*factors(given(thefts, "budget"), "model", "budget"), "budget"]
-    thefts = thefts.assign(name=named(thefts, told, 44), label=thefts["model"])
-    *panels, last = every = style.draw_panels(curves, "budget", style.looks(curves["label"]), across=9, further=1)
+    told = dict.fromkeys([*factors(given(thefts, "budget"), "model", "budget"), "thief", "budget"])
+    thefts = thefts.assign(name=named(thefts, list(told), 44), label=thefts["model"])
+    figure, every = style.draw_panels(curves, "budget", style.looks(curves["label"]), across=9, further=1)
+    *panels, last = every
     for axes in panels:
         ticks = sorted(curves["budget"].unique())
         axes.set(xlabel="queries", xscale="log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
-    style.draw_dots(last, thefts, thefts["name"].unique(), style.looks(thefts["model"]))
+    last.set_visible(len(thefts) > 0)
+    if len(thefts):
+        style.draw_dots(last, thefts, list(thefts["name"].unique()), style.looks(thefts["model"]))
+        last.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=9, frameon=False)
     last.set_xlabel("fidelity")
-    last.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=9, frameon=False)
     every[0].set_ylabel("fidelity: copy and model agree")
-    last.figure.set_size_inches(3.0 * len(panels) + 5.0, 4.4)
-    style.legend(panels or every, "outside lower left")
-    return view.headline(last)
+    figure.set_size_inches(3.0 * len(panels) + 5.0, 4.4)
+    style.legend(figure, panels, "outside lower left")
+    return view.headline(figure)
 
 
 def draw_detectors(view: View) -> Figure | None:
@@ -48,14 +51,14 @@ def draw_detectors(view: View) -> Figure | None:
     poisons = ["model", *factors(rows, "model", "attack", *own)]
     found = over_seeds(rows, [*poisons, *own, "metric"])
     found = found.assign(name=named(found, own, 44), label=named(found, ["metric"]))
-    panels, names = list(found.groupby(named(found, poisons, 24), sort=False)), found["name"].unique()
+    panels, names = list(found.groupby(named(found, poisons, 24), sort=False)), list(found["name"].unique())
     figure = Figure((2.9 + 1.9 * len(panels), 1.4 + 0.3 * len(names)))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, panel) in zip(grid, panels, strict=True):
         style.draw_dots(axes, panel, names, style.looks(found["label"]))
         axes.set(title=title, xlabel="rate")
-    style.legend(grid, "outside lower right")
-    return view.headline(grid[0])
+    style.legend(figure, grid, "outside lower right")
+    return view.headline(figure)
 
 
 def draw_pruning(view: View) -> Figure | None:
@@ -66,12 +69,12 @@ def draw_pruning(view: View) -> Figure | None:
         return None
     poisons = ["model", *factors(rows, "model", "attack", "channels", "chosen", "repair")]
     rows = rows.assign(panel=named(rows, poisons), label=named(rows, ["metric"]))
-    panels = style.draw_panels(rows, "channels", style.looks(rows["label"]), across=5)
+    figure, panels = style.draw_panels(rows, "channels", style.looks(rows["label"]), across=5)
     chosen = rows[rows["chosen"].astype(str) == "True"]
     for axes, title in zip(panels, rows["panel"].unique(), strict=True):
         for stop in chosen["channels"][chosen["panel"] == title].unique():
             axes.axvline(stop, color=style.FAINT, linestyle=":", label="fine-pruning stops")
         axes.set_xlabel("channels pruned")
     panels[0].set_ylabel("rate")
-    style.legend(panels, "outside lower right")
-    return view.headline(panels[0])
+    style.legend(figure, panels, "outside lower right")
+    return view.headline(figure)

@@ -12,43 +12,39 @@ from mri_robust.report.figures.style import COLOURS, View, factors, words
 from mri_robust.report.metrics import in_255ths
 
 
-def draw_sheet(view: View) -> Image.Image | None:
-    """Each evaluation's strips, side by side; of evaluations that kept the same pictures one is shown."""
-    about, stored = view.artefacts("sheet")
+def draw_pictures(view: View, kind: str) -> Image.Image | None:
+    """A strip per strip of the artefact `kind`, those of several evaluations side by side, the same pictures once.
+
+    Where a model was asked about a picture, right answers are green and wrong ones orange.
+    """
+    about, stored = view.artefacts(kind)
     kept: dict[str, tuple[dict[Any, Any], list[dict[str, Any]]]] = {}
     for row, strips in zip(about.to_dict("records"), stored, strict=True):
         kept.setdefault(str(strips), (row, strips))
     told = factors(about) if len(kept) > 1 else []
-    sheets = [[_strip(words(row, told, strip["name"]), strip) for strip in strips] for row, strips in kept.values()]
-    placed = [strip for row in zip(*sheets, strict=False) for strip in row]
-    return contact_sheet(placed, view.title, across=len(sheets)) if placed else None
+    columns = [
+        # What changed is shown of the first image alone.
+        [each for n, strip in enumerate(strips) for each in _strips(words(row, told), strip)[: 1 if n else 2]]
+        for row, strips in kept.values()
+    ]
+    placed = [strip for row in zip(*columns, strict=False) for strip in row]
+    whose = words(about.iloc[0].to_dict(), ["model"]) if len(about) == 1 else ""
+    return contact_sheet(placed, view.title, whose, across=len(columns)) if placed else None
 
 
-def _strip(name: str, strip: dict[str, Any]) -> Strip:
-    return name, [Picture(cell["image"], cell["caption"]) for cell in strip["cells"]]
-
-
-def draw_gallery(view: View) -> Image.Image | None:
-    """Each test image under rising epsilon, right answers green, wrong ones orange; what changed in the first."""
-    about, stored = view.artefacts("gallery")
-    drawn: list[Strip] = []
-    for row, strips in zip(about.to_dict("records"), stored, strict=True):
-        for strip in strips:
-            cells = strip["cells"]
-            sizes = [f"ε = {in_255ths(cell['epsilon'])}" if cell["epsilon"] else "clean" for cell in cells]
-            colours = [COLOURS[2 if cell["predicted"] == strip["label"] else 1] for cell in cells]
-            texts = [f"{size}\n{cell['caption']}" for size, cell in zip(sizes, cells, strict=True)]
-            pictures = [Picture(cell["image"], *each) for cell, *each in zip(cells, texts, colours, strict=True)]
-            drawn.append((words(row, ["model"], f"class {strip['label']}", strip["name"], width=200), pictures))
-            if strip is strips[0]:
-                grey = [np.asarray(opened(cell["image"]), dtype=float).mean(-1) for cell in cells]
-                texts = [f"at most\n{in_255ths(cell['change'])}" for cell in cells]
-                changes = [Picture(amplified(each - grey[0]), text) for each, text in zip(grey, texts, strict=True)]
-                drawn.append(("what changed in it, amplified", changes))
-    return contact_sheet(drawn, view.title) if drawn else None
-
-
-def amplified(change: np.ndarray) -> np.ndarray:
-    """A signed change [H, W] as uint8 [1, H, W]: mid-grey is none, black and white are its greatest size."""
-    grey: np.ndarray = np.round(127.5 + 127.5 * change / (np.abs(change).max() or 1.0)).astype(np.uint8)[None]
-    return grey
+def _strips(whose: str, strip: dict[str, Any]) -> list[Strip]:
+    """The strip; of a test image under attack also what changed in it: mid-grey nothing, black and white the most."""
+    label, cells = strip.get("label"), strip["cells"]
+    name = ", ".join(part for part in (whose, f"class {label}" if label else "", strip["name"]) if part)
+    if label is None:
+        return [(name, [Picture(cell["image"], cell["caption"]) for cell in cells])]
+    pictures, changes = [], []
+    clean = np.asarray(opened(cells[0]["image"]), dtype=float).mean(-1)
+    for cell in cells:
+        size = f"ε = {in_255ths(cell['epsilon'])}" if cell["epsilon"] else "clean"
+        colour = COLOURS[2 if cell["predicted"] == label else 1]
+        pictures.append(Picture(cell["image"], f"{size}\n{cell['caption']}", colour))
+        change = np.asarray(opened(cell["image"]), dtype=float).mean(-1) - clean
+        grey = np.round(127.5 + 127.5 * change / (np.abs(change).max() or 1.0)).astype(np.uint8)
+        changes.append(Picture(grey[None], f"change at most\n{in_255ths(cell['change'])}"))
+    return [(name, pictures), ("", changes)]

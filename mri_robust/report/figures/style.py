@@ -67,10 +67,10 @@ class View:
         """What stands over its figures."""
         return shortened(f"{self.experiment['title']}: protocol {self.protocol}", 300)
 
-    def headline(self, axes: Axes) -> Figure:
-        """The figure of `axes` with the title, in as many lines as its width needs."""
-        axes.figure.suptitle(textwrap.fill(self.title, max(int(axes.figure.get_figwidth() * 11), 20)), color=INK)
-        return axes.figure
+    def headline(self, figure: Figure) -> Figure:
+        """The figure with the title, in as many lines as its width needs."""
+        figure.suptitle(textwrap.fill(self.title, max(int(figure.get_figwidth() * 11), 20)), color=INK)
+        return figure
 
 
 def given(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -80,7 +80,8 @@ def given(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def factors(rows: pd.DataFrame, *less: str) -> list[str]:
     """The columns that tell rows apart, `model` among them, without those named."""
-    return [name for name in rows if name not in {*NO_FACTORS, *less} and rows[name].nunique(dropna=False) > 1]
+    names = [str(name) for name in rows if name not in {*NO_FACTORS, *less}]
+    return [name for name in names if rows[name].nunique(dropna=False) > 1]
 
 
 def over_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -137,7 +138,9 @@ def draw_line(axes: Axes, x: pd.Series, rows: pd.DataFrame, look: Look, label: s
         axes.plot(x, rows["paper"], marker, color=colour, mfc="none", mew=1.3, markersize=9, label="_study")
 
 
-def draw_panels(rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across: int, further: int = 0) -> list[Axes]:
+def draw_panels(
+    rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across: int, further: int = 0
+) -> tuple[Figure, list[Axes]]:
     """A panel per value of the column `panel`, in it a line over `x` per value of `label`; empty ones after them."""
     panels = list(rows.groupby("panel", sort=False))
     count = len(panels) + further
@@ -153,7 +156,7 @@ def draw_panels(rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across
         axes.tick_params(labelleft=axes in grid[:, 0])
     for axes in grid.flat[count:]:
         axes.set_visible(False)
-    return list(grid.flat[:count])
+    return figure, list(grid.flat[:count])
 
 
 def draw_dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], lines: Mapping[str, Look]) -> None:
@@ -167,9 +170,10 @@ def draw_dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str], lines: Mappi
     axes.set_yticks(range(len(names)), names)
 
 
-def legend(panels: Sequence[Axes], place: str, columns: int = 9) -> None:
+def legend(figure: Figure, panels: Iterable[Axes], place: Any, columns: int = 9) -> None:
     """Every label of the panels once, outside of them."""
-    found = {text: line for each in panels for line, text in zip(*each.get_legend_handles_labels(), strict=True)}
-    if any(line.get_label() == "_study" for axes in panels for line in axes.lines):
+    shown = list(panels)
+    found = {text: line for each in shown for line, text in zip(*each.get_legend_handles_labels(), strict=True)}
+    if any(line.get_label() == "_study" for axes in shown for line in axes.lines):
         found["the study's number"] = Line2D([], [], color=FAINT, marker="o", markersize=9, mfc="none", linestyle="")
-    panels[0].figure.legend(found.values(), found.keys(), loc=place, ncols=columns, frameon=False)
+    figure.legend(list(found.values()), list(found), loc=place, ncols=columns, frameon=False)
