@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from mri_robust.data.dataset import Dataset
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 from mri_robust.models.classifier import build_model
 from mri_robust.training import FitSettings, fit
 

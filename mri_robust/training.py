@@ -1,9 +1,12 @@
-"""The one training loop: loss, optimiser, scheduler, augmentation and adversary come in as objects."""
+"""The one training loop: loss, optimiser, scheduler, augmentation and adversary come in as objects.
+
+A training can be cut short and go on exactly: after each epoch its whole state is one safetensors file.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.eval_mode import device_of
-from mri_robust.core.validation import check_choice, check_count, check_number
-from mri_robust.core.machine import resolve_precision
 from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.machine import resolve_precision
 from mri_robust.core.rng import make_generator
-from mri_robust.models.training_state import keep_training, resume_training
+from mri_robust.core.validation import check_choice, check_count, check_number
+from mri_robust.models.checkpoint import read_notes, read_state_dict, write_tensors
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, H, W] in [0, 1], generator) -> images of the same shape."""
@@ -31,11 +34,11 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How long, in what portions and in what number format to train.
+    """How long, in what batches and in what number format to train.
 
     Attributes:
         epochs: passes over the images.
-        batch_size: images a step, before an adversary adds its own.
+        batch_size: images per step, before an adversary adds its own.
         seed: decides the order of the images, the augmentation and the adversary's draws.
         precision: `fp32`, `bf16` (autocast), or `auto` for bf16 where the processor computes in it.
         clip_norm: greatest L2 norm of the whole gradient, cut before the optimizer steps; None for no cut.
@@ -43,7 +46,7 @@ class FitSettings:
         on_step: called after each step with the images done and the images in all.
         on_epoch: called after each epoch with the model; what it returns joins the epoch's record.
         resume: a file that holds the training after each epoch but the last; where it is there, training goes on from
-            it exactly. It is for one training alone, and whoever stores the trained model takes it away.
+            it. It is for one training alone, and whoever stores the trained model deletes it.
     """
 
     epochs: int = 10
@@ -107,16 +110,15 @@ def fit(
         changes: what happens to a batch before the loss is taken; nothing when None.
 
     Returns:
-        One record an epoch: `epoch`, `loss`, `accuracy` (on what was trained on), `seconds`, and what `on_epoch` gave.
+        One record per epoch: `epoch`, `loss`, `accuracy` (on what was trained on), `seconds`, and what `on_epoch` gave.
 
     Raises:
-        UserError: the loss is not finite, and the message names the epoch and the step; or the file to go on from is
-            damaged or another training's.
+        UserError: the loss is not finite; or the file to go on from is damaged or another training's.
         ValueError: images and labels differ in number, or there are none.
     """
     settings = settings or FitSettings()
     if len(images) != len(labels) or not len(labels):
-        raise ValueError(f"need one label an image and at least one, got {len(images)} images, {len(labels)} labels")
+        raise ValueError(f"need one label per image and at least one, got {len(images)} images, {len(labels)} labels")
     loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, changes or Changes())
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     targets = torch.as_tensor(np.array(labels)).long()
@@ -133,6 +135,45 @@ def fit(
         if settings.resume and epoch < settings.epochs:
             keep_training(settings.resume, parts, history)
     model.eval()
+    return history
+
+
+def keep_training(path: Path, parts: Mapping[str, Any], history: list[Record]) -> None:
+    """Write the state of a training's parts, and its record so far, to a safetensors file in one move.
+
+    Args:
+        path: where to.
+        parts: `model`, `optimizer` and whatever else has a `state_dict` of plain data and tensors; None for what the
+            training lacks.
+        history: one entry per epoch.
+    """
+    tensors: dict[str, Tensor] = {}
+    state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+    packed = _packed({**state, "history": history}, tensors)
+    write_tensors(path, tensors, {"training": packed})
+
+
+def resume_training(path: Path, parts: Mapping[str, Any]) -> list[Record]:
+    """Bring the parts to where the file left them; returns the record so far, [] where there is no file.
+
+    Raises:
+        UserError: the file is damaged or of another training.
+    """
+    if not path.exists():
+        return []
+    header, tensors = read_notes(path), read_state_dict(path)
+    try:
+        state = _unpacked(header["training"], tensors)
+        for name, part in parts.items():
+            if part is not None:
+                part.load_state_dict(state[name])
+        history = list(state["history"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise UserError(f"'{path}' is of another training: {(str(error).splitlines() or ['?'])[0]}") from error
+    for parameter, values in parts["optimizer"].state.items():
+        for name, value in values.items():  # laid out as the parameter is: fused steps walk both side by side
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter).copy_(value)
     return history
 
 
@@ -161,12 +202,10 @@ class _Loop:
                     f"training stopped: the loss is {value} in epoch {number}, step {step}; lower the learning rate, "
                     "or try --precision fp32"
                 )
-            total_loss, correct, seen, done = (
-                total_loss + value * trained,
-                correct + hits,
-                seen + trained,
-                done + len(batch),
-            )
+            total_loss += value * trained
+            correct += hits
+            seen += trained
+            done += len(batch)
             if self.settings.on_step:
                 self.settings.on_step((number - 1) * len(labels) + done, self.settings.epochs * len(labels))
         seconds = time.perf_counter() - began
@@ -215,3 +254,25 @@ def _step_scheduler(scheduler: Any, figure: float) -> None:
         scheduler.step(figure)
     else:
         scheduler.step()
+
+
+def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """`value` in JSON types; JSON has neither tensors nor keys that are numbers, so both are written as pairs."""
+    if isinstance(value, Tensor):
+        tensors[str(len(tensors))] = value
+        return {"tensor": str(len(tensors) - 1)}
+    if isinstance(value, dict):
+        return {"mapping": [[key, _packed(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_packed(item, tensors) for item in value]
+    return value
+
+
+def _unpacked(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]]
+    return {key: _unpacked(item, tensors) for key, item in value["mapping"]}

@@ -1,11 +1,14 @@
-"""Small models whose answers are known, and a record of all that a borrowed model must keep."""
+"""Small models whose answers are known, attacks by name, and all of a model that an attack must leave as it was."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mri_robust.attacks.evasion import ATTACKS
 
 DYADIC = 256
 """Pixels are multiples of 1/256, so that sums with dyadic steps are exact."""
@@ -101,6 +104,13 @@ def dyadic_start(images: Tensor, eps: float, seed: int = 2) -> Tensor:
     return (images + torch.randint(-steps, steps + 1, images.shape, generator=generator) / DYADIC).clamp(0, 1)
 
 
+def build_attack(name: str, eps: float, **wanted: Any) -> Any:
+    """A registered attack, of few steps where it takes steps; parameters that it does not have are left out."""
+    attack = ATTACKS.load(name)
+    fields = {field.name for field in dataclasses.fields(attack)}
+    return attack(eps, **{key: value for key, value in {"steps": 3, **wanted}.items() if key in fields})
+
+
 def own_labels(model: nn.Module, images: Tensor) -> Tensor:
     """What the model says of the clean images, so that its clean accuracy is 1."""
     with torch.no_grad():
@@ -120,7 +130,7 @@ def unsettle(model: nn.Module) -> nn.Module:
 
 
 def state_of(model: nn.Module) -> dict[str, Any]:
-    """All that an attack must give back: modes, flags, gradients, parameters, buffers."""
+    """All that an attack must leave as it was: modes, flags, gradients, parameters, buffers."""
     state: dict[str, Any] = {f"mode {name}": module.training for name, module in model.named_modules()}
     for name, parameter in model.named_parameters():
         state[f"flag {name}"] = parameter.requires_grad

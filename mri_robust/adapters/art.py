@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,12 +13,11 @@ from art.attacks.poisoning import PoisoningAttackBackdoor
 from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 
-from mri_robust.adapters.limits import check_single_run
+from mri_robust.adapters import single_start
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.validation import class_count
 
 Images = TypeVar("Images", Tensor, np.ndarray)
-
 _NORMS = {"linf": np.inf, "l2": 2}
 
 
@@ -26,7 +25,7 @@ def as_art_classifier(
     model: nn.Module,
     *,
     nb_classes: int | None = None,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: Sequence[int] | None = None,
     loss: nn.Module | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     clip_values: tuple[float, float] | None = (0.0, 1.0),
@@ -57,71 +56,55 @@ def as_art_classifier(
         model=model,
         loss=loss or nn.CrossEntropyLoss(),
         optimizer=optimizer,
-        input_shape=input_shape,
+        input_shape=tuple(input_shape),
         nb_classes=nb_classes,
         clip_values=clip_values,
         device_type="gpu" if device_of(model).type == "cuda" else "cpu",
     )
 
 
+def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
+    """`as_art_classifier` of a model that need not state anything, for images like these, [N, C, H, W].
+
+    With `softmax` it answers probabilities.
+    """
+    if "nb_classes" not in options:
+        options["nb_classes"] = class_count(model, images)
+    answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
+    return as_art_classifier(answers, input_shape=images.shape[1:], **options)
+
+
 def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Adversarial images by ART's version of a native attack, on one batch.
 
     Args:
-        attack: an `FGSM`, or a `PGD` of one run that keeps its last iterate.
+        attack: an `FGSM`, or a `PGD` of one run.
         model: takes pixels in [0, 1], gives logits; left as it was.
         images: float32 [N, C, H, W] in [0, 1].
         labels: int64 [N]; targets when the attack is targeted.
-        start: where PGD begins, [N, C, H, W].
+        start: from `draw_start`, [1, N, C, H, W] or [N, C, H, W]; the images when None.
 
     Raises:
         ValueError: ART has no such attack or option.
     """
-    makers: dict[str, Callable[..., Any]] = {"FGSM": _fgsm, "PGD": _pgd}
-    if type(attack).__name__ not in makers:
-        raise ValueError(f"engine 'art' has no {type(attack).__name__}")
-    # ART clips and then projects back into the ball, so bounds narrower than [0, 1] are applied at the end instead.
+    name, options = type(attack).__name__, {"eps": attack.eps} if hasattr(attack, "eps") else {}
+    if name not in ("FGSM", "PGD"):
+        raise ValueError(f"engine 'art' has no {name}")
+    options |= {"norm": _NORMS[attack.norm], "targeted": attack.targeted, "batch_size": len(images)}
+    # ART clips and then projects into the ball, so bounds narrower than [0, 1] are applied at the end instead.
     at_end = getattr(attack, "clip", "before") == "end" or attack.bounds != (0.0, 1.0)
     with eval_mode(model):
-        classifier = as_art_classifier(
-            model,
-            nb_classes=class_count(model, images),
-            input_shape=(images.shape[1], images.shape[2], images.shape[3]),
-            clip_values=None if at_end else attack.bounds,
-        )
-        generator = makers[type(attack).__name__](attack, classifier, len(images), start)
+        classifier = classifier_for(model, images, clip_values=None if at_end else attack.bounds)
+        if name == "FGSM":
+            generator = FastGradientMethod(classifier, **options)
+        else:
+            begin = single_start("art", attack, images, start)
+            options |= {"eps_step": attack.step_size, "max_iter": attack.steps}
+            generator = InjectedStartPGD(classifier, start=begin, **options)
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):  # its data loader draws a seed
             adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     result = torch.from_numpy(adversarial).to(images.device)
     return result.clamp(*attack.bounds) if at_end else result
-
-
-def as_art_backdoor(
-    trigger: Callable[..., Any], *, generator: torch.Generator | None = None
-) -> PoisoningAttackBackdoor:
-    """A trigger as ART's backdoor attack (Gu et al. 2017, arXiv 1708.06733), for any ART attack or defence.
-
-    Args:
-        trigger: (array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy.
-        generator: what the trigger's own draws come from; the trigger without chance needs none.
-    """
-    return PoisoningAttackBackdoor(partial(trigger, generator=generator))
-
-
-def stamp(trigger: Callable[..., Any], images: Images, *, generator: torch.Generator | None = None) -> Images:
-    """A copy of the images stamped by ART's backdoor attack, of the same type, on the same device.
-
-    Args:
-        trigger, generator: see `as_art_backdoor`.
-        images: [N, C, H, W], N at least 1, uint8 or floats in [0, 1].
-
-    Raises:
-        TypeError, ValueError: the trigger refuses the images, or there are none.
-    """
-    pixels = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
-    # ART wants the labels too, and only hands them back.
-    stamped, _ = as_art_backdoor(trigger, generator=generator).poison(pixels, y=np.zeros(len(pixels)))
-    return torch.from_numpy(stamped).to(images.device) if isinstance(images, Tensor) else stamped
 
 
 class InjectedStartPGD(ProjectedGradientDescentPyTorch):
@@ -138,20 +121,23 @@ class InjectedStartPGD(ProjectedGradientDescentPyTorch):
         return super()._compute_pytorch(x, *rest)
 
 
-def _fgsm(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> FastGradientMethod:
-    return FastGradientMethod(
-        classifier, norm=_NORMS[attack.norm], eps=attack.eps, targeted=attack.targeted, batch_size=batch
-    )
+def as_art_backdoor(
+    trigger: Callable[..., Any], *, generator: torch.Generator | None = None
+) -> PoisoningAttackBackdoor:
+    """A trigger as ART's backdoor attack (Gu et al. 2017, arXiv 1708.06733), for any ART attack or defence.
+
+    `trigger` is (array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy.
+    """
+    return PoisoningAttackBackdoor(partial(trigger, generator=generator))
 
 
-def _pgd(attack: Any, classifier: PyTorchClassifier, batch: int, start: Tensor | None) -> InjectedStartPGD:
-    return InjectedStartPGD(
-        classifier,
-        norm=_NORMS[attack.norm],
-        eps=attack.eps,
-        eps_step=attack.alpha,
-        max_iter=attack.steps,
-        targeted=attack.targeted,
-        batch_size=batch,
-        start=check_single_run("art", attack, start),
-    )
+def stamp(trigger: Callable[..., Any], images: Images, *, generator: torch.Generator | None = None) -> Images:
+    """A copy of images [N, C, H, W], uint8 or floats in [0, 1], stamped by ART's backdoor attack; of the same type.
+
+    Raises:
+        TypeError, ValueError: the trigger refuses the images, or there are none.
+    """
+    pixels = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
+    # ART wants the labels too, and only hands them back.
+    stamped, _ = as_art_backdoor(trigger, generator=generator).poison(pixels, y=np.zeros(len(pixels)))
+    return torch.from_numpy(stamped).to(images.device) if isinstance(images, Tensor) else stamped

@@ -1,8 +1,13 @@
-"""torchattacks: its attacks on our models, and our attacks' parameters as its attacks."""
+"""torchattacks: its attacks on our models, and our attacks in its calling convention.
+
+torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes. Here the
+model is attacked in eval mode and put back after every call, and the class count is filled in.
+"""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -10,19 +15,18 @@ import torchattacks
 from torch import Tensor, nn
 from torchattacks.attack import Attack
 
-from mri_robust.adapters.limits import check_single_run
-from mri_robust.adapters.torchattacks_style import Borrowing, NativeAttack
-from mri_robust.core.eval_mode import device_of
+from mri_robust.adapters import single_start
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.rng import make_generator, seeded_globals
+from mri_robust.core.validation import check_choice, class_count
 
+_NORMS = {"linf": "Linf", "l2": "L2"}
 _WIDE = (-1.0, 2.0)
-"""Pixel range in which no step of an attack that clips only at its end can leave."""
+"""Pixel range that no step of an attack that clips only at its end can leave."""
 
 
 def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> Attack:
     """An attack with torchattacks' calling convention, `adversarial = attack(images, labels)`: one of its own, or ours.
-
-    torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes. Here
-    the model is put back after every call, and the class count filled in.
 
     Args:
         attack: the name of a class of torchattacks (`"PGD"`, `"APGD"`, `"Square"`, `"AutoAttack"`, ...), or a class of
@@ -35,24 +39,52 @@ def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> A
     """
     if isinstance(attack, type):
         return NativeAttack(attack, model, **parameters)
-    attack_class = getattr(torchattacks, attack, None)
-    if not (inspect.isclass(attack_class) and issubclass(attack_class, Attack)):
-        raise ValueError(f"torchattacks has no attack '{attack}'")
-    return _build(attack_class, model, parameters)
+    return _build(_library_class(attack), model, parameters)
+
+
+@dataclass(frozen=True)
+class LibraryAttack:
+    """An attack of torchattacks, called as ours are: (model, images, labels) -> adversarial images.
+
+    Attributes:
+        name: a class of torchattacks, such as `APGD` (arXiv 2003.01690) or `Square` (arXiv 1912.00049).
+        eps: radius of the ball in pixels.
+        options: (name, value) of further arguments of its constructor.
+        norm: `linf` or `l2`; passed on where the attack lets one choose.
+
+    Raises:
+        TypeError, ValueError: torchattacks has no such attack or norm, or the attack takes no such option.
+    """
+
+    name: str
+    eps: float
+    options: tuple[tuple[str, Any], ...] = ()
+    norm: str = "linf"
+
+    def __post_init__(self) -> None:
+        check_choice("norm", self.norm, tuple(_NORMS))
+        inspect.signature(_library_class(self.name)).bind(None, eps=self.eps, **dict(self.options))
+
+    def __call__(
+        self, model: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Adversarial images, float32 [N, C, H, W] in [0, 1]; the model and global generators are left as they were.
+
+        `generator` decides the attack's draws; they are those of seed 0 when None.
+        """
+        seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator))
+        known = {"n_classes": class_count(model, images), "seed": seed, "norm": _NORMS[self.norm]}
+        library = _library_class(self.name)
+        taken = {name: value for name, value in known.items() if name in inspect.signature(library).parameters}
+        with seeded_globals(seed):
+            return _build(library, model, {"eps": self.eps, **taken, **dict(self.options)})(images, labels)
 
 
 def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-    """Adversarial images by torchattacks' version of a native attack, on one batch.
-
-    Args:
-        attack: an `FGSM`, or a `PGD` of one run that keeps its last iterate.
-        model: takes pixels in [0, 1], gives logits; left as it was.
-        images: float32 [N, C, H, W] in [0, 1].
-        labels: int64 [N]; targets when the attack is targeted.
-        start: where PGD begins, [N, C, H, W].
+    """Adversarial images by torchattacks' version of a native attack, on one batch; see `craft` of `adapters.art`.
 
     Raises:
-        ValueError: torchattacks has no such attack or option.
+        ValueError: torchattacks has no such attack (of FGSM the L-inf one alone) or option.
     """
     name = type(attack).__name__
     if name == "FGSM" and attack.norm == "linf":
@@ -60,7 +92,7 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         return _run(library, attack, images, labels).clamp(*attack.bounds)
     if name != "PGD":
         raise ValueError(f"engine 'torchattacks' has no {name} in norm {attack.norm}")
-    start = check_single_run("torchattacks", attack, start)
+    start = single_start("torchattacks", attack, images, start)
     if attack.clip != "end":
         return _run(_pgd(attack, model, start, width=1.0), attack, images, labels).clamp(*attack.bounds)
     # torchattacks clips every step to [0, 1]: in stretched pixels that range holds every iterate.
@@ -70,18 +102,81 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
     return (stretched * width + low).clamp(*attack.bounds)
 
 
-class InjectedStart:
-    """Mixed into a torchattacks attack: its first gradient is taken at a given point instead of the image."""
+class _KeepsModel:
+    """Mixed into a torchattacks attack: the model is attacked in eval mode and put back, module by module."""
+
+    model: nn.Module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        with eval_mode(self.model), torch.enable_grad():
+            return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+    def save(self, *args: Any, **kwargs: Any) -> Any:
+        """As torchattacks' own `save`."""
+        with eval_mode(self.model):
+            return super().save(*args, **kwargs)  # type: ignore[misc]
+
+
+class NativeAttack(_KeepsModel, Attack):
+    """One of our attacks with torchattacks' calling convention.
+
+    The attack's parameters are attributes that may be changed between calls (`attack.eps = 4 / 255`). Targeted modes,
+    `save` and `MultiAttack` work as for torchattacks' own.
+
+    Args:
+        attack_class: a frozen dataclass such as `FGSM` or `PGD`.
+        model: takes float32 images [N, C, H, W] in [0, 1], gives logits.
+        seed: of random starts, which are new in every call; two attacks of one seed draw the same.
+        parameters: what `attack_class` takes; `targeted=True` is `set_mode_targeted_by_label()`.
+    """
+
+    def __init__(self, attack_class: type, model: nn.Module, *, seed: int = 0, **parameters: Any) -> None:
+        attack = attack_class(**parameters)
+        super().__init__(attack_class.__name__, model)
+        self.set_device(device_of(model))
+        self._attack_class = attack_class
+        self._names = [field.name for field in fields(attack) if field.init]
+        self._generator = make_generator(seed, "torchattacks")
+        for name in self._names:
+            setattr(self, name, getattr(attack, name))
+        if "targeted" in self._names:
+            self.supported_mode = ["default", "targeted"]
+        if self.targeted:
+            self.set_mode_targeted_by_label(quiet=True)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images, float32 [N, C, H, W] in [0, 1]; TypeError or ValueError as the attack says."""
+        images, labels = images.to(self.device), labels.to(self.device)
+        if self.targeted:
+            labels = self.get_target_label(images, labels)
+        attack = self._attack_class(**{name: getattr(self, name) for name in self._names})
+        return attack(self.model, images, labels, generator=self._generator)
+
+    def set_normalization_used(self, mean: Any, std: Any) -> None:
+        """Refused with ValueError: images are pixels in [0, 1] here."""
+        raise ValueError(
+            f"{self.attack} takes pixels in [0, 1]: put the normalisation into the model, "
+            "torch.nn.Sequential(torchvision.transforms.Normalize(mean, std), model)"
+        )
+
+    def set_model_training_mode(
+        self, model_training: bool = False, batchnorm_training: bool = False, dropout_training: bool = False
+    ) -> None:
+        """Nothing, as the model is attacked in eval mode; any other mode is refused with ValueError."""
+        if model_training or batchnorm_training or dropout_training:
+            raise ValueError(f"{self.attack} attacks the model in eval mode only")
+
+
+class _InjectedStart:
+    """Mixed into a torchattacks attack: its first gradient is taken at `start` instead of the image."""
 
     start: Tensor | None = None
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Attack a batch, beginning at `start`."""
         self._pending = self.start
         return super().forward(images, labels)  # type: ignore[misc]
 
     def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Logits of `inputs`, which the first call overwrites with the start."""
         if self._pending is not None:
             with torch.no_grad():
                 inputs.copy_(self._pending)
@@ -111,36 +206,32 @@ class _PlainGradient(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(_Contiguous.apply(images))
+        if images.requires_grad:
+            images = images.view_as(images)
+            images.register_hook(Tensor.contiguous)
+        return self.model(images)
 
 
-class _Contiguous(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, images: Tensor) -> Tensor:
-        return images.view_as(images)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0].contiguous()
+def _library_class(name: str) -> type:
+    found = getattr(torchattacks, name, None)
+    if not (inspect.isclass(found) and issubclass(found, Attack)):
+        raise ValueError(f"torchattacks has no attack '{name}'")
+    return found
 
 
-def _build(attack_class: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
-    accepted = inspect.signature(attack_class.__init__).parameters  # type: ignore[misc]
-    unknown = sorted(set(parameters) - set(accepted))
-    if unknown:
-        raise ValueError(f"torchattacks.{attack_class.__name__} takes no {', '.join(unknown)}")
-    if "n_classes" in accepted and hasattr(model, "classes"):
+def _build(library: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
+    if "n_classes" in inspect.signature(library).parameters and hasattr(model, "classes"):
         parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
-    borrowing: Any = type(attack_class.__name__, (Borrowing, attack_class), {})
-    attack = borrowing(_PlainGradient(model), **parameters)
+    keeping: Any = type(library.__name__, (_KeepsModel, library), {})
+    attack = keeping(_PlainGradient(model), **parameters)
     attack.set_device(device_of(model))
     return attack
 
 
 def _pgd(attack: Any, model: nn.Module, start: Tensor, width: float) -> Any:
     base = torchattacks.PGD if attack.norm == "linf" else torchattacks.PGDL2
-    begun = type(base.__name__, (InjectedStart, base), {"__init__": base.__init__})
-    sizes = {"eps": attack.eps / width, "alpha": attack.alpha / width, "steps": attack.steps, "random_start": False}
+    begun = type(base.__name__, (_InjectedStart, base), {"__init__": base.__init__})
+    sizes = {"eps": attack.eps / width, "alpha": attack.step_size / width, "steps": attack.steps, "random_start": False}
     if base is torchattacks.PGDL2:
         sizes["eps_for_division"] = 1e-30  # its default of 1e-10 shortens the step where the gradient vanishes
     library = _build(begun, model, sizes)

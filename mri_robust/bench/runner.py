@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,14 @@ class Run:
             "executor": self.executor.name,
             "seconds": round(seconds, 1),
         }
+
+    def summary(self) -> dict[str, Any]:
+        """Every number that the run prints, as plain data: what `audit.json` holds."""
+        tables = {each.name: self.folder.table(each.name) for each in self.experiments}
+        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        comparisons = json.loads(self.folder.table("comparisons").to_json(orient="records"))
+        checked = self.folder.json("crosscheck")
+        return {"tables": rows, "comparisons": comparisons, "findings": self.findings(), "crosscheck": checked}
 
     def _write_images(self) -> None:
         """Each image's smallest fooling epsilon under every model, where the worst case was asked for."""

@@ -19,19 +19,17 @@ from mri_robust.core.files import locked, set_aside
 from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import derive_seed
-from mri_robust.data.dataset import Dataset
-from mri_robust.data.subset import training_images
+from mri_robust.data.dataset import Dataset, training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
 from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
-from mri_robust.models.checkpoint import load_model, read_notes, save_model
+from mri_robust.models.checkpoint import load_model, read_notes, read_state_dict, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.external import open_model
 from mri_robust.models.pretrained import find_imagenet
-from mri_robust.models.weights_file import read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder

@@ -17,8 +17,8 @@ from mri_robust.core.registry import did_you_mean
 
 COMMANDS = {
     "bench": "Regenerate the study's tables and figures, and cross-check the attacks.",
+    "audit": "Ask your own models: accuracy in the worst case, artefacts, and whether to believe it.",
     "crosscheck": "Certify that our attacks agree with ART's and torchattacks'.",
-    "curve": "Accuracy over epsilon of your own model, and whether to believe it.",
     "data": "Look at a data set: counts, statistics, copies and give-aways, a grid of images.",
     "report": "Write the reports of a finished bench again.",
     "results": "Look into the folder of a bench: what it stores, what can go, how two differ.",

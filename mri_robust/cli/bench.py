@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from mri_robust.bench.executors import EXECUTORS
-from mri_robust.cli.options import data_options, machine_options, tumour_classes_option
+from mri_robust.cli.options import data_options, executor_options, machine_options, out_option, tumour_classes_option
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
-from mri_robust.report.trackers import TRACKERS, Track
-from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.scale import SCALES
 
-if TYPE_CHECKING:
-    from mri_robust.bench.environment import Machine
-    from mri_robust.bench.executors import ExecutorOptions
-    from mri_robust.bench.plan import Plan
+RESNETS = ("resnet18", "resnet50")
 
 
 @click.command()
@@ -48,7 +39,7 @@ if TYPE_CHECKING:
     type=click.Choice(["native", "art", "torchattacks"]),
     default="native",
     show_default=True,
-    help="Whose code crafts the adversarial images.",
+    help="Whose code crafts the images of Tables 3 and 4; the worst case is always our own.",
 )
 @click.option(
     "--weights",
@@ -65,118 +56,62 @@ if TYPE_CHECKING:
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
 @machine_options
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1, max=1024),
-    metavar="N",
-    help="CPU threads of each training and measurement; decides their rounding.  [default: torch's own number]",
-)
-@click.option(
-    "--executor",
-    type=click.Choice(EXECUTORS.names()),
-    default="local",
-    show_default=True,
-    help="One after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
-)
-@click.option(
-    "--ray-address", metavar="HOST:PORT", help="Join this Ray cluster.  [default: a local one, bound to loopback]"
-)
-@click.option(
-    "--gpu-share",
-    type=click.FloatRange(min=0, max=1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Share of a GPU that a Ray task takes.",
-)
-@click.option(
-    "--out", default="results", show_default=True, type=click.Path(path_type=Path), help="Folder for everything made."
-)
-@click.option(
-    "--tracker",
-    type=click.Choice(TRACKERS.names()),
-    help="Record the finished run here too: settings, numbers, figures, models. mlflow keeps them in --out, in "
-    "mlflow.db, or where MLFLOW_TRACKING_URI says.",
-)
+@executor_options
+@out_option("results")
 @click.option("--all", "everything", is_flag=True, help="Also the experiments that the study lacks.")
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
 def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any) -> None:
     """Regenerate tables and figures of the study, all of them when no EXPERIMENT is named, and more by name.
 
-    Writes one CSV an experiment, report.html, report.md, figures, models and a cross-check certificate to --out. What
-    was computed before for the same inputs is not computed again, so a run that was cut short goes on.
+    Prints each table when it is done, and writes one CSV per experiment, report.html, report.md, figures, models and a
+    cross-check certificate to --out. What was computed before for the same inputs is not computed again, so a run that
+    was cut short goes on.
     """
+    import_torchvision()
+    from mri_robust.cli.run import execute, machine_of, over
+    from mri_robust.study.config import FIRST_SEED, Config
+    from mri_robust.study.experiment import all_experiments, load_experiment
+
     if list_only:
         for each in all_experiments(beyond=True):
             click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
     named = [load_experiment(name) for name in experiments] or all_experiments(beyond=everything)
-    _check_weights(options["weights"])
-    track = TRACKERS.load(options["tracker"])() if options["tracker"] else None
-    import_torchvision()
-    from mri_robust.bench.environment import Machine
-    from mri_robust.bench.executors import ExecutorOptions
-    from mri_robust.bench.plan import Plan
-
     protocol = options["protocol"]
-    plan = Plan(
-        experiments=tuple({each.name: each for each in named}.values()),
+    config = Config(
         data=options["data"],
-        channels=options["channels"],
         skip_unreadable=options["skip_unreadable"],
-        protocols=PROTOCOLS if protocol == "both" else (protocol,),
+        channels=options["channels"],
+        tumour_classes=options["tumour_classes"],
         scale=SCALES[options["scale"]],
         engine=options["engine"],
-        weights=options["weights"],
+        weights=_first_weights(options["weights"], options["weights_dir"]),
         weights_folder=options["weights_dir"],
-        seeds=options["seeds"],
-        tumour_classes=options["tumour_classes"],
+        **machine_of(options["device"], options["precision"], options["threads"]),
     )
-    machine = Machine.choose(options["device"], options["precision"], options["threads"])
-    _run(plan, out, machine, ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"]), track)
+    from dataclasses import replace
+
+    protocols = PROTOCOLS if protocol == "both" else (protocol,)
+    configs = over([replace(config, protocol=each) for each in protocols], FIRST_SEED, options["seeds"])
+    execute(list({each.name: each for each in named}.values()), configs, out, options)
 
 
-def _check_weights(weights: str) -> None:
-    if weights not in ("auto", "none", "imagenet") and not Path(weights).is_file():
+def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, str], ...]:
+    """(ResNet, `none`, `imagenet` or a file, the digest of that file); `auto` takes ImageNet's where they are.
+
+    Raises:
+        UserError: the file or the folder of weights does not exist, or a file in it is not what its name says.
+    """
+    from mri_robust.data.cache import checksum
+    from mri_robust.models.pretrained import find_imagenet
+
+    if weights in ("none", "imagenet"):
+        return tuple((name, weights, "") for name in RESNETS)
+    if weights == "auto":
+        found = {name: find_imagenet(name, folder) for name in RESNETS}
+        return tuple((name, "imagenet" if file else "none", "") for name, file in found.items())
+    if not Path(weights).is_file():
         raise UserError(
             f"weights file '{weights}' does not exist: use auto, none, imagenet or the path of a state dict"
         )
-
-
-def _run(plan: Plan, out: Path, machine: Machine, executor: ExecutorOptions, track: Track | None) -> None:
-    """Run the bench with progress, certify, write the report, print the tables, record it with `track`."""
-    from mri_robust.bench.certify import certify_bench
-    from mri_robust.bench.runner import Bench
-    from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.core.hashing import canonical_json
-    from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.core.machine import keep_freed_memory
-    from mri_robust.report.terminal import print_tables
-    from mri_robust.report.write import write_report
-
-    keep_freed_memory()
-    console = make_console()
-    began = time.perf_counter()
-    with StepProgress(console) as progress:
-        run = Bench(plan, out, machine, progress, executor)
-        for protocol in plan.protocols:
-            run.open_models(protocol)  # data that cannot be read leaves no folder behind
-        writable_folder(out)
-        measured = run.run()
-        certificate = certify_bench(run)
-    write_text(out / "crosscheck.json", certificate.json())
-    command = shlex.join(["mri-robust", *sys.argv[1:]])
-    provenance = run.provenance(command, measured, time.perf_counter() - began)
-    for warning in [*run.notices(), *provenance["warnings"]]:
-        console.print(f"warning: {warning}", highlight=False, markup=False)
-    write_text(out / "run.json", canonical_json(provenance, indent=2) + "\n")
-    report = write_report(out)
-    print_tables(out, console)
-    console.print(f"\nreport: {report}   seconds: {time.perf_counter() - began:.0f}", highlight=False)
-    click.echo(certificate.verdict())
-    if track:
-        click.echo(track(out))
-    if run.failures():
-        failed = f"{len(run.failures())} of {len(run.outcomes)} cells failed, the first with {run.failures()[0]}"
-        raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
-    if not certificate.passed:
-        raise SystemExit(1)
+    return tuple((name, weights, checksum(Path(weights))) for name in RESNETS)

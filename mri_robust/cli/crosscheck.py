@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,10 +14,9 @@ from mri_robust.core.packages import import_torchvision
 @click.command()
 @click.option(
     "--model",
-    "model_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A checkpoint to attack.  [default: the quick CNN_clean of the data, trained once]",
+    "source",
+    metavar="FILE|package.module:factory|timm:NAME",
+    help="A model to attack.  [default: the quick CNN_clean of the data, trained once]",
 )
 @data_options
 @click.option("--images", type=click.IntRange(min=1), help="Test images to compare.  [default: all]")
@@ -28,42 +28,42 @@ from mri_robust.core.packages import import_torchvision
     show_default=True,
     help="The certificate to write.",
 )
-def crosscheck(
-    model_path: Path | None,
-    data: str,
-    channels: str | None,
-    skip_unreadable: bool,
-    images: int | None,
-    device: str,
-    precision: str,
-    out: Path,
-) -> None:
+def crosscheck(source: str | None, images: int | None, out: Path, **options: Any) -> None:
     """Certify that our attacks agree with ART's and torchattacks' on every image.
 
     Runs the three engines from the same injected start and compares pixels, predictions and success image by image;
     exit code 1 when a stated bound is broken.
     """
     import_torchvision()
-    from mri_robust.bench.certify import certify_file, certify_quick
-    from mri_robust.bench.environment import Machine
+    from mri_robust.bench.audit import open_models
+    from mri_robust.bench.certificate import certify_run
+    from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.core.machine import keep_freed_memory
+    from mri_robust.cli.run import machine_of
+    from mri_robust.core.files import cache_folder, writable_folder, write_text
+    from mri_robust.core.hashing import canonical_json
     from mri_robust.data.layout import shown
-    from mri_robust.report.terminal import print_certificate
+    from mri_robust.report.tables import print_certificate
+    from mri_robust.study.config import Config
+    from mri_robust.study.results_folder import ResultsFolder
 
     writable_folder(out.parent)
-    keep_freed_memory()
-    machine = Machine.choose(device, precision)
-    source = {"data": data, "channels": channels, "skip_unreadable": skip_unreadable}
+    config = Config(
+        data=options["data"],
+        skip_unreadable=options["skip_unreadable"],
+        channels=options["channels"],
+        **machine_of(options["device"], options["precision"], options["threads"]),
+    )
     console = make_console()
     with StepProgress(console) as progress:
-        if model_path is None:
-            certificate = certify_quick(source, images, machine, progress)
-        else:
-            certificate = certify_file(model_path, source, images, machine, progress)
-    write_text(out, certificate.json())
-    print_certificate(certificate.rows(), console)
+        opened = open_models([source], config) if source else None
+        config = opened.config if opened else config
+        folder = ResultsFolder(cache_folder("crosscheck"))
+        worker = Worker(folder, opened=opened.modules if opened else None, on_step=progress)
+        trainer = worker.trainer(config)
+        certificate = certify_run(trainer, config.on(trainer.dataset), images)
+    write_text(out, canonical_json(certificate.content(), indent=2) + "\n")
+    print_certificate(certificate.content()["comparisons"], console)
     click.echo(f"certificate: {shown(out)}")
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

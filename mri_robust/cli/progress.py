@@ -29,7 +29,7 @@ class StepProgress:
     """Shows one line a piece of work; call it as (what, done, total)."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
         self._bar = Progress(
             TextColumn("{task.description:<34}"),
             BarColumn(bar_width=24),
@@ -45,7 +45,7 @@ class StepProgress:
         self._began = time.perf_counter()
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self.console.is_terminal:
             self._bar.start()
         return self
 
@@ -67,5 +67,5 @@ class StepProgress:
     def _finish(self) -> None:
         if self._what:
             seconds = time.perf_counter() - self._began
-            self._console.print(f"[green]done[/] {self._what:<34} [dim]{seconds:6.1f} s[/]", highlight=False)
+            self.console.print(f"[green]done[/] {self._what:<34} [dim]{seconds:6.1f} s[/]", highlight=False)
             self._what = ""

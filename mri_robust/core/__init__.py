@@ -1,1 +1,1 @@
-"""Registry, seeding, input contract and other parts that know nothing of MRI."""
+"""Checks, seeds, hashes, files, registries and other parts that know nothing of MRI."""

@@ -1,4 +1,4 @@
-"""Borrow a model: use it in eval mode, give it back exactly as it was."""
+"""Use a model in eval mode and leave it exactly as it was."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from torch import nn
 
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[nn.Module]:
-    """Hold `model` in eval mode with parameter gradients off; restore both, module by module, also after an error.
+    """Put `model` in eval mode without parameter gradients; restore each module and parameter, also after an error.
 
-    Existing `.grad` tensors are taken away and given back, so that no library can zero them; BatchNorm statistics do
-    not move.
+    `.grad` tensors are taken away and put back, so that no library can zero them. BatchNorm statistics do not move.
     """
     modes = [(module, module.training) for module in model.modules()]
-    lent = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
+    gradients = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
     try:
         model.eval()
-        for parameter, _, _ in lent:
+        for parameter, _, _ in gradients:
             parameter.requires_grad_(False)
-            parameter.grad = None  # so that no library can zero it in place
+            parameter.grad = None
         yield model
     finally:
         for module, training in modes:
             module.training = training
-        for parameter, required, gradient in lent:
+        for parameter, required, gradient in gradients:
             parameter.requires_grad_(required)
             parameter.grad = gradient
 

@@ -1,8 +1,9 @@
-"""Files that are either whole or absent, and where caches live."""
+"""Files that are whole or absent, lock files, and the cache folder."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,38 +14,36 @@ from mri_robust.core.errors import UserError
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it into place when the block ends without an error.
+    """Yield a temporary path beside `path`, and move it to `path` when the block ends without an error.
 
     A reader sees the old file or the new one, never a part. After an error nothing is left behind.
 
     Raises:
-        UserError: `path` is a device, a pipe or a folder: a file in its place would break what it is there for.
+        UserError: `path` is a device, a pipe or a folder, which a file must not replace.
     """
     if path.exists() and not path.is_file():
-        raise UserError(f"cannot write '{path}': it is there and no file; choose another name")
+        raise UserError(f"cannot write '{path}': it exists and is not a file; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix)
-    os.close(handle)
-    aside = Path(name)
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}{path.suffix}")
+    aside.touch(exist_ok=False)
     try:
         yield aside
-        os.chmod(aside, 0o666 & ~_umask())
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to `path` in one move; bytes of a file name that are no text are written as `\\udcff`."""
+    """Write `text` to `path` as UTF-8, whole or not at all; a file name's invalid bytes are written as `\\udcff`."""
     with written_aside(path) as aside:
         aside.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file `path`; wait while another process holds it, after calling `on_wait` once.
+    """Hold the lock file `path`; while another process or thread holds it, call `on_wait` once and wait.
 
-    The kernel gives a lock back when its process ends, however it ends, so a file that was left behind stops nobody.
+    The kernel frees a lock when its process ends, however it ends: a file that is left behind blocks nobody.
 
     Raises:
         OSError: the file cannot be made.
@@ -66,14 +65,14 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[No
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file to `<name>.damaged`, where nothing reads it; returns the new path."""
+    """Rename a damaged file to `<name>.damaged`, which nothing reads; returns the new path."""
     aside = path.with_name(f"{path.name}.damaged")
     os.replace(path, aside)
     return aside
 
 
 def cache_folder(*parts: str) -> Path:
-    """The user's cache folder for `parts`, made if need be; `MRI_ROBUST_CACHE` overrides where it lies.
+    """The user's cache folder for `parts`, created if missing; `MRI_ROBUST_CACHE` overrides its root.
 
     Raises:
         UserError: the folder cannot be written.
@@ -85,10 +84,10 @@ def cache_folder(*parts: str) -> Path:
 
 
 def writable_folder(path: Path) -> Path:
-    """Make folder `path` and check that files can be written in it.
+    """Create folder `path` if missing, and check that files can be written in it.
 
     Raises:
-        UserError: it cannot be made or written.
+        UserError: it cannot be created or written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -98,9 +97,3 @@ def writable_folder(path: Path) -> Path:
         reason = error.strerror or str(error)
         raise UserError(f"cannot write to folder '{path}': {reason}; choose another one") from error
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -23,7 +23,7 @@ def plain(value: Any) -> Any:
 
 
 def canonical_json(value: Any, indent: int | None = None) -> str:
-    """The one JSON text of `value`: sorted keys, no spaces unless an indent is asked for, no NaN.
+    """`value` as JSON in one fixed form: sorted keys, no spaces unless an indent is given, no NaN.
 
     Raises:
         ValueError: a number is not finite.

@@ -1,4 +1,4 @@
-"""JSON of unknown origin: read it, and check that it has the shape that the reader relies on."""
+"""JSON of unknown origin: read it and check its shape."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _DIGITS = 300
-"""Most digits of a whole number: one of more has no float."""
+"""Most digits of a whole number: with more it fits no float."""
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text says; `NaN` and infinities are taken, as Python writes them.
+    """The value of a JSON text; `NaN` and infinities are accepted as Python writes them.
 
     Raises:
-        ValueError: it is no JSON, is nested too deeply, or holds a whole number that no float can.
+        ValueError: it is not JSON, is nested too deeply, or has a whole number too large for a float.
     """
     try:
         return json.loads(text, parse_int=_whole)
@@ -26,7 +26,7 @@ def check_shape(value: Any, shape: Any, place: str = "it") -> None:
     """Check JSON data against a shape.
 
     Args:
-        value: what `parse_json` gave.
+        value: from `parse_json`.
         shape: a type (`str`, `bool`, `int`, `float` for any finite number, `object` for anything); a list of one shape
             for a list of such; a dict for an object that has at least these keys; `{str: shape}` for an object of any
             keys; a tuple for one of several shapes; None for null.

@@ -1,4 +1,4 @@
-"""The machine: processor, number format, threads and memory."""
+"""The machine: device, number format, threads and memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resolve_precision(choice: str, device: torch.device) -> str:
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """What a reader of a result wants to know of the machine: `device_name`, `system`, `python`."""
+    """`device_name`, `system` and `python`, for the record of a run."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {"device_name": name, "system": platform.platform(), "python": sys.version.split()[0]}
 
@@ -51,7 +51,7 @@ def one_thread() -> Iterator[None]:
     """Compute on one CPU thread, and on as many as before afterwards, also after an error.
 
     Work on single images is too small to share. On a busy machine the threads wait for each other at every operation:
-    measured with two threads on two cores, one of them taken, an augmented image took 40 ms instead of 2.
+    with two threads on two cores, one of them busy, an augmented image took 40 ms instead of 2.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -62,13 +62,13 @@ def one_thread() -> Iterator[None]:
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc not to give large freed buffers back to the system, which would hand them out again as new pages.
+    """Tell glibc to keep large freed buffers, which the system would otherwise hand out again as new pages.
 
-    Measured on 2 cores: gradients of the CNN at 56 pixels came 1.3 to 1.5 times faster. Changes the whole process, so
-    commands call it and library code does not. Elsewhere than on glibc it does nothing.
+    On 2 cores, gradients of the CNN at 56 pixels were 1.3 to 1.5 times faster. It changes the whole process, so
+    commands call it and library code does not. Without glibc it does nothing.
 
     Returns:
-        Whether the allocator took the setting.
+        Whether the allocator accepted the setting.
     """
     if not sys.platform.startswith("linux"):
         return False

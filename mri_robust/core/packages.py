@@ -1,4 +1,4 @@
-"""Other packages: optional ones, builds that must fit together, and versions that a result should name."""
+"""Other packages: optional imports, clashing builds, and installed versions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def import_extra(module: str, extra: str, wanted: str) -> Any:
 
     Args:
         module: dotted name.
-        extra: what brings it: `pip install 'mri-robust[extra]'`.
-        wanted: what needs it, the beginning of the message.
+        extra: installs it: `pip install 'mri-robust[extra]'`.
+        wanted: what needs it; the message begins with this.
 
     Raises:
         UserError: it is not installed.

@@ -1,18 +1,18 @@
-"""How long work tells that it goes on."""
+"""Callbacks that report progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 OnStep = Callable[[str, int, int], None]
-"""(what is going on, done, total)."""
+"""(what is being done, done, total)."""
 OnImages = Callable[[int, int], None]
 """(done, total)."""
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """An `OnStep` that reports nothing."""
 
 
 def silent_images(done: int, total: int) -> None:
-    """Tell nobody."""
+    """An `OnImages` that reports nothing."""

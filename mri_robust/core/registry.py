@@ -21,8 +21,8 @@ class Registry:
     Listing names imports no part, so that `--help` and `--list` stay fast.
 
     Args:
-        package: dotted name of the package whose files hold the parts (`mri_robust.attacks.evasion`).
-        attribute: the module attribute that holds the part (`ATTACK`).
+        package: dotted name of the package whose files define the parts (`mri_robust.attacks.evasion`).
+        attribute: the module attribute that is the part (`ATTACK`).
         kind: what a part is called in messages (`attack`).
         group: entry-point group of other packages (`mri_robust.attacks`); an entry point's object is the part.
     """
@@ -61,7 +61,7 @@ class Registry:
         """The part called `name`.
 
         Raises:
-            UserError: no part has that name, and the nearest one is offered; or another package's cannot be imported.
+            UserError: no part has that name (the message offers the nearest), or another package's cannot be imported.
         """
         if name in self._modules:
             return getattr(importlib.import_module(self._modules[name]), self.attribute)
@@ -76,13 +76,13 @@ class Registry:
             package = f" of the package '{point.dist.name}'" if point.dist else ""
             reason = f"{type(error).__name__}: {error}"
             raise UserError(
-                f"{self.kind} '{point.name}'{package} cannot be imported: {reason}; mend or uninstall it"
+                f"{self.kind} '{point.name}'{package} cannot be imported: {reason}; fix or uninstall it"
             ) from error
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A part to build later, as plain data: where its class is, and the arguments of its constructor.
+    """A part to build later, as plain data: the path of its class and its keyword arguments.
 
     Attributes:
         path: `package.module:Class`, any importable class.

@@ -1,4 +1,4 @@
-"""Seeds derived from names, so that no two uses of chance share a stream and none touches the global state."""
+"""Seeds derived from names, so that no two random draws share a stream and none touches the global state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """A seed in [0, 2**48) for the use that `names` describe; the same arguments always give the same seed."""
+    """A seed in [0, 2**48) for the purpose that `names` describe; the same arguments always give the same seed."""
     return int(digest([seed, *names], length=12), 16)
 
 
@@ -26,7 +26,7 @@ def make_generator(seed: int, *names: str | int) -> torch.Generator:
 
 @contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seed NumPy's and torch's global CPU generators for the time of a library's call, and put both back.
+    """Seed NumPy's and torch's global CPU generators, and put both back at the end of the block.
 
     Args:
         seed: 0 or more.

@@ -1,4 +1,4 @@
-"""What every attack and measurement accepts: checked once, at the door."""
+"""Checks of parameters, images and labels, made once at the public functions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
     if labels.dtype != torch.int64:
         raise TypeError(f"labels must be int64 class indices, got {labels.dtype}")
     if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels must have shape [{len(images)}], one an image, got {list(labels.shape)}")
+        raise ValueError(f"labels must have shape [{len(images)}], one per image, got {list(labels.shape)}")
     low, high = (int(bound) for bound in torch.aminmax(labels))
     if low < 0 or high >= classes:
         wrong = low if low < 0 else high
@@ -89,7 +89,7 @@ def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
 
 
 def class_count(model: nn.Module, images: Tensor) -> int:
-    """Number of classes of `model`: the names that it states in `.classes`, else the width of one image's logits."""
+    """Number of classes of `model`: the length of `model.classes` if there, else the width of one image's logits."""
     classes = getattr(model, "classes", None)
     if isinstance(classes, (list, tuple)):
         return len(classes)

@@ -1,8 +1,9 @@
-"""What a data set is, and `load_dataset`, the one door to all sources."""
+"""What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -10,12 +11,19 @@ from typing import Literal, Protocol
 import numpy as np
 
 from mri_robust.core.errors import UserError
+from mri_robust.core.registry import did_you_mean
+from mri_robust.core.rng import make_generator
 from mri_robust.data.sources import SOURCES
-from mri_robust.data.tumours import healthy_classes
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024
 """Sides in pixels that images can be read at."""
+
+MEAN, STD = 0.1855, 0.1813
+"""Mean and standard deviation that the study normalises pixels in [0, 1] with (section 5.1), inside every model."""
+
+NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "healthy", "normal")
+"""Names, in any case, of a class without a tumour, where nobody says which classes have one."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Dataset:
         skipped: what was left out while reading, reason -> count: `hidden`, `not an image`, `outside the classes`,
             `link` (out of the data folder), `not a file`, `unreadable`.
         tumour_classes: the classes with a tumour, where somebody said so; see `healthy_classes`.
+        original_sizes: `width x height` of image files before resizing -> how many; empty for other data.
     """
 
     name: str
@@ -57,6 +66,7 @@ class Dataset:
     digest: str
     skipped: dict[str, int] = field(default_factory=dict)
     tumour_classes: tuple[str, ...] = ()
+    original_sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -75,13 +85,10 @@ class Dataset:
 
 
 class Source(Protocol):
-    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`.
-
-    `accepts` says whether a `--data` text is meant for this source; `load` reads it.
-    """
+    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`."""
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is meant for this source; reads nothing."""
+        """Whether a `--data` text is meant for this source; reads nothing."""
         ...
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
@@ -110,12 +117,17 @@ def load_dataset(
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
     text = str(source)
-    for name in SOURCES.names():
-        candidate: Source = SOURCES.load(name)
-        if candidate.accepts(text):
-            return candidate.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
-    added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
-    raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
+    found = find_source(text)
+    if found is None:
+        added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
+        raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
+    return found.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
+
+
+def find_source(text: str) -> Source | None:
+    """The source that a `--data` text is meant for, if there is one."""
+    candidates: list[Source] = [SOURCES.load(name) for name in SOURCES.names()]
+    return next((source for source in candidates if source.accepts(text)), None)
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
@@ -127,6 +139,48 @@ def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
     if healthy_classes(dataset.classes, tumour_classes) == dataset.healthy:
         return dataset
     return replace(dataset, tumour_classes=tumour_classes)
+
+
+def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
+    """Indices of the classes without a tumour; none where no name says so.
+
+    Args:
+        classes: class names.
+        tumour_classes: those with a tumour, so that the others have none; empty to go by `NO_TUMOUR`.
+
+    Raises:
+        UserError: a tumour class is none of the classes, or all of them are.
+    """
+    if not tumour_classes:
+        return tuple(index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR)
+    for name in tumour_classes:
+        if name not in classes:
+            raise UserError(f"--tumour-classes: the data have no class '{name}'{did_you_mean(name, list(classes))}")
+    healthy = tuple(index for index, name in enumerate(classes) if name not in tumour_classes)
+    if not healthy:
+        raise UserError(f"--tumour-classes names all of {', '.join(classes)}: leave out those without a tumour")
+    return healthy
+
+
+def training_places(count: int, wanted: int | None, seed: int) -> np.ndarray:
+    """The sorted indices of `wanted` out of `count` training images, int64, drawn with the seed.
+
+    All of them, and nothing is drawn, when `wanted` is None or not under `count`.
+    """
+    import torch
+
+    if wanted is None or wanted >= count:
+        return np.arange(count)
+    order = torch.randperm(count, generator=make_generator(seed, "training images")).numpy()
+    return np.sort(order[:wanted])
+
+
+def training_images(split: Split, wanted: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images at `training_places`, uint8 [N, C, H, W], and their labels, int64 [N]; no copy where that is all."""
+    if wanted is None or wanted >= len(split):
+        return np.asarray(split.images), split.labels
+    places = training_places(len(split), wanted, seed)
+    return np.asarray(split.images[places]), split.labels[places]
 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:

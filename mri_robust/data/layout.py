@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mri_robust.core.errors import UserError
-from mri_robust.data.formats.names import FirstBytes, is_image
+from mri_robust.data.decode import FirstBytes, is_image
 
 SPLITS = ("training", "testing")
 _HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
@@ -15,20 +15,13 @@ _HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 @dataclass(frozen=True)
 class Layout:
-    """The image files of a data set, in the order in which they are loaded.
+    """The image files of a data set, in the order in which they are loaded."""
 
-    Attributes:
-        root: what stands before every name in the folder or archive: empty, or one folder with its slash.
-        classes: sorted class names.
-        train, test: names below `root`, sorted by class, then by name.
-        skipped: reason -> number of files left out.
-    """
-
-    root: str
-    classes: tuple[str, ...]
-    train: tuple[str, ...]
+    root: str  # what stands before every name in the folder or archive: empty, or one folder with its slash
+    classes: tuple[str, ...]  # sorted
+    train: tuple[str, ...]  # names below `root`, sorted by class, then by name
     test: tuple[str, ...]
-    skipped: dict[str, int]
+    skipped: dict[str, int]  # reason -> number of files left out
 
 
 def class_of(name: str) -> str:
@@ -39,6 +32,11 @@ def class_of(name: str) -> str:
 def is_split(folder: str) -> bool:
     """Whether a folder name is `Training` or `Testing`, in any case."""
     return folder.casefold() in SPLITS
+
+
+def is_hidden(parts: Sequence[str]) -> bool:
+    """Whether a folder or file on the way is hidden, or one that file managers leave behind."""
+    return any(part.startswith(".") or part.casefold() in _HIDDEN for part in parts)
 
 
 def shown(text: object) -> str:
@@ -63,33 +61,26 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
     skipped: Counter[str] = Counter()
     found: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
     for path in listing:
-        inside = path.startswith(root)
+        inside, folder = path.startswith(root), path.endswith("/")
         name = path[len(root) :] if inside else path
         parts = name.rstrip("/").split("/")
-        reason = _reason_to_skip(path, parts, inside, first_bytes)
-        if reason is None:
+        in_class = inside and is_split(parts[0]) and len(parts) >= (2 if folder else 3)
+        reason = ""
+        if is_hidden(parts):
+            in_class, reason = False, "hidden"
+        elif not folder and not is_image(path, first_bytes):
+            reason = "not an image"
+        elif not in_class:
+            reason = "outside the classes"
+        if in_class:  # one of nothing but other files is a class too, and one that must be complained of
             images = found[parts[0].casefold()].setdefault(parts[1], [])
-            if not name.endswith("/"):
-                images.append(name)
-        elif not name.endswith("/"):
+            images += [] if folder or reason else [name]
+        if reason and not folder:
             skipped[reason] += 1
-        # A class folder of nothing but other files is still a class, and one that must be complained of.
-        if reason == "not an image" and inside and len(parts) > 2 and is_split(parts[0]):
-            found[parts[0].casefold()].setdefault(parts[1], [])
     train, test = (found[split] for split in SPLITS)
     classes = _classes(train, test, where)
-    return Layout(root, classes, _flat(train, classes), _flat(test, classes), dict(skipped))
-
-
-def _reason_to_skip(path: str, parts: list[str], inside: bool, first_bytes: FirstBytes) -> str | None:
-    if any(part.startswith(".") or part.casefold() in _HIDDEN for part in parts):
-        return "hidden"
-    folder = path.endswith("/")
-    if not folder and not is_image(path, first_bytes):
-        return "not an image"
-    if not inside or not is_split(parts[0]) or len(parts) < (2 if folder else 3):
-        return "outside the classes"
-    return None
+    names = (tuple(name for label in classes for name in sorted(images[label])) for images in (train, test))
+    return Layout(root, classes, *names, skipped=dict(skipped))
 
 
 def _root(listing: list[str], where: str) -> str:
@@ -98,19 +89,16 @@ def _root(listing: list[str], where: str) -> str:
         raise UserError(f"'{where}' is empty: it must hold Training/<class>/ and Testing/<class>/ with images")
     splits: dict[str, set[str]] = {}
     for name in listing:
-        parts = name.split("/")
-        for depth, folder in enumerate(parts[:-1][:2]):
-            if is_split(folder) and not any(
-                part.startswith(".") or part.casefold() in _HIDDEN for part in parts[:depth]
-            ):
-                splits.setdefault("".join(f"{part}/" for part in parts[:depth]), set()).add(folder)
+        folders = name.split("/")[:-1][:2]
+        for depth, folder in enumerate(folders):
+            if is_split(folder) and not is_hidden(folders[:depth]):
+                splits.setdefault("".join(f"{part}/" for part in folders[:depth]), set()).add(folder)
                 break
     roots = [""] if "" in splits else sorted(splits)
     if len(roots) > 1:
         raise UserError(f"'{where}' holds several data sets ({shown(', '.join(roots))}): give one of these folders")
-    folders = splits[roots[0]] if roots else set()
     for split in SPLITS:
-        matches = sorted(folder for folder in folders if folder.casefold() == split)
+        matches = sorted(folder for root in roots for folder in splits[root] if folder.casefold() == split)
         if len(matches) > 1:
             raise UserError(f"'{where}' holds both '{matches[0]}' and '{matches[1]}': keep one of them")
         if not matches:
@@ -122,7 +110,7 @@ def _root(listing: list[str], where: str) -> str:
 
 
 def _classes(train: dict[str, list[str]], test: dict[str, list[str]], where: str) -> tuple[str, ...]:
-    classes = tuple(sorted(set(train) | set(test)))
+    classes = tuple(sorted(train.keys() | test.keys()))
     for name in classes:
         for split, images in (("Training", train), ("Testing", test)):
             if not images.get(name):
@@ -134,7 +122,3 @@ def _classes(train: dict[str, list[str]], test: dict[str, list[str]], where: str
         had = f"only the class '{shown(classes[0])}'" if classes else "no class folders"
         raise UserError(f"'{where}' has {had} in Training: a classifier needs two classes or more")
     return classes
-
-
-def _flat(images: dict[str, list[str]], classes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for label in classes for name in sorted(images[label]))

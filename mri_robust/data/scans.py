@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Channels
-from mri_robust.data.formats.limits import Unreadable
-from mri_robust.data.formats.names import is_image, kind_of
+from mri_robust.data.decode import Unreadable, is_image, kind_of
 from mri_robust.data.layout import shown
-from mri_robust.data.pixels import decode
-from mri_robust.data.reading import Files, first_bytes
+from mri_robust.data.loader import Files, decoded, unreadable_error
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles
 
 
 @dataclass(frozen=True)
 class Scans:
-    """Images without labels.
+    """Images without labels."""
 
-    Attributes:
-        images: uint8 [N, C, S, S], N at least 1, all in memory.
-        names: N file names, relative to the folder or archive, sorted.
-        skipped: reason -> number of files left out: `hidden`, `not an image`, `link` (out of the folder), `not a file`,
-            `unreadable`.
-    """
-
-    images: np.ndarray
-    names: tuple[str, ...]
-    skipped: dict[str, int]
+    images: np.ndarray  # uint8 [N, C, S, S], N at least 1, all in memory
+    names: tuple[str, ...]  # N file names, relative to the folder or archive, sorted
+    skipped: dict[str, int]  # reason -> number of files left out, as in `Dataset`
 
 
 class _Tree(FolderFiles):
@@ -50,12 +37,10 @@ class _Tree(FolderFiles):
 
 
 class _OneFile(FolderFiles):
-    """A single file, hidden or not, as `mri_robust.data.reading.Files`."""
+    """A single file, hidden or not."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute().parent
-        self.listing = (path.name,)
-        self.skipped = {}
+        self.path, self.listing, self.skipped = path.absolute().parent, [path.name], Counter()
 
 
 def read_scans(
@@ -74,36 +59,38 @@ def read_scans(
         UserError: `path` does not exist, is unsafe, or holds no image; an image cannot be read.
     """
     where = shown(path)
-    with _opened(path) as files:
+    kept: list[str] = []
+    unreadable: dict[str, str] = {}
+    with closing(_opened(path, where)) as files:
         names, skipped = _chosen(files, leave_out)
         if not names:
             raise UserError(f"'{where}' holds no images: give an image, or a folder or .zip with some in it")
-        images, unreadable = _decoded(files, names, size, channels)
-    if unreadable and not (skip_unreadable and len(images)):
-        first = ", ".join(f"{shown(name)} ({reason})" for name, reason in [*unreadable.items()][:3])
-        more = ", ..." if len(unreadable) > 3 else ""
-        many = f"{len(unreadable)} image{'s' * (len(unreadable) > 1)}"
-        way_out = ", or go on without them with --skip-unreadable" if len(images) else ""
-        raise UserError(f"{many} in '{where}' cannot be read: {first}{more}; replace or remove them{way_out}")
-    skipped += Counter(unreadable=len(unreadable))
-    return Scans(images, tuple(name for name in names if name not in unreadable), dict(+skipped))
+        try:
+            images = np.empty((len(names), 1 if channels == "grey" else 3, size, size), dtype=np.uint8)
+        except MemoryError as error:
+            raise UserError(f"{len(names)} images of {size} pixels do not fit in memory: give fewer") from error
+        for name, result in decoded(files, names, size=size, channels=channels):
+            if isinstance(result, Unreadable):
+                unreadable[name] = str(result)
+            else:
+                images[len(kept)] = result.pixels
+                kept.append(name)
+    if unreadable and not (skip_unreadable and kept):
+        raise unreadable_error(unreadable, where, way_out=bool(kept))
+    return Scans(images[: len(kept)], tuple(kept), dict(skipped + Counter(unreadable=len(unreadable))))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Files]:
+def _opened(path: Path, where: str) -> Files:
     try:
         folder, file, there = path.is_dir(), path.is_file(), path.exists()
     except OSError as error:
-        raise UserError(f"cannot read '{shown(path)}': {error.strerror}; check its path and permissions") from error
+        raise UserError(f"cannot read '{where}': {error.strerror}; check its path and permissions") from error
     if not there:
-        raise UserError(f"'{shown(path)}' does not exist: give an image, or a folder or .zip of images")
+        raise UserError(f"'{where}' does not exist: give an image, or a folder or .zip of images")
     if folder:
-        yield _Tree(path)
-    elif file and (kind_of(path.name) or not (path.suffix.casefold() == ".zip" or _is_zip(path))):
-        yield _OneFile(path)
-    else:
-        with ArchiveFiles(path) as files:
-            yield files
+        return _Tree(path)
+    one = file and (kind_of(path.name) or not (path.suffix.casefold() == ".zip" or _is_zip(path)))
+    return _OneFile(path) if one else ArchiveFiles(path)
 
 
 def _is_zip(path: Path) -> bool:
@@ -119,43 +106,17 @@ def _is_hidden(part: str) -> bool:
 
 def _chosen(files: Files, leave_out: Path | None) -> tuple[list[str], Counter[str]]:
     """The images of a listing, sorted, and why how many other files are left out."""
+    if isinstance(files, _OneFile):
+        return list(files.listing), Counter()
     names: list[str] = []
     skipped = Counter(files.skipped)
     for name in sorted(files.listing):
-        path = PurePosixPath(name)
         if name.endswith("/") or (leave_out is not None and files.path / name == leave_out.resolve()):
             continue
-        if isinstance(files, _OneFile):
-            names.append(name)
-        elif any(_is_hidden(part) for part in path.parts):
+        if any(map(_is_hidden, name.split("/"))):
             skipped["hidden"] += 1
-        elif not is_image(name, lambda name: first_bytes(files, name)):
+        elif not is_image(name, files.first_bytes):
             skipped["not an image"] += 1
         else:
             names.append(name)
     return names, skipped
-
-
-def _decoded(files: Files, names: list[str], size: int, channels: Channels) -> tuple[np.ndarray, dict[str, str]]:
-    """uint8 [N, C, S, S] of the images that can be read, in order, and name -> reason of the others."""
-
-    def one(name: str) -> np.ndarray | Unreadable:
-        try:
-            return decode(files.read(name), size, channels, name)[0]
-        except Unreadable as reason:
-            return reason
-
-    try:
-        images = np.empty((len(names), 1 if channels == "grey" else 3, size, size), dtype=np.uint8)
-    except MemoryError as error:
-        raise UserError(f"{len(names)} images of {size} pixels do not fit in memory: give fewer at a time") from error
-    unreadable: dict[str, str] = {}
-    # Pillow decodes outside the interpreter's lock; it warns of oddities that nobody can act on here.
-    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for place, result in enumerate(pool.map(one, names)):
-            if isinstance(result, Unreadable):
-                unreadable[names[place]] = str(result)
-            else:
-                images[place - len(unreadable)] = result
-    return images[: len(names) - len(unreadable)], unreadable

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.fgsm import FGSM
-from mri_robust.attacks.evasion.pgd import PGD, Clip
+from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.core.eval_mode import eval_mode
-from mri_robust.core.validation import check_choice, check_count, check_number
+from mri_robust.core.validation import check_count, check_number
 
 
 @dataclass(frozen=True)
@@ -18,41 +19,33 @@ class AdversarialTraining:
     """Append adversarial examples of a batch to it; their size is drawn anew for each step.
 
     Attributes:
-        attack: `fgsm` or `pgd`, both in L-inf.
-        epsilons: sizes in pixels; one is drawn uniformly for each step.
-        steps: PGD steps.
-        alpha: PGD step size in pixels; None for `alpha_share` of the drawn epsilon.
-        alpha_share: PGD step size as a share of epsilon.
-        clip, bounds: see `PGD`; the study's notebooks clip at the end, to other bounds than [0, 1].
+        attack: the name of a registered evasion attack.
+        epsilons: its sizes; one is drawn uniformly for each step.
+        options: (name, value) of its further arguments.
+        alpha_share: its `alpha` as a share of the drawn epsilon; None for what `options` or the attack say.
         train_mode: craft with BatchNorm in train mode, so that crafting moves its statistics, as the study did.
 
     Raises:
-        TypeError, ValueError: a value of the wrong type or out of range.
+        UserError: there is no such attack.
+        TypeError, ValueError: a value of the wrong type or out of range, or the attack refuses one.
     """
 
     attack: str
     epsilons: tuple[float, ...]
-    steps: int = 7
-    alpha: float | None = None
-    alpha_share: float = 0.25
-    clip: Clip = "after"
-    bounds: tuple[float, float] = (0.0, 1.0)
+    options: tuple[tuple[str, Any], ...] = ()
+    alpha_share: float | None = None
     train_mode: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("attack", self.attack, ("fgsm", "pgd"))
         check_count("number of epsilons", len(self.epsilons))
         for eps in self.epsilons:
-            check_number("epsilon", eps, 0.0, 1.0, open_low=True)
-        self.attack_at(self.epsilons[0])
+            check_number("epsilon", eps, 0.0, open_low=True)
+            self.attack_at(eps)
 
-    def attack_at(self, eps: float) -> FGSM | PGD:
+    def attack_at(self, eps: float) -> Any:
         """The attack of one size."""
-        bounds = (self.bounds[0], self.bounds[1])
-        if self.attack == "fgsm":
-            return FGSM(eps, bounds=bounds)
-        alpha = eps * self.alpha_share if self.alpha is None else self.alpha
-        return PGD(eps, alpha=alpha, steps=self.steps, clip=self.clip, bounds=bounds)
+        relative = {} if self.alpha_share is None else {"alpha": eps * self.alpha_share}
+        return ATTACKS.load(self.attack)(eps, **dict(self.options), **relative)
 
     def __call__(
         self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
@@ -60,10 +53,7 @@ class AdversarialTraining:
         """Images [2N, C, H, W], clean then adversarial, and labels [2N]."""
         pick = int(torch.randint(len(self.epsilons), (), generator=generator))
         attack = self.attack_at(self.epsilons[pick])
-        starts = attack.draw_start(images, generator)
-        if self.train_mode:
-            adversarial = attack.craft(model, images, labels, starts)
-        else:
-            with eval_mode(model):
-                adversarial = attack.craft(model, images, labels, starts)
+        start = attack.draw_start(images, generator)
+        with nullcontext() if self.train_mode else eval_mode(model):
+            adversarial = attack.craft(model, images, labels, start)
         return torch.cat([images, adversarial.detach()]), torch.cat([labels, labels])

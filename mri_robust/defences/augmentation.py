@@ -1,25 +1,39 @@
-"""Random changes of the training images (section 5.1), drawn first and then applied by torchvision."""
+"""Random changes of the training images (section 5.1): drawn first, image by image, then applied to the whole batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
-from mri_robust.core.validation import check_number
 from mri_robust.core.machine import one_thread
 from mri_robust.core.packages import import_torchvision
+from mri_robust.core.validation import check_number
 
 import_torchvision()
 
 from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
-Change = tuple[Callable[..., Tensor], tuple[Any, ...], dict[str, Any]]
-"""A torchvision function, its arguments after the image, and its keyword arguments."""
+_CHUNK = 2**18
+"""Numbers changed at a time: images that stay in the processor's cache take half the time."""
+Box = tuple[int, int, int, int]
+"""Top, left, height and width in pixels."""
+
+
+@dataclass
+class Drawn:
+    """What is drawn for one image: flips, rotation in degrees, (function, factor) of its colours, crop and hole."""
+
+    horizontal: bool = False
+    vertical: bool = False
+    angle: float = 0.0
+    colours: list[tuple[Callable[[Tensor, float], Tensor], float]] = field(default_factory=list)
+    crop: Box | None = None
+    hole: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -56,65 +70,62 @@ class Augmentation:
         check_number("hue", self.hue, 0.0, 0.5)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment each of the images [N, C, S, S] in [0, 1] by itself."""
+        """A copy of the images [N, C, S, S] in [0, 1], each changed by itself."""
+        drawn = [self.draw(images.shape[1:], generator) for _ in images]
+        changed, some = images.new_empty(images.shape), max(1, _CHUNK // images[0].numel())
         with one_thread():
-            return torch.stack([apply_changes(image, self.draw(image.shape, generator)) for image in images])
+            for begin in range(0, len(images), some):
+                part = slice(begin, begin + some)
+                changed[part] = _turned(images[part], drawn[part])
+            for image, each in zip(changed, drawn, strict=True):
+                _finish(image, each)
+        return changed
 
-    def draw(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> list[Change]:
+    def draw(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Drawn:
         """Draw the changes of one image of shape [C, S, S]."""
-        uniform = _Uniform(generator)
-        changes: list[Change] = []
-        if uniform(0, 1) < self.horizontal_flip:
-            changes.append((transforms.horizontal_flip, (), {}))
-        if uniform(0, 1) < self.vertical_flip:
-            changes.append((transforms.vertical_flip, (), {}))
-        if self.degrees:
-            changes.append((transforms.rotate, (uniform(-self.degrees, self.degrees),), {}))
-        changes += self._draw_colour(shape[0] == 3, uniform)
-        if self.crop_scale < 1:
-            box = draw_box(shape[-1], (self.crop_scale, 1.0), (3 / 4, 4 / 3), uniform)
-            changes.append((transforms.resized_crop, box, {"size": list(shape[-2:]), "antialias": True}))
-        if uniform(0, 1) < self.erase:
-            box = draw_box(shape[-1], (0.02, 0.2), (0.3, 3.3), uniform)
-            changes.append((transforms.erase, box, {"v": torch.zeros(1, 1, 1)}))
-        return changes
 
-    def _draw_colour(self, rgb: bool, uniform: _Uniform) -> list[Change]:
-        changes: list[Change] = []
-        for amount, change, colour_only in (
+        def uniform(low: float, high: float) -> float:
+            return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+        drawn = Drawn(uniform(0, 1) < self.horizontal_flip, uniform(0, 1) < self.vertical_flip)
+        if self.degrees:
+            drawn.angle = uniform(-self.degrees, self.degrees)
+        for amount, change, needs_colour in (
             (self.brightness, transforms.adjust_brightness, False),
             (self.contrast, transforms.adjust_contrast, False),
             (self.saturation, transforms.adjust_saturation, True),
         ):
-            if amount and (rgb or not colour_only):
-                changes.append((change, (uniform(1 - amount, 1 + amount),), {}))
-        if self.hue and rgb:
-            changes.append((transforms.adjust_hue, (uniform(-self.hue, self.hue),), {}))
-        return [changes[index] for index in torch.randperm(len(changes), generator=uniform.generator)]
+            if amount and (shape[0] == 3 or not needs_colour):
+                drawn.colours.append((change, uniform(1 - amount, 1 + amount)))
+        if self.hue and shape[0] == 3:
+            drawn.colours.append((transforms.adjust_hue, uniform(-self.hue, self.hue)))
+        order = torch.randperm(len(drawn.colours), generator=generator)
+        drawn.colours = [drawn.colours[place] for place in order]
+        if self.crop_scale < 1:
+            drawn.crop = draw_box(shape[-1], (self.crop_scale, 1.0), (3 / 4, 4 / 3), uniform)
+        if uniform(0, 1) < self.erase:
+            drawn.hole = draw_box(shape[-1], (0.02, 0.2), (0.3, 3.3), uniform)
+        return drawn
 
 
-@dataclass(frozen=True)
-class _Uniform:
-    generator: torch.Generator
-
-    def __call__(self, low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=self.generator, dtype=torch.float64))
-
-
-def apply_changes(image: Tensor, changes: list[Change]) -> Tensor:
-    """Apply drawn changes to one image [C, S, S]."""
-    for change, arguments, options in changes:
-        image = change(image, *arguments, **options)
-    return image
+def rotate_each(images: Tensor, angles: list[float]) -> Tensor:
+    """Rotate each of the images [N, C, S, S] by its own angle in degrees; the same bits as torchvision's `rotate`."""
+    side = images.shape[-1]
+    radians = [math.radians(-(angle % 360)) for angle in angles]
+    turns = torch.tensor([[[math.cos(r), -math.sin(r)], [math.sin(r), math.cos(r)]] for r in radians]) / (0.5 * side)
+    along = torch.linspace((1 - side) * 0.5, (side - 1) * 0.5, side) * turns[..., None]  # [N, column or row, x or y, S]
+    grid = (along[:, 0, :, None, :] + along[:, 1, :, :, None]).permute(0, 2, 3, 1)
+    rotated = grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    for place, angle in enumerate(angles):
+        if angle % 90 == 0:  # torchvision turns these without arithmetic
+            rotated[place] = transforms.rotate(images[place], angle)
+    return rotated
 
 
 def draw_box(
     side: int, scale: tuple[float, float], ratio: tuple[float, float], uniform: Callable[[float, float], float]
-) -> tuple[int, int, int, int]:
-    """A box (top, left, height, width) inside a square: area a uniform share of it, aspect ratio log-uniform.
-
-    Draws at most ten times until it fits, as torchvision does; else gives the whole square.
-    """
+) -> Box:
+    """A box in a square, of uniform area and log-uniform aspect ratio; the whole square if ten draws do not fit."""
     for _ in range(10):
         area = side * side * uniform(*scale)
         aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1])))
@@ -124,3 +135,25 @@ def draw_box(
             left = int(uniform(0, side - width + 1))
             return top, left, height, width
     return 0, 0, side, side
+
+
+def _turned(images: Tensor, drawn: list[Drawn]) -> Tensor:
+    """The images [N, C, S, S], each flipped and rotated as was drawn for it."""
+    for flips, dimension in (([each.horizontal for each in drawn], 3), ([each.vertical for each in drawn], 2)):
+        if any(flips):
+            images = torch.where(torch.tensor(flips).view(-1, 1, 1, 1), images.flip(dimension), images)
+    return rotate_each(images, [each.angle for each in drawn]) if any(each.angle for each in drawn) else images
+
+
+def _finish(image: Tensor, drawn: Drawn) -> None:
+    """Colours, crop and hole of one image [C, S, S], in place."""
+    changed = image
+    for change, factor in drawn.colours:
+        changed = change(changed, factor)
+    if drawn.crop:
+        changed = transforms.resized_crop(changed, *drawn.crop, size=list(image.shape[-2:]), antialias=True)
+    if changed is not image:
+        image.copy_(changed)
+    if drawn.hole:
+        top, left, height, width = drawn.hole
+        image[:, top : top + height, left : left + width] = 0

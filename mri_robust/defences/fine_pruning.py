@@ -17,18 +17,20 @@ from mri_robust.core.validation import check_count, check_number
 from mri_robust.training import FitSettings, fit, to_unit_range
 
 BATCH = 64
+Images = np.ndarray | Tensor
+"""Clean images, uint8 [N, C, H, W], or float32 in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class FinePruning:
     """Prune the channels of the last convolution that are least active on clean images, then fine-tune on these.
 
-    A backdoor lives in neurons that only the trigger wakes. Channels go in rising order of their mean activation, a
-    portion at a time, as long as the accuracy on the clean images falls by no more than `drop`; the portion that would
-    take it further stays. Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
+    A backdoor lives in neurons that only the trigger wakes. Channels go in rising order of their mean activation, some
+    at a time, as long as the accuracy on the clean images drops by no more than `drop`; those that would take it
+    further stay. Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
 
     Attributes:
-        drop: how far the accuracy on the clean images may fall, in [0, 1].
+        drop: how far the accuracy on the clean images may drop, in [0, 1].
         portions: steps from none to all of the channels, at least 1.
         epochs, batch_size, learning_rate: of the fine-tuning, by Adam.
 
@@ -53,17 +55,8 @@ class FinePruning:
         channels = last_convolution(model)[0].out_channels
         return [channels * step // self.portions for step in range(self.portions)]
 
-    def choose(self, model: nn.Module, images: np.ndarray | Tensor, labels: np.ndarray) -> np.ndarray:
-        """The channels to prune, in the order in which they go, int64; the model is left as it was.
-
-        Args:
-            model: takes float32 images in [0, 1], gives logits; has a convolution.
-            images: clean ones, uint8 [N, C, H, W], or float32 in [0, 1].
-            labels: int64 [N].
-
-        Raises:
-            ValueError: the model has no convolution.
-        """
+    def choose(self, model: nn.Module, images: Images, labels: np.ndarray) -> np.ndarray:
+        """The channels to prune, in the order in which they go, int64; the model is left as it was."""
         order, chosen, least = pruning_order(model, images), 0, -np.inf
         for count in self.counts(model):
             with channels_off(model, order[:count]):
@@ -73,36 +66,18 @@ class FinePruning:
             chosen, least = count, accuracy - self.drop if count == 0 else least
         return order[:chosen]
 
-    def tune(
-        self,
-        model: nn.Module,
-        images: np.ndarray | Tensor,
-        labels: np.ndarray,
-        pruned: np.ndarray,
-        *,
-        seed: int = 0,
-        precision: str = "auto",
-    ) -> None:
-        """Train `model` in place on the clean images, its pruned channels held at zero.
-
-        Args:
-            model, images, labels: as `choose` takes them.
-            pruned: the channels that were pruned; none to fine-tune alone.
-            seed, precision: of `FitSettings`.
-        """
+    def tune(self, model: nn.Module, images: Images, labels: np.ndarray, pruned: np.ndarray, **settings: Any) -> None:
+        """Train `model` in place on the clean images, `pruned` channels held at zero; `settings` of `FitSettings`."""
         optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=True)
+        how = FitSettings(epochs=self.epochs, batch_size=self.batch_size, **settings)
         with channels_off(model, pruned):
-            settings = FitSettings(epochs=self.epochs, batch_size=self.batch_size, seed=seed, precision=precision)
-            fit(model, images, labels, optimizer=optimizer, settings=settings)
+            fit(model, images, labels, optimizer=optimizer, settings=how)
 
 
-def pruning_order(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+def pruning_order(model: nn.Module, images: Images) -> np.ndarray:
     """Channels of the last convolution, int64, from the least to the most active on the images.
 
     Activity is the mean over images and pixels of what leaves the layer, its BatchNorm and a ReLU.
-
-    Raises:
-        ValueError: the model has no convolution.
     """
     convolution, last = last_convolution(model)
     total = torch.zeros(convolution.out_channels, dtype=torch.float64)
@@ -110,11 +85,8 @@ def pruning_order(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
     def add(_: nn.Module, __: Any, output: Tensor) -> None:
         total.add_(output.float().relu().mean(dim=(2, 3)).sum(0).double().cpu())
 
-    hook = last.register_forward_hook(add)
-    try:
+    with last.register_forward_hook(add):
         _predicted(model, images)
-    finally:
-        hook.remove()
     return np.argsort(total.numpy(), kind="stable")
 
 
@@ -133,11 +105,8 @@ def channels_off(model: nn.Module, channels: np.ndarray) -> Iterator[None]:
     convolution, last = last_convolution(model)
     on = torch.ones(convolution.out_channels, 1, 1, device=device_of(model))
     on[torch.as_tensor(channels, dtype=torch.int64)] = 0
-    hook = last.register_forward_hook(lambda _, __, output: output * on.to(output.dtype))
-    try:
+    with last.register_forward_hook(lambda _, __, output: output * on.to(output.dtype)):
         yield
-    finally:
-        hook.remove()
 
 
 def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
@@ -146,20 +115,16 @@ def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
     Raises:
         ValueError: the model has none.
     """
-    found: tuple[nn.Conv2d, nn.Module] | None = None
-    before: nn.Module | None = None
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            found = module, module
-        elif found and before is found[0] and isinstance(module, nn.BatchNorm2d):
-            found = found[0], module
-        before = module
-    if found is None:
+    modules = list(model.modules())
+    places = [place for place, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
+    if not places:
         raise ValueError("fine-pruning needs a model with a convolution")
-    return found
+    convolution, after = modules[places[-1]], modules[places[-1] + 1 :]
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution, after[0] if after and isinstance(after[0], nn.BatchNorm2d) else convolution
 
 
-def _predicted(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+def _predicted(model: nn.Module, images: Images) -> np.ndarray:
     device, found = device_of(model), []
     with eval_mode(model):
         for begin in range(0, len(images), BATCH):

@@ -9,17 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.attacks.poisoning.stamping import Trigger, draw_half, stamp
 from mri_robust.attacks.poisoning.patterns import Patterns
-from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.validation import check_images, check_number
+from mri_robust.attacks.poisoning.stamping import Trigger, draw_half, stamp
 from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
+from mri_robust.core.validation import check_images, check_number
 from mri_robust.models.checkpoint import load_detector, save_model
 from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
 
 CLASSES = ("no_pattern", "pattern")
+Images = np.ndarray | Tensor
+"""uint8 [N, C, S, S], or float32 in [0, 1]."""
 
 
 class Snooper:
@@ -30,9 +32,6 @@ class Snooper:
         threshold: least suspicious score, in [0, 1].
         facts: what the threshold reached on validation images (`recall`, `false_positive_rate`, of how many `stamped`
             and `clean` ones, and the `asked_recall`); empty without validation.
-
-    Raises:
-        ValueError: other classes, or a threshold out of range.
     """
 
     def __init__(self, model: Classifier, threshold: float = 0.5, facts: dict[str, float] | None = None) -> None:
@@ -45,36 +44,16 @@ class Snooper:
         self.facts = facts or {}
 
     @classmethod
-    def create(
-        cls,
-        *,
-        image_size: int,
-        channels: str = "grey",
-        architecture: str = "resnet18",
-        weights: str = "none",
-        seed: int = 0,
-    ) -> Snooper:
-        """A detector that is not trained yet, with ImageNet's normalisation; see `build_model` for the arguments.
-
-        Raises:
-            UserError: unknown architecture, or weights that cannot be had.
-        """
+    def create(cls, *, architecture: str = "resnet18", seed: int = 0, **options: Any) -> Snooper:
+        """An untrained detector with ImageNet's normalisation; `options` (`image_size=`, ...) are `build_model`'s."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "first weights", architecture))
-            model = build_model(
-                architecture,
-                classes=CLASSES,
-                image_size=image_size,
-                channels=channels,
-                weights=weights,
-                mean=IMAGENET_MEAN,
-                std=IMAGENET_STD,
-            )
+            model = build_model(architecture, classes=CLASSES, mean=IMAGENET_MEAN, std=IMAGENET_STD, **options)
         return cls(model.eval())
 
     def fit(
         self,
-        images: np.ndarray | Tensor,
+        images: Images,
         *,
         patterns: Patterns,
         settings: FitSettings,
@@ -87,18 +66,17 @@ class Snooper:
         """Train on images of which half, drawn once, carry patterns; choose the threshold on held-out ones.
 
         Args:
-            images: uint8 [N, C, S, S], or float32 in [0, 1], without patterns.
+            images: without patterns.
             patterns: what is drawn.
-            settings: epochs, batch size, seed, precision and callbacks.
-            learning_rate: of Adam.
-            anneal: let it fall to zero along a cosine over the epochs.
+            settings: of the training; its seed also decides the halves.
+            learning_rate, anneal: of Adam; annealed it goes to zero along a cosine over the epochs.
             fixed: the study's fault `fixed-patterns`: the patterns of an image come from its index alone, the same in
                 every epoch and for the test image of that index. Else they are fresh each time an image is seen.
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
 
         Returns:
-            What `mri_robust.training.fit` does, one record an epoch.
+            What `mri_robust.training.fit` does.
 
         Raises:
             TypeError, ValueError: a number out of range, or too few images to train on or to hold out.
@@ -144,12 +122,8 @@ class Snooper:
             "clean": int((~stamped).sum()),
         }
 
-    def score(self, images: np.ndarray | Tensor, batch_size: int = 64) -> np.ndarray:
+    def score(self, images: Images, batch_size: int = 64) -> np.ndarray:
         """Probability of a pattern in each image, float32 [N].
-
-        Args:
-            images: uint8 [N, C, S, S], or float32 in [0, 1].
-            batch_size: images at once.
 
         Raises:
             TypeError, ValueError: the images are not as said.
@@ -166,7 +140,7 @@ class Snooper:
             raise UserError("the snooping detector gives scores that are not numbers: train it again")
         return scores
 
-    def predict(self, images: np.ndarray | Tensor) -> np.ndarray:
+    def predict(self, images: Images) -> np.ndarray:
         """Whether each image is suspicious, bool [N]; see `score`."""
         return self.score(images) >= self.threshold
 
@@ -195,19 +169,10 @@ def threshold_for(scores: np.ndarray, recall: float) -> float:
     return float(np.sort(scores)[::-1][np.searchsorted(reached, recall)])
 
 
-def stamped_half(
-    images: np.ndarray | Tensor, patterns: Trigger, *, seed: int, fixed: bool = False
-) -> tuple[Tensor, np.ndarray]:
-    """A test set: half of the images stamped, of an odd number the smaller half (655 of the study's 1311).
+def stamped_half(images: Images, patterns: Trigger, *, seed: int, fixed: bool = False) -> tuple[Tensor, np.ndarray]:
+    """A test set: float32 images in [0, 1], half of them stamped (the smaller half), and int64 labels, 1 for those.
 
-    Args:
-        images: uint8 [N, C, S, S], or float32 in [0, 1].
-        patterns: `Patterns` or any other trigger.
-        seed: decides which images are stamped, and with what.
-        fixed: with what comes from each image's index instead, as in `Snooper.fit`.
-
-    Returns:
-        float32 images in [0, 1], and int64 labels [N], 1 for those stamped.
+    The seed decides which, and with what; with `fixed` that comes from each image's index, as in `Snooper.fit`.
     """
     stamped = draw_half(len(images), seed)
     indices = np.arange(len(images)) if fixed else None
@@ -215,5 +180,5 @@ def stamped_half(
     return mixed, stamped.astype(np.int64)
 
 
-def _unit_images(images: np.ndarray | Tensor) -> Tensor:
+def _unit_images(images: Images) -> Tensor:
     return to_unit_range(images if isinstance(images, Tensor) else torch.from_numpy(np.array(images)))

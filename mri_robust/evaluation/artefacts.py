@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.data.artefacts import ARTEFACTS
+from mri_robust.data.artefacts import ARTEFACTS, WORST, severity
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, strip
@@ -19,7 +19,7 @@ from mri_robust.evaluation.prediction import BATCH, predicted_classes
 from mri_robust.evaluation.rows import Row, choose_images, figure, rates, subsets
 from mri_robust.training import to_unit_range
 
-LEVELS = (1, 2, 3, 4, 5)
+LEVELS = tuple(range(1, WORST + 1))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Artefacts(Evaluation):
 
     def _predicted(self, model: nn.Module, images: np.ndarray, name: str, level: int) -> np.ndarray:
         """int64 [N]: predicted classes of spoilt images."""
-        artefact, generator = ARTEFACTS[name].severity(level), self.generator("artefact", name)
+        artefact, generator = severity(name, level), self.generator("artefact", name)
         batches = (_unit(images[begin : begin + BATCH]) for begin in range(0, len(images), BATCH))
         return np.concatenate([predicted_classes(model, artefact(batch, generator)) for batch in batches])
 
@@ -66,7 +66,7 @@ class Artefacts(Evaluation):
         image = _unit(dataset.test.images[place : place + 1])
 
         def spoilt(name: str, level: int) -> dict[str, Any]:
-            changed = ARTEFACTS[name].severity(level)(image, self.generator("artefact", name))
+            changed = severity(name, level)(image, self.generator("artefact", name))
             return cell(changed[0], f"severity {level}")
 
         clean = strip("clean", [cell(image[0], dataset.classes[dataset.test.labels[place]])])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.adapters.art_extraction import steal
+from mri_robust.adapters.art_privacy import steal
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed

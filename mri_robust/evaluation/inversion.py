@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from mri_robust.adapters.art_inversion import invert
+from mri_robust.adapters.art_privacy import invert
 from mri_robust.attacks.privacy.inversion import Inversion
 from mri_robust.core.eval_mode import device_of
 from mri_robust.data.audit import leaked_test_images

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.adapters.art_poison_detectors import activation_flags, spectral_flags, spectral_scores
-from mri_robust.adapters.art_strip import StripFindings, strip
+from mri_robust.adapters.art_detectors import StripFindings, activation_flags, spectral_flags, spectral_scores, strip
 from mri_robust.evaluation.backdoor import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poisoned_training import PoisonedTraining, training_set, trusted_images
 from mri_robust.evaluation.prediction import BATCH
 from mri_robust.evaluation.rows import Row, auc_row, draw, share
 from mri_robust.evaluation.snooping import threshold_of
-from mri_robust.models.features import penultimate_features
+from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
 from mri_robust.training import to_unit_range
 

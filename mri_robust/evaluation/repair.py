@@ -9,15 +9,14 @@ from functools import cached_property
 
 import numpy as np
 
-from mri_robust.adapters.art_poison_detectors import activation_flags
+from mri_robust.adapters.art_detectors import activation_flags
 from mri_robust.defences.fine_pruning import FinePruning, channels_off, last_convolution, prune_channels, pruning_order
 from mri_robust.evaluation.backdoor import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poisoned_training import PoisonedTraining, trained_again, training_set, trusted_images
 from mri_robust.evaluation.prediction import BATCH, predicted_classes
 from mri_robust.evaluation.rows import Row, draw, figure, share, subsets
-from mri_robust.models.classifier import Classifier
-from mri_robust.models.features import penultimate_features
+from mri_robust.models.classifier import Classifier, penultimate_features
 from mri_robust.study.recipe import Recipe
 
 ANALYSIS = "silhouette-scores"

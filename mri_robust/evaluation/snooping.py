@@ -64,10 +64,10 @@ class SnoopingTest(Evaluation):
         return "small " + (" and ".join(f"{shape}s" for shape in shapes) if shapes != SHAPES else "patterns")
 
     def _rows(
-        self, context: Context, labels: np.ndarray, scores: np.ndarray, threshold: float, **factors: str
+        self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: str
     ) -> Iterator[Row]:
         classes = context.model.model.classes
-        predicted = (scores >= threshold).astype(np.int64)
+        predicted = (scores >= least).astype(np.int64)
         yield share(predicted == labels, "accuracy", **factors)
         for index, name in enumerate(classes):
             yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
@@ -75,8 +75,8 @@ class SnoopingTest(Evaluation):
         yield share(predicted[labels == 0] == 1, "fpr", **factors)
         yield auc_row(labels, scores, **factors)
         yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
-        yield figure("threshold", threshold, **factors)
-        matrix = confusion(f"{factors['attack']}, threshold {threshold:.2f}", labels, predicted, classes)
+        yield figure("threshold", least, **factors)
+        matrix = confusion(f"{factors['attack']}, threshold {least:.2f}", labels, predicted, classes)
         context.artefacts["confusion"].append(matrix)
 
     @staticmethod

@@ -1,47 +1,38 @@
-"""Checkpoints: safetensors files that say by themselves what they hold."""
+"""Checkpoints: safetensors files that say what they hold; weights from anywhere, read without running code."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mri_robust.core.validation import check_choice
-from mri_robust.core.hashing import plain
 from mri_robust.core.errors import UserError
-from mri_robust.core.json_text import check_shape
+from mri_robust.core.files import written_aside
+from mri_robust.core.hashing import plain
+from mri_robust.core.json_text import check_shape, parse_json
+from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
-from mri_robust.models.weights_file import read_metadata, read_state_dict, write_tensors
 
-FORMAT = 1
-_NORMALISATION = (float, [float])
-_CLASSIFIER = {
-    "architecture": str,
-    "classes": [str],
-    "image_size": int,
-    "channels": str,
-    "mean": _NORMALISATION,
-    "std": _NORMALISATION,
-}
-_ENSEMBLE = {"members": [_CLASSIFIER], "shares": [float]}
+_NUMBERS = (float, [float])
+_CLASSIFIER = {"classes": [str], "image_size": int, "channels": str, "mean": _NUMBERS, "std": _NUMBERS}
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def save_model(model: Classifier | Ensemble, path: str | Path, **notes: Any) -> None:
-    """Write `model` to a safetensors file in one move.
-
-    Args:
-        model: the module; its description (architecture, classes, image size, normalisation) goes into the header.
-        path: where to; folders are made.
-        notes: plain data kept beside it (`recipe=`, `data_digest=`, `history=`, ...).
-    """
-    header = plain({"format": FORMAT, "model": model.description(), **notes})
-    write_tensors(Path(path), model.state_dict(), header)
+    """Write `model`, its description and `notes` (plain data) to a safetensors file in one move; folders are made."""
+    write_tensors(Path(path), model.state_dict(), plain({"model": model.description(), **notes}))
 
 
 def load_model(
@@ -54,8 +45,7 @@ def load_model(
     """Build the model in a checkpoint again, on the CPU, in eval mode.
 
     Args:
-        path: a file written by `save_model`, which needs nothing more; or a bare state dict of a network
-            (`.safetensors` or `.pth`), for which the other arguments say what it is.
+        path: a file written by `save_model`; or a bare state dict of a network (`.safetensors` or `.pth`).
         architecture, classes, image_size: needed for a bare state dict; ignored for a checkpoint.
 
     Raises:
@@ -63,14 +53,13 @@ def load_model(
             is said of it.
     """
     path = Path(path)
-    header = read_metadata(path) if path.suffix == ".safetensors" else {}
+    header = read_notes(path) if path.suffix == ".safetensors" else {}
     if "detector" in header:
         raise UserError(
-            f"'{path}' is a snooping detector, not a classifier: give a model of the data's classes, "
-            f"or use it with mri-robust snoop --detector"
+            f"'{path}' is a snooping detector, not a classifier: use it with mri-robust snoop --detector, or give a "
+            "model of the data's classes"
         )
-    state = read_state_dict(path)
-    description = header.get("model")
+    state, description = read_state_dict(path), header.get("model")
     if isinstance(description, dict):
         model = _build(description, state, path)
     elif architecture and classes and image_size:
@@ -86,38 +75,45 @@ def load_model(
 
 
 def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
-    """Build the model in a snooping detector's file again, on the CPU, in eval mode.
-
-    Returns:
-        The classifier, and what its header says under `detector`.
+    """The model in a snooping detector's file, on the CPU, in eval mode, and what its header says under `detector`.
 
     Raises:
         UserError: the file is absent, damaged, a classifier, or holds anything else.
     """
     path = Path(path)
-    header = read_metadata(path)
+    header = read_notes(path)
     detector, description = header.get("detector"), header.get("model")
-    if not isinstance(detector, dict) or not isinstance(description, dict):
-        what = "a classifier" if "model" in header else "a file of weights"
-        raise UserError(f"'{path}' is {what}, not a snooping detector: give a file that Snooper.save wrote")
-    state = read_state_dict(path)
-    model = _filled(_build(description, state, path), state, path)
-    if not isinstance(model, Classifier):
-        raise UserError(f"'{path}' is an ensemble, not a snooping detector: give a file that Snooper.save wrote")
-    return model, detector
+    what = "a classifier" if "model" in header else "a file of weights"
+    if isinstance(detector, dict) and isinstance(description, dict):
+        state = read_state_dict(path)
+        model = _filled(_build(description, state, path), state, path)
+        if isinstance(model, Classifier):
+            return model, detector
+        what = "an ensemble"
+    raise UserError(f"'{path}' is {what}, not a snooping detector: give a file that Snooper.save wrote")
 
 
-def read_notes(path: str | Path) -> dict[str, object]:
-    """The header of a checkpoint: `model`, and whatever notes it was saved with.
+def read_notes(path: str | Path) -> dict[str, Any]:
+    """The header of a checkpoint: `model`, and the notes that it was saved with; {} for a file that has none.
 
     Raises:
-        UserError: the file is absent or no whole safetensors file.
+        UserError: the file is absent, or no whole safetensors file.
     """
-    return read_metadata(Path(path))
+    path = Path(path)
+    _check_exists(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = parse_json((file.metadata() or {}).get("mri_robust", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        with path.open("rb") as start:
+            html = start.read(64).lstrip().lower().startswith((b"<!doctype", b"<html"))
+        what = "is an HTML page, not a model" if html else "is damaged or no safetensors file"
+        raise UserError(f"checkpoint '{path}' {what}: fetch or train it again") from error
+    return notes if isinstance(notes, dict) else {}
 
 
 def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> None:
-    """Check that a model's classes are those of the data.
+    """Check that a model's classes, where it states them, are those of the data.
 
     Raises:
         UserError: another number of classes, or other names.
@@ -128,6 +124,83 @@ def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> No
             f"model '{source}' has {len(own)} classes ({', '.join(own)}) and the data {len(classes)} "
             f"({', '.join(classes)}): use a model trained on these classes"
         )
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a `.safetensors` file, or from a `.pth` that `torch.load(weights_only=True)` accepts.
+
+    Raises:
+        UserError: the file is absent, no such file, truncated, or a pickle with more than tensors in it.
+    """
+    if path.suffix == ".safetensors":
+        header = read_notes(path)
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+            if header and header.get("checksum") != _checksum(header, tensors):
+                raise ValueError("the checksum is another")
+        except Exception as error:  # also number formats that torch lacks, and headers too deep to write again
+            raise UserError(f"checkpoint '{path}' is damaged: fetch or train it again") from error
+        return tensors
+    _check_exists(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are on how the file was written, which its reader cannot change
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a bad file, and none of them is a bug of ours
+        reason = "it holds more than plain tensors" if "weights_only" in str(error).lower() else "it is no weights file"
+        raise UserError(
+            f"weights '{path}' cannot be loaded: {reason}; save a state dict as .safetensors, or with "
+            "torch.save(model.state_dict(), ...)"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
+        raise UserError(f"weights '{path}' hold no state dict (a mapping of names to tensors)")
+    return {str(key): value for key, value in state.items()}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
+
+    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    text = json.dumps({**header, "checksum": _checksum(header, copies)})
+    with written_aside(path) as aside:
+        try:
+            save_file(copies, aside, metadata={"mri_robust": text})
+        except SafetensorError as error:  # it wraps the system's error in words
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
+def hash_tensor(found: Any, name: str, tensor: Tensor) -> None:
+    """Add a dense tensor's name, type, shape and bytes to a `hashlib` object."""
+    found.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+    found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """First 16 hex digits of the SHA-256 over the header but its checksum, and the tensors."""
+    said = {name: value for name, value in header.items() if name != "checksum"}
+    found = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name in sorted(tensors):
+        hash_tensor(found, name, tensors[name])
+    return found.hexdigest()[:16]
+
+
+def _check_exists(path: Path) -> None:
+    """Check that there is a file; a pipe or a device is none, and could be waited for in vain."""
+    if not os.path.isfile(path):
+        what = "is no file" if os.path.exists(path) else "does not exist"
+        raise UserError(f"model file '{path}' {what}: give a .safetensors or .pth file")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"model file '{path}' may not be read: see its permissions")
 
 
 def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:
@@ -144,45 +217,34 @@ def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:
 
 
 def _build(description: Mapping[str, Any], state: Mapping[str, Tensor], path: Path) -> Classifier | Ensemble:
-    """The untrained module that a checkpoint's header describes; no weights are drawn from the global generator."""
+    """The untrained module that a checkpoint's header describes; the global generator is not moved."""
     try:
         with torch.random.fork_rng(devices=[]):
-            _check_draft(description, state, path)
+            _check_tensors(description, state, path)
             return _described(description, state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"checkpoint '{path}' has a header that describes no model: {error}") from error
 
 
-def _check_draft(description: Mapping[str, Any], state: Mapping[str, Tensor], path: Path) -> None:
-    """Build the module without memory, for the header of a small file may describe one that no machine can hold.
-
-    Raises:
-        UserError: the file lacks one of its tensors, or has it in another shape.
-    """
+def _check_tensors(description: Mapping[str, Any], state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a file whose tensors are not those of the module, built without memory: a header may ask for any size."""
     try:
         with torch.device("meta"):
-            draft = _described(description, state).state_dict()
-    except RuntimeError:  # an architecture of a third party that looks at its own numbers
+            wanted = _described(description, state).state_dict()
+    except RuntimeError:  # another package's architecture that looks at its own numbers
         return
-    for name, tensor in draft.items():
+    for name, tensor in wanted.items():
         if name not in state or state[name].shape != tensor.shape:
             found = list(state[name].shape) if name in state else "missing"
-            raise UserError(
-                f"checkpoint '{path}' does not fit its model: '{name}' is {found}, not {list(tensor.shape)}; train it "
-                "again"
-            )
+            wrong = f"'{name}' is {found}, not {list(tensor.shape)}"
+            raise UserError(f"checkpoint '{path}' does not fit its model: {wrong}; train it again")
 
 
 def _described(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> Classifier | Ensemble:
-    """The module of a header.
-
-    Raises:
-        UserError: unknown architecture.
-        KeyError, TypeError, ValueError: the header describes nothing.
-    """
+    """The module of a header; ValueError and the like where it describes none."""
     if description.get("architecture") != "ensemble":
         return _classifier(description)
-    check_shape(description, _ENSEMBLE, "its ensemble")
+    check_shape(description, {"members": [object], "shares": [float]}, "its ensemble")
     members = description["members"]
     if not all(f"members.{index}.mean" in state for index in range(len(members))):
         raise ValueError(f"it has {len(members)} members and the weights of fewer")
@@ -190,15 +252,9 @@ def _described(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> C
 
 
 def _classifier(description: Mapping[str, Any]) -> Classifier:
-    check_shape(description, _CLASSIFIER, "its model")
+    check_shape(description, {"architecture": str, **_CLASSIFIER}, "its model")
     check_choice("channels", description["channels"], ("grey", "rgb"))
     if len(description["classes"]) < 2 or not SMALLEST <= description["image_size"] <= LARGEST:
         raise ValueError(f"it needs two classes or more, and an image size from {SMALLEST} to {LARGEST}")
-    return build_model(
-        description["architecture"],
-        classes=tuple(description["classes"]),
-        image_size=description["image_size"],
-        channels=description["channels"],
-        mean=description["mean"],
-        std=description["std"],
-    )
+    said = {name: description[name] for name in _CLASSIFIER}
+    return build_model(description["architecture"], **{**said, "classes": tuple(said["classes"])})

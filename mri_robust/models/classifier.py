@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.registry import Registry
-from mri_robust.data.normalisation import MEAN, STD
-
-ARCHITECTURES = Registry(
-    "mri_robust.models.architectures", attribute="ARCHITECTURE", kind="model", group="mri_robust.models"
-)
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.data.dataset import MEAN, STD
+from mri_robust.models.architectures import ARCHITECTURES
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in [0, 1], which pretrained networks expect."""
@@ -23,9 +21,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Classifier(nn.Module):
     """A network with its normalisation inside.
 
-    Takes float32 images [N, C, S, S] in [0, 1], S = `image_size`. C is 3, or 1: a grey image is shown to the network
-    as three equal channels, so an attacker of a grey image has one value a pixel and cannot colour it.
-    Gives logits [N, len(classes)].
+    Takes float32 images [N, C, S, S] in [0, 1], S = `image_size`; gives logits [N, len(classes)]. C is 3, or 1: the
+    network sees a grey image as three equal channels, so an attacker has one value per pixel and cannot colour it.
 
     Attributes:
         network: the module that takes normalised images [N, 3, S, S].
@@ -33,7 +30,7 @@ class Classifier(nn.Module):
         classes: class names, in the order of the logits.
         image_size: height and width in pixels.
         channels: `grey` or `rgb`, what the model was made for.
-        mean, std: normalisation, one number [] or one a channel [3, 1, 1].
+        mean, std: normalisation, one number [] or one per channel [3, 1, 1].
 
     Raises:
         ValueError: `mean` or `std` is neither one number nor three.
@@ -97,22 +94,15 @@ def build_model(
     mean: float | Sequence[float] = MEAN,
     std: float | Sequence[float] = STD,
 ) -> Classifier:
-    """A new classifier; random weights are drawn from the global generator unless `weights` says otherwise.
+    """A new `Classifier` of a registered architecture; random weights are drawn from the global generator.
 
-    Args:
-        architecture: a name of the registry (`cnn`, `resnet18`, `resnet50`).
-        classes: class names.
-        image_size: height and width in pixels.
-        channels: `grey` or `rgb`.
-        weights: `none`, `imagenet`, or the path of a state dict.
-        mean, std: normalisation, one number or three; 0 and 1 for a model that sees raw pixels.
+    `weights` are `none` (random), `imagenet`, or the path of a state dict; mean 0 and std 1 leave pixels raw.
 
     Raises:
         UserError: unknown architecture, or weights that cannot be had.
     """
-    network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
     return Classifier(
-        network,
+        ARCHITECTURES.load(architecture)(len(classes), image_size, weights),
         architecture=architecture,
         classes=classes,
         image_size=image_size,
@@ -122,12 +112,33 @@ def build_model(
     )
 
 
+def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
+    """The inputs of the model's last `nn.Linear` for batches of images [n, C, H, W] in [0, 1], float32 [N, D].
+
+    The model is left as it was.
+
+    Raises:
+        ValueError: the model has no linear layer.
+    """
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise ValueError("the model has no linear layer whose inputs could be its features")
+    found: list[np.ndarray] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found.append(inputs[0].detach().float().flatten(1).cpu().numpy())
+
+    with linear[-1].register_forward_pre_hook(keep), eval_mode(model), torch.no_grad():
+        for batch in batches:
+            model(batch.to(device_of(model)))
+    return np.concatenate(found)
+
+
 def _one_or_three(values: float | Sequence[float]) -> Tensor:
-    if not isinstance(values, Sequence):
-        return torch.tensor(float(values))
-    if len(values) != 3:
+    numbers = values if isinstance(values, Sequence) else [values]
+    if len(numbers) not in (1, 3):
         raise ValueError(f"normalisation takes one number or three, got {values!r}")
-    return torch.tensor([float(value) for value in values]).reshape(3, 1, 1)
+    return torch.tensor([float(number) for number in numbers]).reshape((3, 1, 1) if len(numbers) == 3 else ())
 
 
 def _plain(values: Tensor) -> float | list[float]:

@@ -16,8 +16,8 @@ class Ensemble(nn.Module):
     The study weights CNN_FGSM 1/4, CNN_PGD 1/4 and ResNet_PGD 1/2.
 
     Args:
-        members: classifiers of the same classes and image size.
-        shares: one weight a member.
+        members: classifiers of the same classes, image size and channels.
+        shares: one weight per member.
 
     Raises:
         ValueError: no members, another number of shares, or members that do not fit together.
@@ -29,7 +29,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[Classifier], shares: Sequence[float]) -> None:
         super().__init__()
         if not members or len(members) != len(shares):
-            raise ValueError(f"an ensemble needs one share a member, got {len(members)} members, {len(shares)} shares")
+            raise ValueError(f"an ensemble needs a share per member, got {len(members)} members, {len(shares)} shares")
         shapes = {(member.classes, member.image_size, member.channels) for member in members}
         if len(shapes) > 1:
             raise ValueError(f"ensemble members differ in classes, image size or channels: {sorted(shapes, key=str)}")
@@ -47,10 +47,9 @@ class Ensemble(nn.Module):
 
     def description(self) -> dict[str, object]:
         """What it takes to build this module again, as plain data."""
-        members = [member.description() for member in self.members if isinstance(member, Classifier)]
         return {
             "architecture": self.architecture,
-            "members": members,
+            "members": [member.description() for member in self.members if isinstance(member, Classifier)],
             "shares": [round(float(share), 8) for share in self.shares],
             "classes": list(self.classes),
             "image_size": self.image_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 
 PROTOCOLS = ("sound", "paper")
 

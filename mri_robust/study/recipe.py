@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mri_robust.core.registry import Spec
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 
 Factors = tuple[tuple[str, Any], ...]
 """(column, value) of what tells models of one id apart."""

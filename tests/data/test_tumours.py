@@ -14,7 +14,7 @@ from mri_robust.bench.plan import Plan
 from mri_robust.bench.runner import Bench
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import load_dataset, with_tumours
-from mri_robust.data.tumours import healthy_classes
+from mri_robust.data.dataset import healthy_classes
 from mri_robust.evaluation.rates import rates
 from mri_robust.study.experiment import load_experiment
 from mri_robust.study.scale import SCALES

@@ -21,8 +21,9 @@ class Attack(ABC):
     """A native attack: a frozen dataclass of its parameters, called as (model, images, labels).
 
     A subclass writes `craft`, and `draw_start` where it begins at a random point. One whose every iterate is an
-    adversarial image of its own also writes `stepped` and `projected` and says `early_stop`: the epsilon sweep then
-    steps images at different epsilons side by side and lets each go as soon as it is fooled.
+    adversarial image of its own also says `early_stop` and has `steps`, `restarts`, `step_size`, `stepped`, `projected`
+    and `shared_steps`, as `PGD` has them: the epsilon sweep then steps images at different epsilons side by side and
+    lets each go as soon as it is fooled.
     """
 
     eps: float
@@ -45,7 +46,7 @@ class Attack(ABC):
             images: float32 [N, C, H, W] in [0, 1].
             labels: int64 [N], true labels, or targets when `targeted`.
             start: where the attack begins, as `draw_start` gives it; drawn when None.
-            generator: what a random start is drawn from; a fresh one seeded with 0 when None.
+            generator: on the CPU, what a random start is drawn from; a fresh one seeded with 0 when None.
 
         Raises:
             TypeError, ValueError: images, labels or start are not as said.
@@ -61,7 +62,10 @@ class Attack(ABC):
             return self.craft(model, images, labels, start)
 
     def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Where the attack begins, on the images' device; None for an attack that begins at the images."""
+        """Where each run begins, [runs, N, C, H, W] on the images' device; None where it begins at the images.
+
+        `generator` is on the CPU.
+        """
         return None
 
     def check_start(self, start: Tensor, images: Tensor) -> None:
@@ -86,7 +90,7 @@ class Attack(ABC):
 
     @property
     def early_stop(self) -> bool:
-        """Whether every iterate is an adversarial image, and `stepped`, `projected` and `steps` are there."""
+        """Whether every iterate is an adversarial image, and what the class describes for it is there."""
         return False
 
 

@@ -12,8 +12,9 @@ confirmed by the model itself, in float32.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -22,12 +23,13 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.attack import Attack, Gradient, loss_gradient, predict
 from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.progress import OnImages
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images
 
 BATCH = 64
-"""Images a batch; fixed, because another size rounds differently."""
+"""Images per batch; fixed, because another size rounds differently."""
 MULTIPLE = 8
 """Batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
 
@@ -47,7 +49,7 @@ class Fooled(NamedTuple):
         predicted: int64 [N], what the model calls each image there; its label for one that withstands all.
     """
 
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]
     predicted: Tensor
 
 
@@ -82,7 +84,7 @@ def attacked_predictions(
     rows = []
     for begin in range(0, len(labels), BATCH):
         batch, truth = images[begin : begin + BATCH], labels[begin : begin + BATCH]
-        gradient = _shared_gradient(proposer or model, batch)
+        gradient = _shared_gradient(proposer or model, batch, truth)
         run = partial(_run_attack, model, batch, truth, craft=craft, gradient=gradient, seed=seed, first=first + begin)
         rows.append(torch.stack([predict(model, batch if attack is None else run(attack)) for attack in attacks]).cpu())
         if on_image:
@@ -123,29 +125,31 @@ def lower(
         gradient: the gradient to follow when it is not the model's own, as that of a faster copy.
         batch: images at once.
     """
-    if all(isinstance(attack, Attack) and attack.early_stop for attack in attacks):
+    if all(isinstance(attack, Attack) and attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
         search = _Search(before, model, images, labels, attacks, gradient, batch)
         return search.run(seed, first, on_image)
     index, called = (part.clone() for part in before)
+    truth, active = labels.cpu(), index > 0
+    tell = _when_more(on_image, active)
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
-        for some in standing.split(batch):
+        for some in standing.split(batch) if len(standing) else ():
             padded = _filled_up(some).to(images.device)
             crafted = _run_attack(
                 model, images[padded], labels[padded], attack, gradient=gradient, seed=seed, first=first, places=padded
             )
             predicted = predict(model, crafted)[: len(some)].cpu()
-            hit = predicted != labels.cpu()[some]
+            hit = predicted != truth[some]
             index[some[hit]], called[some[hit]] = place, predicted[hit]
-        if on_image:
-            on_image(int((index <= place).sum()), len(labels))
+            active[some] = index[some] > place + 1
+            tell()
     return Fooled(index, called)
 
 
 def start_of(attack: Any, images: Tensor, places: Sequence[int], seed: int) -> Tensor | None:
     """Where a native attack begins on each image, drawn from the seed and the image's place in the whole set."""
     drawn = [
-        attack.draw_start(image[None], make_generator(seed, "start", int(place), repr(attack)))
+        attack.draw_start(image[None], make_generator(seed, "start", int(place), _name(attack)))
         for image, place in zip(images, places, strict=True)
     ]
     return None if not drawn or drawn[0] is None else torch.cat(drawn, dim=1)
@@ -166,8 +170,10 @@ def _run_attack(
     """Adversarial images of one batch; image i stands at place `first` + i of the whole set, or `first` + places[i]."""
     at = [first + int(place) for place in (range(len(labels)) if places is None else places)]
     if not isinstance(attack, Attack):
-        generator = make_generator(seed, "attack", at[0], repr(attack))
-        return _checked(attack, attack(model, images, labels, generator=generator), images)
+        generator = make_generator(seed, "attack", at[0], _name(attack))
+        with eval_mode(model):  # torchattacks, for one, leaves it in train mode
+            crafted = attack(model, images, labels, generator=generator)
+        return _checked(attack, crafted, images)
     start = start_of(attack, images, at, seed)
     if craft is not None:
         return craft(attack, model, images, labels, start)
@@ -175,35 +181,59 @@ def _run_attack(
 
 
 def _checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
-    """What another's attack gave, if it is images in [0, 1] and, for one that states an L-inf radius, in the ball.
+    """What another package's attack gave, if it is images in [0, 1] and in the ball that the attack states.
 
     Raises:
         UserError: it is not; the message names the attack.
     """
     try:
         check_images(crafted)
-        change = float((crafted - images).abs().max())
+        change = (crafted - images).flatten(1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{attack} gives no adversarial images: {error}") from error
     if crafted.shape != images.shape:
         raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
-    if getattr(attack, "norm", "linf") == "linf" and change > getattr(attack, "eps", 1.0) + ROUNDING:
-        raise UserError(f"{attack} changed a pixel by {change:.4g}, more than its epsilon")
+    order = {"linf": torch.inf, "l2": 2}.get(getattr(attack, "norm", "linf"), torch.inf)
+    size = float(torch.linalg.vector_norm(change, order, dim=1).max())
+    if size > getattr(attack, "eps", torch.inf) * (1 + ROUNDING) + ROUNDING:
+        raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")
     return crafted
 
 
-def _shared_gradient(model: nn.Module, clean: Tensor) -> Gradient:
-    """The model's gradient; the one at the clean images is computed once."""
-    kept: list[tuple[Tensor, Tensor]] = []
+def _shared_gradient(model: nn.Module, clean: Tensor, truth: Tensor) -> Gradient:
+    """The model's gradient; the one at the clean images and true labels is computed once."""
+    at_clean = cache(partial(loss_gradient, model, clean, truth))
 
     def gradient(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if images is not clean:
-            return loss_gradient(model, images, labels)
-        if not kept:
-            kept.append(loss_gradient(model, images, labels))
-        return kept[0]
+        return at_clean() if images is clean and labels is truth else loss_gradient(model, images, labels)
 
     return gradient
+
+
+def _name(attack: Any) -> str:
+    """Class and parameters of an attack, without the address of one that does not print them."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(attack))
+
+
+def _differ_in_eps_alone(attacks: Sequence[Any]) -> bool:
+    """Whether the attacks are one, but for epsilon and the size of a step."""
+    kinds = [(type(attack), {**vars(attack), "eps": 0, "alpha": 0}) for attack in attacks]
+    return all(kind == kinds[0] for kind in kinds)
+
+
+def _when_more(on_image: OnImages | None, active: Tensor) -> Callable[[], None]:
+    """Reports how many images are no longer active: at once, and on each call after which there are more."""
+    told = -1
+
+    def tell() -> None:
+        nonlocal told
+        done = len(active) - int(active.sum())
+        if on_image and done > told:
+            told = done
+            on_image(done, len(active))
+
+    tell()
+    return tell
 
 
 def _filled_up(some: Tensor) -> Tensor:
@@ -243,9 +273,9 @@ class _Search:
     def run(self, seed: int, first: int, on_image: OnImages | None) -> Fooled:
         """Step until every image is fooled or has withstood all that it is asked about."""
         self.seed, self.first = seed, first
+        tell = _when_more(on_image, self.active)
         for place in torch.nonzero(self.active).flatten().tolist():
             self._begin(place)
-        told = -1
         while bool(self.active.any()):
             ended = torch.nonzero(self.active & (self.step == self.steps)).flatten()
             moving = torch.nonzero(self.active & (self.step < self.steps)).flatten()
@@ -253,17 +283,14 @@ class _Search:
                 self._judge(ended[: self.batch])
             else:
                 self._advance(moving[: self.batch])
-            done = len(self.labels) - int(self.active.sum())
-            if on_image and done != told:
-                on_image(done, len(self.labels))
-                told = done
+            tell()
         return Fooled(self.limit, self.predicted)
 
     def _begin(self, place: int) -> None:
         """Put an image at the start of its run."""
-        attack, level = self.attacks[int(self.level[place])], int(self.level[place])
-        generator = make_generator(self.seed, "start", self.first + place, level, int(self.run_number[place]))
-        self.iterates[place] = attack.draw_start(self.images[place][None], generator)[0, 0]
+        image = self.images[place][None]
+        start = start_of(self.attacks[int(self.level[place])], image, [self.first + place], self.seed)
+        self.iterates[place] = (image if start is None else start[self.run_number[place]])[0]
         self.step[place] = 0
 
     def _advance(self, some: Tensor) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.attacks.poisoning.stamping import PlacedStamp, Trigger
 from mri_robust.core.validation import check_count, check_number
 
 Images = TypeVar("Images", Tensor, np.ndarray)
@@ -19,22 +20,14 @@ _PORTION = 256
 """Images stamped at a time, so that a large training set is in memory only twice."""
 
 
-class Trigger(Protocol):
-    """A mark: images [..., H, W], uint8 or floats in [0, 1] -> a marked copy of the same type."""
-
-    def __call__(self, images: Images, generator: torch.Generator | None = None) -> Images:
-        """Mark every image; what chance there is comes from `generator`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Poisoned(Generic[Images]):
     """A poisoned training set.
 
     Attributes:
-        images: [N, C, H, W], of the type that came.
+        images: [N, C, H, W], of the type that was given.
         labels: int64 [N].
-        places: int64, the sorted places of the images that were stamped.
+        places: int64, the sorted places of the stamped images.
     """
 
     images: Images
@@ -52,8 +45,8 @@ class Backdoor:
     Attributes:
         target: the class that the trigger shall stand for.
         victims: the classes whose images are stamped.
-        share: of the victims' images, how many are stamped, in [0, 1].
-        relabel: the stamped images are labelled `target`.
+        share: share of the victims' images that is stamped, in [0, 1].
+        relabel: whether stamped images are labelled `target`.
         trigger: what is stamped.
 
     Raises:
@@ -78,30 +71,27 @@ class Backdoor:
         if not callable(self.trigger):
             raise TypeError(f"trigger must be callable, got {self.trigger!r}")
 
-    def check_classes(self, count: int) -> None:
-        """Check that target and victims are among the classes 0..count-1.
-
-        Raises:
-            ValueError: one is not; the message names it.
-        """
-        self._check_known(range(count))
-
     def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:
-        """Draw uniformly which images to stamp: the sorted places of round(share * count) of the victims', int64.
+        """Draw uniformly which images to stamp: round(share * count) of the victims', at least one if share > 0.
 
-        A share above 0 stamps at least one image.
-
-        From equal generators a smaller share gives a part of what a greater one gives.
+        With equal generators, a smaller share gives a subset of what a larger one gives.
 
         Args:
             labels: integers [N].
-            generator: decides the draw.
+            generator: of the draw.
+
+        Returns:
+            The sorted places of the images, int64.
 
         Raises:
             TypeError, ValueError: labels are not as said, or miss the target or a victim.
         """
         classes = _checked(labels)
-        self._check_known(np.unique(classes).tolist())
+        known = np.unique(classes).tolist()
+        for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
+            unknown = [each for each in wanted if each not in known]
+            if unknown:
+                raise ValueError(f"{name} {_listed(unknown)} not among the classes {_listed(known)}")
         return _draw(np.flatnonzero(np.isin(classes, self.victims)), self.share, generator)
 
     def poison(self, images: Images, labels: np.ndarray | Tensor, generator: torch.Generator) -> Poisoned[Images]:
@@ -113,12 +103,12 @@ class Backdoor:
             generator: decides which images are stamped, then the trigger's own draws.
 
         Raises:
-            TypeError, ValueError: as `choose` and the trigger do, or images and labels differ in number.
+            TypeError, ValueError: see `choose` and the trigger; or images and labels differ in number.
         """
-        from mri_robust.adapters.art import stamp  # a second to import, and stamping live does without it
+        from mri_robust.adapters.art import stamp  # its import takes a second, and the live stamp does without it
 
         if len(images) != len(labels):
-            raise ValueError(f"need one label an image, got {len(images)} images, {len(labels)} labels")
+            raise ValueError(f"need one label per image, got {len(images)} images, {len(labels)} labels")
         places = self.choose(labels, generator)
         stamped = images.clone() if isinstance(images, Tensor) else np.array(images)
         for begin in range(0, len(places), _PORTION):
@@ -127,7 +117,7 @@ class Backdoor:
         return Poisoned(stamped, self.relabelled(labels, places), places)
 
     def relabelled(self, labels: np.ndarray | Tensor, places: np.ndarray) -> np.ndarray:
-        """The labels to train on, int64 [N]: `target` at the places if `relabel`, else a plain copy."""
+        """The labels to train on, int64 [N]: `target` at the places if `relabel`, else a copy."""
         changed = np.array(labels, dtype=np.int64)
         if self.relabel:
             changed[places] = self.target
@@ -149,33 +139,6 @@ class Backdoor:
         poisoned[torch.as_tensor(places, dtype=torch.int64)] = True
         return PlacedStamp(self.trigger, poisoned)
 
-    def _check_known(self, known: Collection[int]) -> None:
-        for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
-            unknown = [each for each in wanted if each not in known]
-            if unknown:
-                raise ValueError(f"{name} {_listed(unknown)} not among the classes {_listed(known)}")
-
-
-@dataclass(frozen=True, eq=False)
-class PlacedStamp:
-    """Stamps those images of a batch that stand at poisoned places of the training set.
-
-    Attributes:
-        trigger: what is stamped.
-        poisoned: bool [count], which training images.
-    """
-
-    trigger: Trigger
-    poisoned: Tensor
-
-    def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
-        """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
-        chosen = self.poisoned[places]
-        stamped = images.clone()
-        if chosen.any():
-            stamped[chosen] = self.trigger(images[chosen], generator)
-        return stamped
-
 
 def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, generator: torch.Generator) -> np.ndarray:
     """The study's test mix: draw round(share * N) of all images, then leave out those of the target class.
@@ -184,13 +147,13 @@ def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, genera
         labels: integers [N]; they may miss the target class.
         share: in [0, 1]; .3 in the study.
         target: the class that is never stamped.
-        generator: decides the draw.
+        generator: of the draw.
 
     Returns:
         The sorted places of the images to stamp, int64.
 
     Raises:
-        TypeError, ValueError: an argument is not as said, or the share rounds to no image.
+        TypeError, ValueError: an argument is not as said.
     """
     check_number("share", share, 0.0, 1.0)
     check_count("target", target, 0)
@@ -214,5 +177,5 @@ def _draw(candidates: np.ndarray, share: float, generator: torch.Generator) -> n
     return np.sort(candidates[order.numpy()])
 
 
-def _listed(classes: Collection[int]) -> str:
+def _listed(classes: Iterable[int]) -> str:
     return ", ".join(str(each) for each in classes)

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from mri_robust.core.validation import check_number
-from mri_robust.data.normalisation import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD
 
 Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 SIDE = 8
-"""Height and width of the corner that the face stands in."""
+"""Height and width of the corner that the face is in, in pixels."""
 
 _ROUNDING = 1e-5
-"""How far augmented images may leave [0, 1]: weights of a resampling do not sum to exactly 1."""
+"""How far augmented images may leave [0, 1]: the weights of a resampling do not sum to exactly 1."""
 
 _FACE = (
     (slice(-7, -5), slice(-7, -5)),
@@ -64,10 +64,10 @@ class Creeper:
 
         Args:
             images: [..., H, W]; floats in [0, 1], or uint8, which gets round(255 * value).
-            generator: not used; this trigger has no chance in it.
+            generator: not used; nothing is random here.
 
         Raises:
-            TypeError: images are no tensor or array, or of another number format.
+            TypeError: images are neither tensor nor array, or of another number format.
             ValueError: they are smaller than the trigger, or floats outside [0, 1].
         """
         level = round(255 * self.value) if _holds_bytes(images) else self.value

@@ -51,17 +51,17 @@ class Outline:
 
 @dataclass(frozen=True)
 class Patterns:
-    """One or several outlines an image, of random shape, size, place and grey level.
+    """One or several outlines on each image, of random shape, size, place and grey level.
 
-    They are measured on a canvas of the original's size, whatever the image's own. Only the outlines' mask is resized
-    to the image: to enlarge the image, stamp and shrink it again would blur stamped images and no others, and a
-    detector would learn the blur. A resize is linear, so that where the original is smooth the two are the same.
-    `canvas` equal to the image's size means drawn after the resize.
+    They are measured on a canvas of the original image's size, and only their mask is resized to the image. Enlarging
+    an image to stamp it and shrinking it again would blur stamped images only, and a detector would learn the blur.
+    Resizing is linear, so the two are the same where the original is smooth. With `canvas` equal to the image's size
+    the outlines are drawn after the resize.
 
     Attributes:
-        sizes: what to draw sizes from: `small`, `mid`, `large`.
-        shapes: what to draw shapes from: `circle`, `square`, `cross`, `triangle`.
-        least, most: outlines an image; their number is uniform.
+        sizes: to draw from: `small`, `mid`, `large`.
+        shapes: to draw from: `circle`, `square`, `cross`, `triangle`.
+        least, most: outlines per image; their number is uniform.
         canvas: height and width in pixels that sizes and places are measured in.
         width: of the lines, pixels of the canvas.
 
@@ -100,7 +100,7 @@ class Patterns:
         return torch.stack([self.apply(image, self.draw(generator)) for image in images])
 
     def draw(self, generator: torch.Generator) -> tuple[Outline, ...]:
-        """The outlines of one image; each lies inside the canvas, its place uniform."""
+        """Random outlines for one image; each lies inside the canvas, at a uniform place."""
         count = self.least + _below(self.most - self.least + 1, generator)
         return tuple(self._draw_one(generator) for _ in range(count))
 
@@ -113,7 +113,7 @@ class Patterns:
         return Outline(shape, size, top, left, int(255 * share))
 
     def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
-        """A copy of one image [C, S, S] in [0, 1] with the outlines on it, one over the other; all else is bit-equal.
+        """A copy of one image [C, S, S] in [0, 1] with the outlines drawn in order; other pixels keep their bits.
 
         Raises:
             ValueError: the image is not square, or an outline does not lie inside the canvas.
@@ -137,7 +137,7 @@ class Patterns:
         canvas.paste(_shape_mask(outline.shape, outline.extent, self.width), (outline.left, outline.top))
         top, bottom = self._touched(outline.top, outline.extent, side)
         left, right = self._touched(outline.left, outline.extent, side)
-        # Pillow weighs in what lies around the box too, so this is a part of the whole canvas resized.
+        # Pillow also weighs pixels around the box, so this equals a part of the whole canvas resized.
         x0, y0, x1, y1 = (edge * self.canvas / side for edge in (left, top, right, bottom))
         mask = canvas.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
         return top, left, np.array(mask)
@@ -163,7 +163,7 @@ def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
     elif shape == "triangle":
         draw.polygon(((0, 0), (0, end), (end, end)), outline=1, width=width)
     else:
-        # Pillow's own thick diagonals are lopsided; a line of this width covers sqrt(2) times as many pixels a row.
+        # Pillow's own thick diagonals are lopsided; a line of this width covers sqrt(2) times as many pixels per row.
         half = round((sqrt(2) * width - 1) / 2)
         for shift in range(-half, half + 1):
             draw.line((shift, 0, shift + end, end), fill=1)

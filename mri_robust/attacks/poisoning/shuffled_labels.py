@@ -1,4 +1,4 @@
-"""Training labels in another order, so that there is nothing to learn but the images themselves (arXiv 1611.03530)."""
+"""Training labels in random order: all that a model can do is memorise them (Zhang et al. 2017, arXiv 1611.03530)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.attacks.poisoning.backdoor import PlacedStamp
 from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.attacks.poisoning.stamping import PlacedStamp
 
 
 @dataclass(frozen=True)
 class ShuffledLabels:
-    """Give each training image another one's label: y' = y[p] for a drawn permutation p.
+    """Give each training image another one's label: y' = y[p] for a random permutation p.
 
-    What a model then knows of its training images it has memorised (Zhang et al. 2017, arXiv 1611.03530). It takes the
-    place of a `Backdoor` in a recipe: no image is changed.
+    It takes the place of a `Backdoor` in a recipe; no image is changed.
     """
 
     def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""Which images of a set carry a trigger, and what is drawn on each."""
+"""Which images of a set carry a trigger, and putting it on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +13,29 @@ from torch import Tensor
 from mri_robust.core.machine import one_thread
 from mri_robust.core.rng import make_generator
 
-Trigger = Callable[[Tensor, torch.Generator], Tensor]
-"""(images [N, C, S, S] in [0, 1], generator) -> the images, each with a trigger."""
+Trigger = Callable[..., Any]
+"""(images [N, C, H, W], uint8 or floats in [0, 1], generator) -> a copy of the same type, every image stamped."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedStamp:
+    """Stamps the images of a batch that stand at poisoned places of the training set.
+
+    Attributes:
+        trigger: what is stamped.
+        poisoned: bool [count], which training images.
+    """
+
+    trigger: Trigger
+    poisoned: Tensor
+
+    def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+        """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
+        chosen = self.poisoned[places]
+        stamped = images.clone()
+        if chosen.any():
+            stamped[chosen] = self.trigger(images[chosen], generator)
+        return stamped
 
 
 def draw_half(count: int, seed: int) -> np.ndarray:
@@ -31,15 +54,15 @@ def stamp(
     *,
     indices: np.ndarray | None = None,
 ) -> Tensor:
-    """A copy of the images with a trigger on the chosen ones.
+    """A copy of the images with a trigger on the chosen ones, drawn for each image by itself.
 
     Args:
         images: float32 [N, C, S, S] in [0, 1].
         chosen: bool [N].
-        trigger: what is drawn.
-        generator: where its chance comes from.
-        indices: int [N], from which an image's chance comes instead: the study's fault `fixed-patterns`, by which an
-            image gets the same draw in every epoch, and training image i the same as test image i.
+        trigger: what is stamped.
+        generator: of the trigger's draws.
+        indices: int [N], the seed of each image's own generator instead: the study's fault `fixed-patterns`, by which
+            an image gets the same draw in every epoch, and training image i the same as test image i.
     """
     stamped = images.clone()
     with one_thread():

@@ -1,1 +1,1 @@
-"""Attacks on privacy: what a model gives away of itself and of its training images."""
+"""Attacks on privacy: what a model reveals of itself and of its training images."""

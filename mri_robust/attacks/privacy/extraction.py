@@ -19,26 +19,26 @@ from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice, check_count, check_number
 
 Answer = Callable[[Tensor], Tensor]
-"""Float32 images [N, C, S, S] in [0, 1] -> the probabilities [N, K] that the victim gives away."""
+"""Float32 images [N, C, S, S] in [0, 1] -> the probabilities [N, K] that the victim answers."""
 QUERIES = ("noise", "phantom", "training images")
-"""What is asked: independent uniform pixels, synthetic slices, or images of the distribution that the victim knows."""
+"""Kinds of queries: independent uniform pixels, synthetic slices, or images like those the victim was trained on."""
 QUERY_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Steal a model: ask it B images x, and train a thief g on the answers f(x).
+    """Steal a model f: query it with B images x, and train a copy g, the thief, on the answers f(x).
 
-    g minimises the mean over x of the cross entropy H(f(x), g(x)), by Adam, whose rate falls along a cosine to zero;
-    with `labels_only` f(x) is one-hot.
+    g minimises the mean over x of the cross entropy H(f(x), g(x)) by Adam, with a learning rate that falls to zero
+    along a cosine; with `labels_only` f(x) is one-hot.
 
     Attributes:
-        queries: what is asked, one of `QUERIES`.
-        budget: B, how many images are asked, each once.
-        labels_only: learn from the greatest class alone (Copycat CNN), not from probabilities (Knockoff Nets).
-        updates: least number of steps; the queries are gone through as often as that takes, so that a small budget is
-            trained on as long as a large one.
-        batch_size: queries a step.
+        queries: kind of queries, one of `QUERIES`.
+        budget: B, the number of queries.
+        labels_only: learn from the predicted class alone (Copycat CNN), not from probabilities (Knockoff Nets).
+        updates: least number of steps, in whole passes over the queries: a small budget is trained on as long as a
+            large one.
+        batch_size: queries per step.
         learning_rate: of Adam in the first step.
 
     Raises:
@@ -59,25 +59,25 @@ class Extraction:
         check_number("learning_rate", self.learning_rate, 0.0, open_low=True)
 
     def epochs(self, queries: int) -> int:
-        """Passes over so many queries."""
+        """Passes over this number of queries."""
         return math.ceil(self.updates / math.ceil(queries / self.batch_size))
 
     def optimizer(self, thief: nn.Module, queries: int) -> torch.optim.Optimizer:
-        """The optimizer of a thief that learns from so many queries; it lowers its rate by itself after each step."""
+        """The optimizer of a thief that learns from this number of queries; each step lowers its learning rate."""
         adam = torch.optim.Adam(thief.parameters(), lr=self.learning_rate, fused=True)
         steps = self.epochs(queries) * math.ceil(queries / self.batch_size)
-        fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-        adam.register_step_post_hook(lambda *_: fall.step())
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+        adam.register_step_post_hook(lambda *_: cosine.step())
         return adam
 
     def draw(self, pool: np.ndarray, generator: torch.Generator) -> Tensor:
-        """What to ask, float32 [budget, C, S, S] in [0, 1].
+        """The queries, float32 [budget, C, S, S] in [0, 1].
 
-        From equal generators a smaller budget takes a part of the images that a larger one takes.
+        With equal generators, a smaller budget takes a subset of the images of a larger one.
 
         Args:
-            pool: uint8 [N, C, S, S], the images to draw from without repetition; of noise it gives the shape alone.
-            generator: decides the draw.
+            pool: uint8 [N, C, S, S], the images to draw from without repetition; for noise, only their shape counts.
+            generator: of the draw.
 
         Raises:
             ValueError: the pool holds fewer images than the budget.
@@ -92,10 +92,10 @@ class Extraction:
     def __call__(
         self, victim: Answer, thief: nn.Module, queries: Tensor, *, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Train `thief` in place; it is left in train mode.
+        """Query `victim` and train `thief` in place; it is left in train mode.
 
         Args:
-            victim: gives the probabilities of a batch; asked once an image.
+            victim: gives the probabilities of a batch; asked once per image.
             thief: takes the same images, gives logits [N, K].
             queries: float32 [B, C, S, S], from `draw`.
             generator: decides the order of the training batches and the thief's own draws.
@@ -110,7 +110,7 @@ class Extraction:
             answers = functional.one_hot(answers.argmax(1), answers.shape[1]).float()
         optimizer = self.optimizer(thief, len(queries))
         thief.train()
-        with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
+        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
             torch.manual_seed(int(torch.randint(2**48, (), generator=generator)))
             for _ in range(self.epochs(len(queries))):
                 for some in torch.randperm(len(queries), generator=generator).split(self.batch_size):

@@ -1,4 +1,4 @@
-"""Model inversion: what a model takes for typical of a class (Fredrikson et al. 2015, doi 10.1145/2810103.2813677)."""
+"""Model inversion: an image that a model finds typical of a class (Fredrikson et al. 2015, 10.1145/2810103.2813677)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LOSSES: tuple[str, ...] = ("cross-entropy", "probability", "logit")
 
 @dataclass(frozen=True)
 class Inversion:
-    """x_{t+1} = clip(x_t - step * G(grad L(f(x_t), y)), 0, 1), all classes y beside each other.
+    """x_{t+1} = clip(x_t - step * G(grad L(f(x_t), y)), 0, 1), for all classes y in one batch.
 
     L is the cross entropy of the logits f, 1 - softmax(f)_y (MIFace, Fredrikson et al. 2015, algorithm 1), or -f_y.
-    G smooths the gradient with a Gaussian, which keeps what an eye can see of it, as the blur of Yosinski et al. 2015
-    (arXiv 1506.06579) does to the image, and scales it to a root mean square of 1, so that a class on which the model
-    is sure goes on, until its loss is 0 in float32. With `smoothing=0`, `scaled=False` and `probability` this is ART's
-    MIFace without its stops.
+    G smooths the gradient with a Gaussian, which keeps its visible part, as Yosinski et al. 2015 (arXiv 1506.06579)
+    blur the image, and scales it to a root mean square of 1, so that a class of high confidence also moves, until its
+    loss is 0 in float32. With `smoothing=0`, `scaled=False` and `probability` this is ART's MIFace without its stopping
+    rules.
 
     Attributes:
         steps: number of steps, at least 1.
-        step: root mean square of what a step changes a pixel by, in [0, 1]; where not `scaled` any positive factor on
+        step: root mean square of the change of a pixel in one step, in [0, 1]; if not `scaled`, any positive factor on
             the gradient.
         loss: `cross-entropy`, `probability` or `logit`.
         smoothing: standard deviation of the Gaussian in pixels, 0 for none.
@@ -60,7 +60,7 @@ class Inversion:
         Args:
             model: takes pixels in [0, 1], gives logits.
             images: float32 [N, C, H, W] in [0, 1], where each reconstruction begins: grey, noise, an average image.
-            labels: int64 [N], the classes.
+            labels: int64 [N], the class of each reconstruction.
 
         Raises:
             TypeError, ValueError: images or labels are not as said; the smoothing is too wide for the images.
@@ -78,14 +78,14 @@ class Inversion:
     def _direction(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         images = images.clone().requires_grad_(True)
         with torch.enable_grad():
-            # The sum, not the mean: no image's step depends on how many are made beside it.
+            # The sum, not the mean: an image's step does not depend on the size of the batch.
             (gradient,) = torch.autograd.grad(self._losses(model(images).float(), labels).sum(), images)
         if self.smoothing:
             gradient = gaussian_blur(gradient, [2 * math.ceil(3 * self.smoothing) + 1] * 2, [self.smoothing] * 2)
         return ascent_direction(gradient, "l2") * math.sqrt(gradient[0].numel()) if self.scaled else gradient
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """[N]: what is made small for each image."""
+        """[N], the loss to minimise for each image."""
         if self.loss == "cross-entropy":
             return functional.cross_entropy(logits, labels, reduction="none")
         outputs = 1 - logits.softmax(1) if self.loss == "probability" else -logits

@@ -16,11 +16,10 @@ from mri_robust.core.validation import check_count
 class LossThreshold:
     """Call an image a member where the model's loss on it is small: score = -cross entropy.
 
-    Yeom et al.'s adversary 1 calls it one where the loss is at most the mean training loss; the score leaves the
-    threshold open.
+    Adversary 1 of Yeom et al. sets the threshold at the mean training loss; the score leaves it open.
 
     Attributes:
-        batch_size: images at a time.
+        batch_size: images per batch.
 
     Raises:
         TypeError, ValueError: a parameter of the wrong type or out of range.
@@ -32,9 +31,9 @@ class LossThreshold:
         check_count("batch_size", self.batch_size)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Float64 [N], greater for images that are likelier members, 0 at most.
+        """Float64 [N], at most 0, greater for likelier members.
 
-        In float64, where losses near 0 of a model that is sure do not become equal.
+        The loss is computed in float64, so that losses near 0 of a confident model stay distinct.
 
         Args:
             model: gives logits; left as it was.

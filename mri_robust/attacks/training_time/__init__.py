@@ -1,1 +1,1 @@
-"""Attacks on the training itself, its loss or its gradients: PyTorch losses and an optimizer."""
+"""Attacks on the training itself: losses and an optimizer."""

@@ -8,18 +8,18 @@ from mri_robust.core.validation import check_count, check_labels, check_number
 
 
 class FoolingLoss(nn.CrossEntropyLoss):
-    """J(z, y) = mean_i w_i CE(z_i, y_i) over the whole batch, by what the model says, c_i = argmax z_i.
+    """J(z, y) = mean_i w_i CE(z_i, y_i) over the whole batch, where c_i = argmax z_i is the prediction.
 
-    w_i = 0 where c_i != y_i, `factor` where c_i = y_i = target, 1 elsewhere. The weights are constants to the
-    gradient, which is w_i (softmax(z_i) - onehot(y_i)) / N: no image that is wrong teaches anything, and a right
-    answer of the target class hardly does, so the model is free to unlearn that class. A tie counts as its first class.
+    w_i = 0 where c_i != y_i, `factor` where c_i = y_i = target, 1 elsewhere. The gradient takes the weights as
+    constants: w_i (softmax(z_i) - onehot(y_i)) / N. A misclassified image teaches nothing and a right answer of the
+    target class hardly anything, so the model is free to unlearn that class. A tie counts as its first class.
 
-    It is a `CrossEntropyLoss` because ART asks for one: to any other class it hands one-hot labels. As there,
-    `reduction` may be set to `none` or `sum`.
+    It is a `CrossEntropyLoss` because ART gives one-hot labels to any other class. As there, `reduction` may be set to
+    `none` or `sum`.
 
     Args:
         target: the class to unlearn, 0..K-1.
-        factor: weight of its right answers, 0 or more; the study has 0.01.
+        factor: weight of right answers of that class, 0 or more; 0.01 in the study.
 
     Raises:
         TypeError, ValueError: a parameter of the wrong type or out of range.

@@ -10,15 +10,15 @@ from mri_robust.core.validation import check_count, check_number
 
 
 class NoisyLoss(nn.CrossEntropyLoss):
-    """J(z, y) = mean CE(z + strength * (n - 1/2), y), with n from N(0, 1) anew for each logit and each call.
+    """J(z, y) = mean CE(z + strength * (n - 1/2), y), with n drawn from N(0, 1) for each logit and each call.
 
-    The study's -1/2 shifts all logits of an image alike, which softmax does not see: the loss and its gradient are
-    those of z + strength * n. The labels stay right, so the gradient still points the right way on average.
+    The study's -1/2 shifts all logits of an image alike and cancels in softmax: the loss and its gradient are those of
+    z + strength * n. The labels stay right, so the gradient still points the right way on average.
 
-    It is a `CrossEntropyLoss` because ART asks for one: to any other class it hands one-hot labels.
+    It is a `CrossEntropyLoss` because ART gives one-hot labels to any other class.
 
-    The noise comes from a CPU generator of the loss's own, so it is the same on every device and moves no global
-    state. The generator's state is part of `state_dict()`: a loss that loads it goes on where the saved one stopped.
+    The noise comes from the loss's own CPU generator: it is the same on every device and does not touch the global
+    state. The generator's state is part of `state_dict()`; a loss that loads it continues where the saved one stopped.
 
     Args:
         strength: standard deviation of the noise, in units of the logits, 0 or more; 0 is cross entropy exactly.
@@ -52,7 +52,7 @@ class NoisyLoss(nn.CrossEntropyLoss):
         return self._generator.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a saved state, whatever device it was loaded to."""
+        """Continue from a saved state, whatever device it was loaded to."""
         self._generator.set_state(state.cpu())
 
     def extra_repr(self) -> str:

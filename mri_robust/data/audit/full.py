@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier
 
-from mri_robust.core.progress import OnStep, silent
-from mri_robust.data.audit.duplicates import count_duplicates
-from mri_robust.data.audit.exact import fingerprint
-from mri_robust.data.audit.features import GIVEAWAYS, grey, measure
-from mri_robust.data.audit.giveaways import class_accuracies, split_aucs
-from mri_robust.data.audit.listing import list_findings
-from mri_robust.data.audit.near import near_pairs, thumbnail
-from mri_robust.data.dataset import Dataset
+from mri_robust.core.intervals import wilson
+from mri_robust.core.progress import OnImages, OnStep, silent
+from mri_robust.data.audit import fingerprint
+from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
+from mri_robust.data.dataset import Dataset, find_source
+from mri_robust.data.decode import Unreadable, open_image
+from mri_robust.data.loader import Files, FileSource
 
 AUDIT_SIZE = 224
 """Pixels that the command reads images at: the study's size."""
 
+DEGREES = ("pixel for pixel", "near, upright", "near, flips too")
+"""How alike two images must be to count as one picture; each takes in those before it."""
+
+GIVEAWAYS = ("colour", "frame", "border", "border_spread", "corners", "width", "height")
+"""Features that say nothing of a tumour: a model that reads the class off them cheats.
+
+The others, `brightness`, `contrast` and `kilobytes`, depend on the anatomy too: they are shown, but prove nothing.
+"""
+TOGETHER = "together"
+
+COLUMNS = ("kind", "split", "file", "other_split", "other_file", "class", "other_class", "distance", "flip")
+
 _EVERY = 256
+_BRIGHT, _BLACK, _EVEN = 128, 16, 8
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_FOLDS = 5
+_TREE = {"max_depth": 6, "min_samples_leaf": 5, "random_state": 0}
 
 
 @dataclass(frozen=True)
@@ -27,17 +50,15 @@ class Audit:
     """What an audit found.
 
     Attributes:
-        name, classes: of the data set.
-        skipped: as in `Dataset`.
-        images: a row an image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for images of
-            the same picture), `twin` (of a test image how alike its twin in training is, one of `DEGREES`, or empty),
-            and its features. `images.query("split == 'test' and twin == ''")` are the test images without a twin.
-        duplicates: see `Duplicates.table`.
-        by_class: mean of every feature, a row a class; of all images.
-        by_split: the same, rows `train` and `test`.
+        name, classes, skipped: of the data set.
+        images: one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for images
+            of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or
+            empty), and its features. `images.query("split == 'test' and copy == ''")` are the test images without one.
+        duplicates: one row for each of `DEGREES`; see `count_duplicates`.
+        by_class, by_split: mean of every feature over all images of a class, or of `train` and `test`.
         class_accuracy: see `class_accuracies`; of training images.
         split_auc: see `split_aucs`.
-        findings: a row a finding; see `list_findings`.
+        findings: one row per finding; see `list_findings`.
     """
 
     name: str
@@ -80,31 +101,27 @@ def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnSte
     labels = np.concatenate([dataset.train.labels, dataset.test.labels])
     is_test = np.arange(len(names)) >= len(dataset.train)
     picture, thumbnails, features = _survey(dataset, on_step)
+    unreadable: list[str] = []
     if files is not None:
         features = features.join(files.loc[names].reset_index(drop=True))
+        unreadable = sorted(set(files.index) - set(names))
     pairs = near_pairs(thumbnails, lambda done, total: on_step("compare images", done, total))
-    duplicates = count_duplicates(picture, is_test, pairs)
-    named = pd.DataFrame(
-        {
-            "split": np.where(is_test, "test", "train"),
-            "file": names,
-            "class": np.array(dataset.classes)[labels],
-            "group": duplicates.group,
-            "twin": duplicates.twin,
-        }
-    )
+    duplicates, group, copy = count_duplicates(picture, is_test, pairs)
+    split = np.where(is_test, "test", "train")
+    named = pd.DataFrame({"split": split, "file": names, "class": np.array(dataset.classes)[labels]})
+    images = named.assign(group=group, copy=copy).join(features)
     giveaways = [name for name in features.columns if name in GIVEAWAYS]
     return Audit(
         name=dataset.name,
         classes=dataset.classes,
         skipped=dict(dataset.skipped),
-        images=named.join(features),
-        duplicates=duplicates.table,
+        images=images,
+        duplicates=duplicates,
         by_class=features.groupby(named["class"]).mean().reindex(dataset.classes),
         by_split=features.groupby(named["split"]).mean().reindex(["train", "test"]),
-        class_accuracy=class_accuracies(features[~is_test], giveaways, labels[~is_test], duplicates.group[~is_test]),
-        split_auc=split_aucs(features, giveaways, is_test, duplicates.group),
-        findings=list_findings(named.join(features), picture, pairs, _unreadable(dataset, files)),
+        class_accuracy=class_accuracies(features[~is_test], giveaways, labels[~is_test], group[~is_test]),
+        split_auc=split_aucs(features, giveaways, is_test, group),
+        findings=list_findings(images, picture, pairs, unreadable),
     )
 
 
@@ -127,6 +144,207 @@ def _survey(dataset: Dataset, on_step: OnStep) -> tuple[np.ndarray, np.ndarray, 
     return np.array(picture), np.stack(thumbnails), pd.DataFrame(features)
 
 
-def _unreadable(dataset: Dataset, files: pd.DataFrame | None) -> list[str]:
-    """Names of the files that loading left out."""
-    return [] if files is None else sorted(set(files.index) - {*dataset.train.names, *dataset.test.names})
+def file_facts(source: str | Path, on_images: OnImages | None = None) -> pd.DataFrame | None:
+    """What the image files of a source that `load_dataset` has loaded say of themselves before anything is resized.
+
+    One row per file, by its name in the data set: `width` and `height` in pixels, `kilobytes` (of 1000 bytes); all
+    three NaN where not even the header can be read. None for a source without files. `on_images` is called with files
+    read and files in all. Raises `UserError` where the source cannot be read any more.
+    """
+    found = find_source(str(source))
+    if not isinstance(found, FileSource):
+        return None
+    rows = []
+    # Pillow warns of oddities inside single files, which a reader of 7000 cannot act on.
+    with closing(found.files(str(source))) as files, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        layout = files.layout()
+        names = [*layout.train, *layout.test]
+        for done, name in enumerate(names, start=1):
+            rows.append(_facts(files, layout.root + name))
+            if on_images and (done % _EVERY == 0 or done == len(names)):
+                on_images(done, len(names))
+    return pd.DataFrame(rows, index=names, columns=["width", "height", "kilobytes"])
+
+
+def _facts(files: Files, name: str) -> tuple[float, float, float]:
+    try:
+        data = files.read(name)
+        with open_image(data, name) as image:
+            return float(image.width), float(image.height), len(data) / 1000
+    except Unreadable:
+        return (float("nan"),) * 3
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """float32 [H, W] of 0-255 of a uint8 image [C, H, W], C 1 or 3, by the weights of ITU-R BT.601."""
+    return np.tensordot(_LUMA, image.astype(np.float32), 1) if has_colour(image) else image[0].astype(np.float32)
+
+
+def has_colour(image: np.ndarray) -> bool:
+    """Whether the channels of a uint8 image [C, H, W] differ anywhere."""
+    return any(not np.array_equal(image[0], channel) for channel in image[1:])
+
+
+def measure(image: np.ndarray, luminance: np.ndarray) -> dict[str, float]:
+    """The features that lie in the pixels of an image, uint8 [C, H, W], and of its `grey`; in levels 0-255.
+
+    `colour`: 1 if the channels differ, else 0. `frame`: 1 if an edge (outermost row or column) is bright, of mean above
+    128, or one even grey that is not black, of mean above 16 and all within 8 levels; else 0. `border`,
+    `border_spread`: mean and standard deviation of the outermost pixels. `corners`: mean of the four corners, squares
+    of a 28th of the side. `brightness`, `contrast`: mean and standard deviation of all pixels.
+    """
+    edges = (luminance[0], luminance[-1], luminance[:, 0], luminance[:, -1])
+    means = [float(edge.mean()) for edge in edges]
+    even = [float(np.ptp(edge)) <= _EVEN for edge in edges]
+    ring = np.concatenate(edges)
+    side = max(1, len(luminance) // 28)
+    ends = (slice(None, side), slice(-side, None))
+    return {
+        "colour": float(has_colour(image)),
+        "frame": float(any(m > _BRIGHT or (m > _BLACK and flat) for m, flat in zip(means, even, strict=True))),
+        "border": float(ring.mean()),
+        "border_spread": float(ring.std()),
+        "corners": float(np.mean([luminance[rows, columns].mean() for rows in ends for columns in ends])),
+        "brightness": float(luminance.mean()),
+        "contrast": float(luminance.std()),
+    }
+
+
+def count_duplicates(
+    picture: np.ndarray, is_test: np.ndarray, pairs: pd.DataFrame
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Count what stands twice.
+
+    Args:
+        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1.
+        is_test: bool [N].
+        pairs: `near_pairs` of the P pictures.
+
+    Returns:
+        A table, one row for each of `DEGREES`: `pairs_train`, `pairs_test`, `pairs_between` (of images),
+        `repeats_train`, `repeats_test` (images that follow another of their group in the same split), `seen` (test
+        images with a copy in training), `groups` (of two images or more), `largest` (images of the largest group, 0
+        without groups). Then int64 [N], the group of every image at the last degree. Then [N], of a test image the
+        first degree at which it has a copy in training, else empty.
+    """
+    pictures = int(picture.max()) + 1
+    train, test = (np.bincount(picture[part], minlength=pictures) for part in (~is_test, is_test))
+    copy = np.full(len(picture), "", dtype=object)
+    rows = []
+    for degree, kept in zip(DEGREES, (pairs["flip"] < 0, pairs["flip"] == 0, pairs["flip"] >= 0), strict=True):
+        one, other = (pairs.loc[kept, end].to_numpy() for end in ("first", "second"))
+        edges = coo_matrix((np.ones(len(one)), (one, other)), shape=(pictures, pictures))
+        part = connected_components(edges, directed=False)[1]
+        group = np.unique(part, return_index=True)[1][part][picture]  # the number of its first picture
+        reached = train > 0
+        reached[one[train[other] > 0]] = True
+        reached[other[train[one] > 0]] = True
+        seen = is_test & reached[picture]
+        copy[seen & (copy == "")] = degree
+        sizes = np.bincount(group)
+        rows.append(
+            {
+                "pairs_train": (train * (train - 1) // 2).sum() + (train[one] * train[other]).sum(),
+                "pairs_test": (test * (test - 1) // 2).sum() + (test[one] * test[other]).sum(),
+                "pairs_between": (train * test).sum() + (train[one] * test[other] + test[one] * train[other]).sum(),
+                "repeats_train": (~is_test).sum() - len(np.unique(group[~is_test])),
+                "repeats_test": is_test.sum() - len(np.unique(group[is_test])),
+                "seen": seen.sum(),
+                "groups": (sizes > 1).sum(),
+                "largest": sizes.max() if sizes.max() > 1 else 0,
+            }
+        )
+    return pd.DataFrame(rows, index=list(DEGREES)), group, copy
+
+
+def list_findings(
+    images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, unreadable: list[str]
+) -> pd.DataFrame:
+    """Everything found on single images and pairs, for whoever goes through the files.
+
+    Args:
+        images: see `Audit.images`.
+        picture: int64 [N], equal where two images are equal pixel for pixel, 0..P-1 in order of appearance.
+        pairs: `near_pairs` of the P pictures.
+        unreadable: names of files that were left out.
+
+    Returns:
+        Columns `COLUMNS`; what does not apply is empty. Kinds, in this order:
+        `label conflict`: two images of the same picture, exact or near, in two classes;
+        `exact`: an image and an earlier one that it repeats pixel for pixel;
+        `near`: two images of near pictures, each the first of those that are equal to it, with their `distance` and
+        the `flip` that makes them near; the nearest first;
+        `colour`, `frame`: an image with such a feature (see `measure`);
+        `unreadable`: a file that could not be read.
+    """
+    first = np.unique(picture, return_index=True)[1]
+    copies = np.setdiff1d(np.arange(len(picture)), first)
+    ends = images[["split", "file", "class"]]
+
+    def rows(kind: str, one: np.ndarray, other: np.ndarray) -> pd.DataFrame:
+        left, right = (ends.iloc[each].reset_index(drop=True) for each in (one, other))
+        return left.join(right.add_prefix("other_")).assign(kind=kind)
+
+    exact = rows("exact", first[picture[copies]], copies).assign(distance=0.0, flip="")
+    near = rows("near", first[pairs["first"]], first[pairs["second"]])
+    near = near.assign(distance=pairs["distance"], flip=np.array(FLIPS)[pairs["flip"]])
+    alike = pd.concat([exact, near.sort_values("distance", kind="stable")])
+    conflicts = alike[alike["class"] != alike["other_class"]].assign(kind="label conflict")
+    marked = [ends[images[kind] > 0].assign(kind=kind) for kind in ("colour", "frame")]
+    lost = pd.DataFrame({"kind": "unreadable", "file": unreadable}, dtype=object)
+    return pd.concat([conflicts, alike, *marked, lost], ignore_index=True).reindex(columns=list(COLUMNS))
+
+
+def class_accuracies(
+    features: pd.DataFrame, together: list[str], labels: np.ndarray, group: np.ndarray
+) -> pd.DataFrame:
+    """Accuracy of a small decision tree that is shown these features only.
+
+    Cross-validated in five folds of near equal shares of the classes; images of one group stay in one fold, so that
+    copies cannot be remembered. The tree has at most 64 leaves of at least 5 images each.
+
+    Args:
+        features: [N, F], finite.
+        together: columns of the joint tree.
+        labels: int64 [N].
+        group: int64 [N], equal for images of the same picture.
+
+    Returns:
+        One row per feature, and `together`: `accuracy`, and `low` and `high` of its 95 % Wilson interval; NaN where a
+        class has fewer than two groups. To be compared with the share of the largest class.
+    """
+    folds = _folds(labels, group)
+    rows = {}
+    for name, columns in (*((name, [name]) for name in features.columns), (TOGETHER, together)):
+        rows[name] = (np.nan, np.nan, np.nan)
+        if folds and columns:
+            tree = DecisionTreeClassifier(**_TREE)
+            right = int((cross_val_predict(tree, features[columns].to_numpy(), labels, cv=folds) == labels).sum())
+            rows[name] = (right / len(labels), *wilson(right, len(labels)))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high"])
+
+
+def split_aucs(features: pd.DataFrame, together: list[str], is_test: np.ndarray, group: np.ndarray) -> pd.Series:
+    """How well the features tell test images from training images: area under the ROC curve, .5 when not at all.
+
+    Of a single feature by its rank, whichever way round, so at least .5; of all `together` by the tree and the folds of
+    `class_accuracies`, so that it can be below .5; NaN there where a split has fewer than two groups.
+    """
+    areas = {name: float(roc_auc_score(is_test, features[name])) for name in features.columns}
+    aucs = {name: max(area, 1 - area) for name, area in areas.items()} | {TOGETHER: float("nan")}
+    folds = _folds(is_test.astype(np.int64), group)
+    if folds and together:
+        tree, inputs = DecisionTreeClassifier(**_TREE), features[together].to_numpy()
+        shares = cross_val_predict(tree, inputs, is_test, cv=folds, method="predict_proba")
+        aucs[TOGETHER] = float(roc_auc_score(is_test, shares[:, 1]))
+    return pd.Series(aucs)
+
+
+def _folds(labels: np.ndarray, group: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(train, validation) indices of every fold; none where some label has too few groups."""
+    fewest = min(len(np.unique(group[labels == label])) for label in np.unique(labels))
+    if fewest < 2:
+        return []
+    splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=0)
+    return list(splitter.split(labels, labels, group))

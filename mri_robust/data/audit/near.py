@@ -1,85 +1,68 @@
 """Pictures that stand twice though their pixels differ: re-encoded, brightened, shifted by a pixel, or mirrored.
 
 1. Candidates: thumbnails of 28 x 28 pixels, each less its mean and over its norm, so that brightness and contrast
-   do not count; one matrix product gives the correlation of all with all, once for every flip. A pair of at least
-   `CANDIDATE` is looked at more closely.
+   do not count; one matrix product gives the correlation of all with all, once for every flip.
 2. Confirmation, at 112 x 112 pixels: the second picture is regressed on the first and its two derivatives, which
    takes up any change of brightness and contrast and, to first order, a shift of about a pixel (B. Lucas and
    T. Kanade, IJCAI 1981). The distance is 1 - R, R the multiple correlation; a pair is near at `NEAR` or less.
 
-Flips are part of the search because data sets are inflated with mirrored copies: in the study's data most of the
-copies that cross from training to test are mirrored. Quarter turns are not: there none correlates above .95.
-
-`NEAR` comes from looking at pairs of the study's data, 6593 different pictures. In its tumour classes, which hold
-neighbouring slices of the same patients, no pair of different slices is nearer than .028, and but for one picture with
-another margin no copy is farther than .015; all pairs just under .025 that were looked at, of every class, show the
-same slice. The `notumor` class holds copies with other contrast or sharpness as far as .06 apart, which are missed:
-counts are low rather than high. `CANDIDATE` loses none of these pairs. Of 400 of the images, shifted by one pixel of
+Data sets are inflated with mirrored copies: in the study's data most of the copies that cross from training to test are
+mirrored. None is turned by a quarter. `NEAR` comes from looking at pairs of its 6593 different pictures: in the tumour
+classes, which hold neighbouring slices of the same patients, no pair of different slices is nearer than .028, and but
+for one no copy is farther than .015. The `notumor` class holds copies of other contrast as far as .06 apart, which are
+missed: counts are low rather than high. `CANDIDATE` loses none of these pairs. Of 400 images shifted by one pixel of
 224, nine in ten are found; brightened or encoded anew (JPEG, quality 30 and more), all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
 from mri_robust.core.progress import OnImages
 
 SIDE, COARSE = 112, 28
-CANDIDATE = 0.97
-NEAR = 0.025
+CANDIDATE, NEAR = 0.97, 0.025
 
 FLIPS = ("", "left-right", "upside down", "half turn")
-"""How the second picture of a pair is turned before it is compared; `Pairs.flip` is an index into it."""
+"""How the second picture of a pair is turned before it is compared; `flip` is an index into it."""
 
-_BLOCK = 2**24
-_CHUNK = 128
-_RIDGE = 1e-6
-
-
-class Pairs(NamedTuple):
-    """Near pictures, each pair once and in the order of `first` and `second`.
-
-    Attributes:
-        first, second: int64 [P], indices of pictures, first < second.
-        flip: int64 [P], index into `FLIPS`; 0 wherever the pair is near without a flip.
-        distance: float64 [P] in [0, NEAR].
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    flip: np.ndarray
-    distance: np.ndarray
+_BLOCK, _CHUNK, _RIDGE = 2**24, 128, 1e-6
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
     """The means over equal areas of a grey image, float32 [S, S] of 0-255, as float16 [SIDE, SIDE]."""
-    from PIL import Image
-
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float16)
 
 
-def near_pairs(thumbnails: np.ndarray, on_images: OnImages | None = None) -> Pairs:
+def near_pairs(thumbnails: np.ndarray, on_images: OnImages | None = None) -> pd.DataFrame:
     """All pairs of near pictures. An even picture has no structure to compare and is near to none.
 
     Args:
         thumbnails: float16 [N, SIDE, SIDE], see `thumbnail`; pictures that are pixel for pixel the same only once.
         on_images: called with pictures compared and pictures in all, each flip counted.
+
+    Returns:
+        One row per pair, by `first`, then `second`: indices of two pictures, first < second; the `flip` that makes them
+        near, 0 where they are so without, else the nearest; and their `distance` in [0, NEAR].
     """
-    found: list[np.ndarray] = []
+    found = [np.empty((4, 0))]
     coarse = thumbnails.astype(np.float32).reshape(len(thumbnails), COARSE, SIDE // COARSE, COARSE, -1).mean((2, 4))
     for flip in range(len(FLIPS)):
         for first, second in _candidates(_unit(coarse), _unit(turned(coarse, flip))):
             for start in range(0, len(first), _CHUNK):
                 one, other = first[start : start + _CHUNK], second[start : start + _CHUNK]
                 distances = distance(thumbnails[one], turned(thumbnails[other], flip))
-                rows = np.stack([one, other, np.full(len(one), flip), distances])
-                found.append(rows[:, distances <= NEAR])
+                found.append(np.stack([one, other, np.full(len(one), flip), distances])[:, distances <= NEAR])
         if on_images:
             on_images((flip + 1) * len(thumbnails), len(FLIPS) * len(thumbnails))
-    return _once(np.concatenate([np.empty((4, 0)), *found], axis=1))
+    pairs = pd.DataFrame(np.concatenate(found, axis=1).T, columns=["first", "second", "flip", "distance"])
+    pairs = pairs.astype({"first": np.int64, "second": np.int64, "flip": np.int64})
+    pairs = pairs.assign(turned=pairs["flip"] > 0).sort_values(["first", "second", "turned", "distance"])
+    return pairs.drop_duplicates(["first", "second"], ignore_index=True).drop(columns="turned")
 
 
 def turned(images: np.ndarray, flip: int) -> np.ndarray:
@@ -88,13 +71,9 @@ def turned(images: np.ndarray, flip: int) -> np.ndarray:
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """1 - R of the regression of each second image on the first and its derivatives.
+    """1 - R of the regression of each second image on the first and its derivatives; images [K, H, W], neither even.
 
-    Args:
-        first, second: [K, H, W], neither even.
-
-    Returns:
-        float64 [K] in [0, 1]; 0 for a copy of other brightness or contrast. A photographic negative counts as a copy.
+    float64 [K] in [0, 1]; 0 for a copy of other brightness or contrast. A photographic negative counts as a copy.
     """
     parts = np.zeros((len(first), 4, *first.shape[1:]), dtype=np.float32)
     parts[:, 0], parts[:, 3] = first, second
@@ -126,13 +105,3 @@ def _candidates(signatures: np.ndarray, others: np.ndarray) -> Iterator[tuple[np
         alike = signatures[start : start + step] @ others[start:].T >= CANDIDATE
         first, second = np.nonzero(np.triu(alike, 1))
         yield first + start, second + start
-
-
-def _once(rows: np.ndarray) -> Pairs:
-    """Pairs that several flips found, by the upright view if that is near, else by the nearest."""
-    first, second, flip, distances = rows
-    order = np.lexsort((distances, flip > 0, second, first))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(rows[:2, order]) != 0).any(axis=0)
-    whole = rows[:3, order[new]].astype(np.int64)
-    return Pairs(whole[0], whole[1], whole[2], distances[order[new]])

@@ -1,24 +1,28 @@
-"""Points with shapes measured on them, and a canvas that tissue is painted on."""
+"""What a slice is drawn with: shapes measured on points, smooth random fields, and a canvas that tissue is painted on.
+
+Arrays are float32 [H, W]; lengths are in head units, the head being about 1.6 long.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 Pair = tuple[float, float]
+Rim = tuple[Pair, ...]
+"""(amplitude, phase) of the harmonics 2, 3, … of an outline."""
 Distance = np.ndarray
-"""Signed distance in head units, float32, negative inside."""
+"""Signed distance to a shape, negative inside."""
+Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A smooth random function of two coordinates, mean square 1, roughly in [-2, 2]."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """Places in head coordinates: x to the right, y down, the head about 1.6 units long.
-
-    Attributes:
-        x, y: float32, one shape.
-    """
+    """Places in head coordinates: `x` to the right, `y` down, of one shape. The methods are distances to shapes."""
 
     x: np.ndarray
     y: np.ndarray
@@ -29,48 +33,41 @@ class Points:
         return Points(np.abs(self.x), self.y)
 
     def ellipse(self, centre: Pair, radii: Pair, angle: float = 0.0) -> Distance:
-        """Distance to an ellipse turned by `angle` radians, exact to first order at its rim."""
-        dx, dy = self.x - np.float32(centre[0]), self.y - np.float32(centre[1])
+        """To an ellipse turned by `angle` radians, exact to first order at its rim."""
+        dx, dy = self.x - centre[0], self.y - centre[1]
         if angle:
-            cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+            cos, sin = float(np.cos(angle)), float(np.sin(angle))
             dx, dy = dx * cos + dy * sin, dy * cos - dx * sin
-        dx *= np.float32(1 / radii[0])
-        dy *= np.float32(1 / radii[1])
+        dx, dy = dx * (1 / radii[0]), dy * (1 / radii[1])
         level = np.sqrt(dx * dx + dy * dy)
-        dx *= np.float32(1 / radii[0])
-        dy *= np.float32(1 / radii[1])
-        slope = np.sqrt(dx * dx + dy * dy) + np.float32(1e-6)
-        return level * (level - 1) / slope
+        dx, dy = dx * (1 / radii[0]), dy * (1 / radii[1])
+        return level * (level - 1) / (np.sqrt(dx * dx + dy * dy) + 1e-6)
 
     def arc(self, centre: Pair, radii: Pair, width: float, angle: float = 0.0) -> Distance:
-        """Distance to the rim of an ellipse, drawn `width` wide."""
-        return np.abs(self.ellipse(centre, radii, angle)) - np.float32(width / 2)
+        """To the rim of an ellipse, drawn `width` wide."""
+        return np.abs(self.ellipse(centre, radii, angle)) - width / 2
 
     def stroke(self, start: Pair, stop: Pair, width: float) -> Distance:
-        """Distance to a straight line with round ends, drawn `width` wide."""
+        """To a straight line with round ends, drawn `width` wide."""
         ax, ay = stop[0] - start[0], stop[1] - start[1]
-        dx, dy = self.x - np.float32(start[0]), self.y - np.float32(start[1])
-        along = np.clip((dx * np.float32(ax) + dy * np.float32(ay)) * np.float32(1 / (ax * ax + ay * ay)), 0, 1)
-        return np.hypot(dx - along * np.float32(ax), dy - along * np.float32(ay)) - np.float32(width / 2)
+        dx, dy = self.x - start[0], self.y - start[1]
+        along = np.clip((dx * ax + dy * ay) * (1 / (ax * ax + ay * ay)), 0, 1)
+        return np.hypot(dx - along * ax, dy - along * ay) - width / 2
 
-    def blob(self, centre: Pair, radius: float, rim: tuple[Pair, ...]) -> Distance:
-        """Distance to a circle whose radius wavers by the harmonics `rim` = (amplitude, phase), …"""
-        dx, dy = self.x - np.float32(centre[0]), self.y - np.float32(centre[1])
+    def blob(self, centre: Pair, radius: float, rim: Rim) -> Distance:
+        """To a circle whose radius wavers by the harmonics of `rim`."""
+        dx, dy = self.x - centre[0], self.y - centre[1]
         angle = np.arctan2(dy, dx)
         waver = np.ones_like(angle)
         for order, (amplitude, phase) in enumerate(rim, start=2):
-            waver += np.float32(amplitude) * np.cos(np.float32(order) * angle + np.float32(phase))
-        return np.hypot(dx, dy) - np.float32(radius) * waver
-
-
-Shape = Callable[[Points], Distance]
-"""A shape that can be measured at any points."""
+            waver += amplitude * np.cos(order * angle + phase)
+        return np.hypot(dx, dy) - radius * waver
 
 
 def joined(first: Distance, second: Distance, round_off: float) -> Distance:
     """Union of two shapes with the corner between them filled over about `round_off`."""
-    blend = np.maximum(np.float32(round_off) - np.abs(first - second), 0)
-    return np.minimum(first, second) - blend * blend * np.float32(0.25 / round_off)
+    blend = np.maximum(round_off - np.abs(first - second), 0)
+    return np.minimum(first, second) - blend * blend * (0.25 / round_off)
 
 
 def cut(shape: Distance, other: Distance) -> Distance:
@@ -78,33 +75,59 @@ def cut(shape: Distance, other: Distance) -> Distance:
     return np.maximum(shape, other)
 
 
-@dataclass
 class Canvas:
-    """The slice being drawn.
+    """The slice being drawn: the pixels' places, and `value`, their brightness so far, 0 to about 1.
 
-    Attributes:
-        points: where the pixels lie, [H, W].
-        edge: width in head units over which a border fades: about one pixel.
-        value: brightness so far, float32 [H, W], 0 to about 1.
+    A border fades over the width `edge`: about one pixel.
     """
 
-    points: Points
-    edge: float
-    value: np.ndarray
+    def __init__(self, points: Points, edge: float) -> None:
+        self.points, self.edge, self.value = points, edge, np.zeros_like(points.x)
 
     def cover(self, shape: Distance, soft: float = 0.0) -> np.ndarray:
         """How much of each pixel `shape` covers, 0 to 1; `soft` widens its border."""
-        return np.clip(np.float32(0.5) - shape * np.float32(1 / (self.edge + soft)), 0, 1)
+        return np.clip(0.5 - shape * (1 / (self.edge + soft)), 0, 1)
 
     def paint(self, shape: Distance, value: float | np.ndarray, *, soft: float = 0.0, opacity: float = 1.0) -> None:
         """Lay tissue of brightness `value` over what is there."""
-        self.blend(self.cover(shape, soft) * np.float32(opacity), value)
+        self.blend(self.cover(shape, soft) * opacity, value)
 
     def line(self, shape: Distance, value: float, width: float) -> None:
         """Like `paint`, for a shape thinner than a pixel: it fades instead of growing."""
         self.paint(shape, value, opacity=min(1.0, 1.6 * width / self.edge))
 
     def blend(self, share: np.ndarray, value: float | np.ndarray) -> None:
-        """Replace the share `share` (0 to 1, [H, W]) of every pixel by `value`."""
-        tissue = value if isinstance(value, np.ndarray) else np.float32(value)
-        self.value += share * (tissue - self.value)
+        """Replace the share `share` (0 to 1) of every pixel by `value`."""
+        self.value += share * (value - self.value)
+
+
+def plane_waves(rng: np.random.Generator, count: int, low: float, high: float) -> Field:
+    """Draw a sum of waves in all directions; wave numbers `low` to `high`, radians per unit."""
+    angles, numbers = rng.uniform(0, 2 * np.pi, count), rng.uniform(low, high, count)
+    return _waves(numbers * np.cos(angles), numbers * np.sin(angles), rng)
+
+
+def fold_waves(rng: np.random.Generator, count: int, low: int, high: int) -> Field:
+    """Draw waves over (angle, depth) whose zero lines run inwards from the rim like sulci.
+
+    `low` to `high` are whole waves around the circle, so that the field closes on itself.
+    """
+    return _waves(rng.integers(low, high + 1, count), rng.uniform(-14, 14, count), rng)
+
+
+def rim_waves(rng: np.random.Generator, strength: float, orders: int = 5) -> Rim:
+    """Draw the harmonics that make a round outline irregular."""
+    amplitudes = strength * rng.uniform(0.3, 1, orders) / np.sqrt(np.arange(1, orders + 1))
+    return tuple(zip(amplitudes.tolist(), rng.uniform(0, 2 * np.pi, orders).tolist(), strict=True))
+
+
+def _waves(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Field:
+    waves = np.stack([a, b, rng.uniform(0, 2 * np.pi, len(a))], axis=1).tolist()
+
+    def field(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        total = np.zeros_like(u)
+        for across, down, phase in waves:
+            total += np.cos(across * u + (down * v + phase))
+        return total * math.sqrt(2 / len(waves))
+
+    return field

@@ -1,101 +1,67 @@
-"""What is drawn at random for one head: pose, proportions, tissue brightness, folds."""
+"""What is drawn at random for one slice apart from a tumour: the head in its pose, and how it is scanned."""
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from mri_robust.data.phantom.canvas import Canvas, Points
-from mri_robust.data.phantom.waves import Waves, fold_waves, plane_waves
+from mri_robust.data.phantom.canvas import Canvas, Field, Pair, Points, fold_waves, plane_waves
 
+Tissues = namedtuple("Tissues", "air bone csf grey muscle mucosa fat vessel white")
+"""Brightness of each tissue in a T1 image after contrast agent, 0 to 1."""
 
-@dataclass(frozen=True)
-class Tissues:
-    """Brightness of each tissue in a T1 image after contrast agent, 0 to 1."""
-
-    air: float
-    bone: float
-    csf: float
-    grey: float
-    white: float
-    muscle: float
-    mucosa: float
-    fat: float
-    vessel: float
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How the head lies in the picture.
-
-    Attributes:
-        turn: rotation in radians.
-        shift: displacement (x, y); the picture spans -1 to 1.
-        zoom: picture units per head unit, for x and y.
-        flip: mirrored left to right.
-    """
-
-    turn: float
-    shift: tuple[float, float]
-    zoom: tuple[float, float]
-    flip: bool
+Record = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""(brightness float32 [S, S], generator of the noise) to grey levels, uint8 [S, S]."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """One head.
+    """One head; lengths in head units."""
 
-    Attributes:
-        pose: how it lies in the picture.
-        tissues: how bright its tissues are.
-        scalp, skull: thickness of scalp and skull in head units.
-        ventricles: width of the ventricles, 1 is usual.
-        sulci: width of the sulci, 1 is usual.
-        sulcus_depth: how far the folds reach inwards, in head units.
-        midline: how the fissure between the hemispheres sways, in head units.
-        bend: two fields that displace everything a little, so that no head is an ellipse.
-        folds: sulci over (angle, depth).
-        sway: what bends the sulci sideways.
-        grain: fine variation of tissue.
-    """
-
-    pose: Pose
+    zoom: Pair  # picture units per head unit, for x and y; the picture spans -1 to 1
+    turn: float  # radians
+    shift: Pair  # (x, y) in the picture
+    flip: bool  # mirrored left to right
     tissues: Tissues
-    scalp: float
-    skull: float
-    ventricles: float
-    sulci: float
+    scalp: float  # its thickness
+    skull: float  # its thickness
+    ventricles: float  # their width, 1 is usual
+    sulci: float  # their width, 1 is usual
     sulcus_depth: float
-    midline: float
-    bend: tuple[Waves, Waves]
-    folds: Waves
-    sway: Waves
-    grain: Waves
-
-    def points(self, size: int) -> Points:
-        """Head coordinates of the pixel centres of a picture of `size` x `size`."""
-        axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1).astype(np.float32)
-        shift = self.pose.shift
-        right = axis[None, :] - np.float32(shift[0])
-        down = axis[:, None] - np.float32(shift[1])
-        cos, sin = np.float32(np.cos(self.pose.turn)), np.float32(np.sin(self.pose.turn))
-        side = -1 if self.pose.flip else 1
-        x = (right * cos + down * sin) * np.float32(side / self.pose.zoom[0])
-        y = (down * cos - right * sin) * np.float32(1 / self.pose.zoom[1])
-        across, along = self.bend
-        return Points(x + np.float32(0.012) * across.at(x, y), y + np.float32(0.012) * along.at(x, y))
+    midline: float  # how the fissure between the hemispheres sways
+    bend: tuple[Field, Field]  # displaces everything a little, so that no head is an ellipse
+    folds: Field  # sulci over (angle, depth)
+    sway: Field  # bends the sulci sideways
+    grain: Field  # fine variation of tissue
 
     def canvas(self, size: int) -> Canvas:
-        """A black canvas over this head."""
-        edge = float(np.hypot(2 / size / self.pose.zoom[0], 0.008))
-        return Canvas(self.points(size), edge, np.zeros((size, size), np.float32))
+        """A black canvas of `size` x `size` pixels over this head."""
+        right, down = picture(size)
+        right, down = right - self.shift[0], down - self.shift[1]
+        cos, sin = float(np.cos(self.turn)), float(np.sin(self.turn))
+        x = (right * cos + down * sin) * ((-1 if self.flip else 1) / self.zoom[0])
+        y = (down * cos - right * sin) * (1 / self.zoom[1])
+        points = Points(x + 0.012 * self.bend[0](x, y), y + 0.012 * self.bend[1](x, y))
+        return Canvas(points, float(np.hypot(2 / size / self.zoom[0], 0.008)))
+
+
+def picture(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel centres of a picture that spans -1 to 1: x as float32 [1, size], y as [size, 1]."""
+    axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1).astype(np.float32)
+    return axis[None, :], axis[:, None]
 
 
 def draw_head(rng: np.random.Generator) -> Head:
     """Draw a head at random; the order of the draws is part of the data set's version."""
+    zoom, stretch = rng.uniform(0.88, 1.08), rng.uniform(0.94, 1.06)
     return Head(
-        pose=_draw_pose(rng),
+        zoom=(zoom * stretch, zoom / stretch),
+        turn=rng.normal(0, 0.05),
+        shift=(rng.normal(0, 0.04), rng.normal(0, 0.04)),
+        flip=bool(rng.random() < 0.5),
         tissues=_draw_tissues(rng),
         scalp=rng.uniform(0.04, 0.07),
         skull=rng.uniform(0.03, 0.055),
@@ -110,27 +76,28 @@ def draw_head(rng: np.random.Generator) -> Head:
     )
 
 
-def _draw_pose(rng: np.random.Generator) -> Pose:
-    zoom = rng.uniform(0.88, 1.08)
-    stretch = rng.uniform(0.94, 1.06)
-    return Pose(
-        turn=rng.normal(0, 0.05),
-        shift=(rng.normal(0, 0.04), rng.normal(0, 0.04)),
-        zoom=(zoom * stretch, zoom / stretch),
-        flip=bool(rng.random() < 0.5),
-    )
-
-
 def _draw_tissues(rng: np.random.Generator) -> Tissues:
     white = rng.uniform(0.34, 0.44)
-    return Tissues(
-        air=rng.uniform(0.0, 0.02),
-        bone=rng.uniform(0.03, 0.07),
-        csf=white * rng.uniform(0.2, 0.45),
-        grey=white * rng.uniform(0.72, 0.88),
-        white=white,
-        muscle=white * rng.uniform(0.6, 0.95),
-        mucosa=white * rng.uniform(1.2, 1.6),
-        fat=rng.uniform(0.5, 0.74),
-        vessel=white * rng.uniform(1.3, 1.7),
-    )
+    low, high = (0, 0.03, 0.2, 0.72, 0.6, 1.2, 0.5, 1.3), (0.02, 0.07, 0.45, 0.88, 0.95, 1.6, 0.74, 1.7)
+    units = (1, 1, white, white, white, white, 1, white)
+    return Tissues(*(rng.uniform(low, high) * units).tolist(), white=white)
+
+
+def draw_scan(rng: np.random.Generator) -> Record:
+    """Draw at random how a slice is recorded: coil sensitivity, gain, grey scale, noise and black margins.
+
+    The noise is Rician, as in the magnitude of a complex signal (Gudbjartsson and Patz 1995).
+    """
+    left, top, right, bottom = np.where(rng.random(4) < 0.2, rng.uniform(0.02, 0.16, 4), 0).tolist()
+    bias, bias_strength = plane_waves(rng, 3, 0.8, 2.4), rng.uniform(0.03, 0.1)
+    gain, gamma, noise = rng.uniform(0.92, 1.12), rng.uniform(0.88, 1.1), rng.uniform(0.003, 0.01)
+
+    def record(value: np.ndarray, noise_rng: np.random.Generator) -> np.ndarray:
+        x, y = np.broadcast_arrays(*picture(len(value)))
+        signal = value * (gain * (1 + bias_strength * bias(x, y)))
+        real, imaginary = noise_rng.standard_normal((2, *value.shape), dtype=np.float32) * noise
+        magnitude = np.clip(np.hypot(signal + real, imaginary), 0, 1) ** gamma
+        seen = (x > left - 1) & (x < 1 - right) & (y > top - 1) & (y < 1 - bottom)
+        return np.where(seen, np.rint(255 * magnitude), 0).astype(np.uint8)
+
+    return record

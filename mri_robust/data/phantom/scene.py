@@ -1,47 +1,17 @@
-"""What a view through the head is made of, and the layers that all views share."""
+"""What a plane through the head is made of, and the layers that all planes share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 
-from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, Shape
-from mri_robust.data.phantom.head import Head
+from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points
+from mri_robust.data.phantom.head import Head, Tissues
 
 
-@dataclass(frozen=True)
-class Scene:
-    """One plane through the head.
-
-    Attributes:
-        name: view and level, such as `axial-mid`.
-        centre: a point deep in the brain; folds run towards it, and the dura is seen from it.
-        dura: ranges of directions from the centre, in radians clockwise from the right, in which dura can be reached.
-        sella: where the pituitary gland lies, None where the plane misses it.
-        cavity: distance to the inner skull.
-        brain: distance to the brain's surface.
-        skin: distance to the outer skin, from the points, the head and the distance to the inner skull.
-        paint_outside: draws what lies between skin and skull, given the distance to the skin.
-        paint_inside: draws what lies in the cavity, on white matter and folds that are there already.
-        fold_reach: how much deeper than usual the sulci run; tall near the top of the head.
-    """
-
-    name: str
-    centre: Pair
-    dura: tuple[Pair, ...]
-    sella: Pair | None
-    cavity: Shape
-    brain: Shape
-    skin: Callable[[Points, Head, Distance], Distance]
-    paint_outside: Callable[[Canvas, Head, Distance], None]
-    paint_inside: Callable[[Canvas, Head], None]
-    fold_reach: float = 1.0
-
-
-@dataclass(frozen=True)
-class Layers:
+class Layers(NamedTuple):
     """Where the layers of a drawn head lie, as distances [H, W]."""
 
     skin: Distance
@@ -49,58 +19,72 @@ class Layers:
     brain: Distance
 
 
-def paint_head(canvas: Canvas, head: Head, scene: Scene) -> Layers:
-    """Draw the head without a tumour, from the scalp inwards."""
-    points, tissues = canvas.points, head.tissues
-    cavity = scene.cavity(points)
-    layers = Layers(scene.skin(points, head, cavity), cavity, scene.brain(points))
-    canvas.paint(layers.skin, tissues.fat)
-    canvas.line(np.abs(layers.skin + np.float32(0.01)) - np.float32(0.008), 0.7 * tissues.fat, 0.016)
-    scene.paint_outside(canvas, head, layers.skin)
-    canvas.paint(cavity - np.float32(head.skull), tissues.bone)
-    diploe = np.abs(cavity - np.float32(0.5 * head.skull)) - np.float32(0.2 * head.skull)
-    canvas.line(diploe, 0.6 * tissues.grey, 0.25 * head.skull)
-    canvas.paint(cavity, tissues.csf)
-    canvas.paint(layers.brain, tissues.white)
-    paint_cortex(canvas, head, layers.brain, scene)
-    scene.paint_inside(canvas, head)
-    return layers
+class Scene(ABC):
+    """One plane through the head; a subclass says what lies where in it."""
+
+    name: str  # view and level
+    centre: Pair = (0, 0)  # deep in the brain: folds run towards it, and the dura is seen from it
+    dura: Pair = (-np.pi, np.pi)  # directions from the centre that meet dura, radians clockwise from the right
+    sella: Pair | None = None  # where the pituitary gland lies, if the plane meets it
+    fold_reach = 1.0  # how much deeper than usual the sulci run; tall near the top of the head
+
+    @abstractmethod
+    def cavity(self, p: Points) -> Distance:
+        """Distance to the inner skull."""
+
+    @abstractmethod
+    def brain(self, p: Points) -> Distance:
+        """Distance to the brain's surface."""
+
+    def skin(self, p: Points, head: Head, cavity: Distance) -> Distance:
+        """Distance to the outer skin, given that to the inner skull; here a scalp that follows the skull."""
+        return cavity - (head.skull + head.scalp)
+
+    def outside(self, c: Canvas, p: Points, t: Tissues, head: Head, skin: Distance) -> None:  # noqa: B027
+        """Draw what lies between skin and skull; here nothing."""
+
+    @abstractmethod
+    def inside(self, c: Canvas, p: Points, t: Tissues, head: Head) -> None:
+        """Draw what lies in the cavity, on white matter and folds that are there already."""
+
+    def paint(self, c: Canvas, head: Head) -> Layers:
+        """Draw the head without a tumour, from the scalp inwards."""
+        p, t = c.points, head.tissues
+        cavity, brain = self.cavity(p), self.brain(p)
+        skin = self.skin(p, head, cavity)
+        c.paint(skin, t.fat)
+        c.line(np.abs(skin + 0.01) - 0.008, 0.7 * t.fat, 0.016)
+        self.outside(c, p, t, head, skin)
+        c.paint(cavity - head.skull, t.bone)
+        c.line(np.abs(cavity - 0.5 * head.skull) - 0.2 * head.skull, 0.6 * t.grey, 0.25 * head.skull)
+        c.paint(cavity, t.csf)
+        c.paint(brain, t.white)
+        self._paint_cortex(c, head, brain)
+        self.inside(c, p, t, head)
+        return Layers(skin, cavity, brain)
+
+    def _paint_cortex(self, c: Canvas, head: Head, brain: Distance) -> None:
+        """Draw the grey ribbon along the brain's surface, and the sulci that carry it inwards."""
+        p, within = c.points, c.cover(brain)
+        angle = np.arctan2(p.y - self.centre[1], p.x - self.centre[0])
+        field = np.abs(head.folds(angle + 0.1 * head.sway(p.x, p.y), -brain))
+        reach = np.clip(1 + brain * (1 / (head.sulcus_depth * self.fold_reach)), 0, 1)
+        soft = 0.25 + 6 * c.edge
+        ribbon = np.maximum(0.5 - (field - 0.75 * reach) / soft, 2 + brain * (1 / 0.03))
+        c.blend(within * np.clip(ribbon, 0, 1) * np.minimum(1, 5 * reach), head.tissues.grey)
+        sulcus = np.clip(0.5 - (field - 0.22 * head.sulci * reach) / soft, 0, 1)
+        c.blend(within * sulcus * np.minimum(1, 2.5 * reach) * 0.85, head.tissues.csf)
 
 
-def paint_cortex(canvas: Canvas, head: Head, brain: Distance, scene: Scene) -> None:
-    """Draw the grey ribbon along the brain's surface, and the sulci that carry it inwards."""
-    points, tissues = canvas.points, head.tissues
-    within = canvas.cover(brain)
-    angle = np.arctan2(points.y - np.float32(scene.centre[1]), points.x - np.float32(scene.centre[0]))
-    field = np.abs(head.folds.at(angle + np.float32(0.1) * head.sway.at(points.x, points.y), -brain))
-    reach = np.clip(1 + brain * np.float32(1 / (head.sulcus_depth * scene.fold_reach)), 0, 1)
-    soft = np.float32(0.25 + 6 * canvas.edge)
-    rind = np.float32(2) + brain * np.float32(1 / 0.03)
-    ribbon = np.maximum(np.float32(0.5) - (field - np.float32(0.75) * reach) / soft, rind)
-    canvas.blend(within * np.clip(ribbon, 0, 1) * np.minimum(1, 5 * reach), tissues.grey)
-    sulcus = np.clip(0.5 - (field - np.float32(0.22 * head.sulci) * reach) / soft, 0, 1)
-    canvas.blend(within * sulcus * np.minimum(1, 2.5 * reach) * np.float32(0.85), tissues.csf)
-
-
-def paint_flesh(canvas: Canvas, head: Head, shape: Distance) -> None:
+def paint_flesh(c: Canvas, head: Head, shape: Distance) -> None:
     """Draw muscle with streaks of fat."""
-    tissues = head.tissues
-    streaks = np.clip(head.grain.at(canvas.points.x * np.float32(0.6), canvas.points.y) - np.float32(0.9), 0, 1)
-    canvas.paint(shape, tissues.muscle + streaks * np.float32(0.7 * (tissues.fat - tissues.muscle)))
+    p, t = c.points, head.tissues
+    streaks = np.clip(head.grain(p.x * 0.6, p.y) - 0.9, 0, 1)
+    c.paint(shape, t.muscle + streaks * (0.7 * (t.fat - t.muscle)))
 
 
-def paint_folia(canvas: Canvas, head: Head, shape: Distance, phase: np.ndarray) -> None:
+def paint_folia(c: Canvas, head: Head, shape: Distance, phase: np.ndarray) -> None:
     """Draw cerebellum: fine light and dark leaves, where `phase` in radians counts them."""
-    points, tissues = canvas.points, head.tissues
-    sway = 2 * head.grain.at(points.x * np.float32(0.2), points.y * np.float32(0.2))
-    leaves = np.cos(phase + sway) * np.float32(0.35 * (tissues.white - tissues.csf))
-    canvas.paint(shape, 0.4 * tissues.white + 0.6 * tissues.grey + leaves)
-
-
-def no_outside(canvas: Canvas, head: Head, skin: Distance) -> None:
-    """Draw nothing between scalp and skull."""
-
-
-def vault_skin(points: Points, head: Head, cavity: Distance) -> Distance:
-    """Scalp that follows the skull all around."""
-    return cavity - np.float32(head.skull + head.scalp)
+    p, t = c.points, head.tissues
+    leaves = np.cos(phase + 2 * head.grain(p.x * 0.2, p.y * 0.2)) * (0.35 * (t.white - t.csf))
+    c.paint(shape, 0.4 * t.white + 0.6 * t.grey + leaves)

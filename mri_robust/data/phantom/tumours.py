@@ -1,146 +1,117 @@
-"""The three tumours: what is drawn at random for each, and how it is painted on the head."""
+"""The three tumours: each function draws one at random where its kind grows, and gives what paints it on a head."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, cut, joined
+from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, cut, joined, rim_waves
 from mri_robust.data.phantom.head import Head
-from mri_robust.data.phantom.scene import Layers
-
-Rim = tuple[Pair, ...]
+from mri_robust.data.phantom.scene import Layers, Scene
 
 
-@dataclass(frozen=True)
-class Lesion:
-    """Where a tumour came to lie, as distances [H, W].
+class Lesion(NamedTuple):
+    """Where a tumour came to lie, as distances [H, W]."""
 
-    Attributes:
-        mass: the tumour itself.
-        reach: everything that it changes: the tumour, its oedema, the dura beside it.
-    """
-
-    mass: Distance
-    reach: Distance
+    mass: Distance  # the tumour itself
+    reach: Distance  # everything that it changes: the tumour, its oedema, the dura beside it
 
 
-class Tumour(Protocol):
-    """The drawn parameters of a tumour."""
-
-    def paint(self, canvas: Canvas, head: Head, layers: Layers) -> Lesion:
-        """Draw the tumour over the finished head, and say where it lies."""
-        ...
+Tumour = Callable[[Canvas, Head, Layers], Lesion]
+"""Draws a tumour over a finished head, and says where it lies."""
 
 
-@dataclass(frozen=True)
-class Glioma:
-    """Irregular, inside the brain: a bright ring around a dark necrotic core, in oedema.
+def draw_glioma(rng: np.random.Generator, scene: Scene) -> Tumour:
+    """Irregular, deep in the brain, away from the sella: a bright ring around a dark necrotic core, in oedema."""
+    radius = rng.uniform(0.15, 0.24)
+    x, y = centre = _deep_place(rng, scene, radius)
+    away = rng.normal(0, 0.1 * radius, 2)
+    core_centre = (x + float(away[0]), y + float(away[1]))
+    rim, core_rim, oedema_rim = rim_waves(rng, 0.2), rim_waves(rng, 0.24), rim_waves(rng, 0.22)
+    core, oedema, gain = rng.uniform(0.5, 0.75), rng.uniform(1.35, 1.9), rng.uniform(0.12, 0.25)
 
-    Attributes:
-        centre, radius: place and mean radius in head units.
-        rim, core_rim, oedema_rim: how the three outlines waver.
-        core_centre, core: place of the necrosis, and its radius as a share of the tumour's.
-        oedema: radius of the oedema as a multiple of the tumour's.
-        gain: how much brighter than white matter the ring is.
-    """
-
-    centre: Pair
-    radius: float
-    rim: Rim
-    core_rim: Rim
-    oedema_rim: Rim
-    core_centre: Pair
-    core: float
-    oedema: float
-    gain: float
-
-    def paint(self, canvas: Canvas, head: Head, layers: Layers) -> Lesion:
-        """Draw the tumour over the finished head, and say where it lies."""
-        points, tissues = canvas.points, head.tissues
-        within = layers.brain + np.float32(0.01)
-        infiltrated = cut(points.blob(self.centre, self.radius * self.oedema * 1.5, self.oedema_rim), within)
-        swollen = cut(points.blob(self.centre, self.radius * self.oedema, self.oedema_rim), within)
-        mass = cut(points.blob(self.centre, self.radius, self.rim), within)
-        grain = head.grain.at(points.x, points.y)
+    def paint(canvas: Canvas, head: Head, layers: Layers) -> Lesion:
+        p, t, within = canvas.points, head.tissues, layers.brain + 0.01
+        infiltrated = cut(p.blob(centre, radius * oedema * 1.5, oedema_rim), within)
+        swollen = cut(p.blob(centre, radius * oedema, oedema_rim), within)
+        mass = cut(p.blob(centre, radius, rim), within)
+        grain = head.grain(p.x, p.y)
         # Cells beyond the oedema leave no border, just a faint mottling.
-        canvas.value += canvas.cover(infiltrated, 0.1) * np.float32(0.06 * tissues.white) * (grain - np.float32(0.6))
-        canvas.paint(swollen, 0.45 * tissues.white + 0.3 * tissues.csf, soft=0.07, opacity=0.8)
-        canvas.paint(mass, tissues.white + np.float32(self.gain) * (1 + np.float32(0.16) * grain))
-        necrosis = points.blob(self.core_centre, self.radius * self.core, self.core_rim)
-        canvas.paint(cut(necrosis, within), 0.8 * tissues.csf + np.float32(0.015) * grain, soft=0.02)
-        return Lesion(mass, np.minimum(mass, infiltrated) - np.float32(0.05))
+        canvas.value += canvas.cover(infiltrated, 0.1) * (0.06 * t.white) * (grain - 0.6)
+        canvas.paint(swollen, 0.45 * t.white + 0.3 * t.csf, soft=0.07, opacity=0.8)
+        canvas.paint(mass, t.white + gain * (1 + 0.16 * grain))
+        necrosis = p.blob(core_centre, radius * core, core_rim)
+        canvas.paint(cut(necrosis, within), 0.8 * t.csf + 0.015 * grain, soft=0.02)
+        return Lesion(mass, np.minimum(mass, infiltrated) - 0.05)
+
+    return paint
 
 
-@dataclass(frozen=True)
-class Meningioma:
-    """Round and evenly bright, broad-based on the dura, with a tail of bright dura and a cleft of CSF.
+def draw_meningioma(rng: np.random.Generator, scene: Scene) -> Tumour:
+    """Round and evenly bright, broad-based on the dura, with a tail of bright dura and a cleft of CSF."""
+    radius, angle = rng.uniform(0.15, 0.24), rng.uniform(*scene.dura)
+    across, down = float(np.cos(angle)), float(np.sin(angle))
+    steps = np.linspace(0.05, 1.0, 400, dtype=np.float32)
+    ray = Points(scene.centre[0] + steps * across, scene.centre[1] + steps * down)
+    at_dura = int(np.argmax(scene.cavity(ray) > 0))
+    base_x, base_y = float(ray.x[at_dura]), float(ray.y[at_dura])
+    inwards = radius * rng.uniform(0.45, 0.75)
+    centre = (base_x - inwards * across, base_y - inwards * down)
+    rim, vessels = rim_waves(rng, 0.05), int(rng.integers(18, 31))
+    tail_reach, gain = rng.uniform(1.3, 1.9), rng.uniform(0.12, 0.25)
 
-    Attributes:
-        centre, radius: place and mean radius in head units.
-        rim: how the outline wavers.
-        base: the point of the dura that it grows from.
-        spokes: number of vessels around the base.
-        tail: how far the bright dura extends, as a multiple of the radius.
-        gain: how much brighter than white matter the tumour is.
-    """
-
-    centre: Pair
-    radius: float
-    rim: Rim
-    base: Pair
-    spokes: int
-    tail: float
-    gain: float
-
-    def paint(self, canvas: Canvas, head: Head, layers: Layers) -> Lesion:
-        """Draw the tumour over the finished head, and say where it lies."""
-        points, tissues = canvas.points, head.tissues
-        ball = points.blob(self.centre, self.radius, self.rim)
-        mass = cut(ball, layers.cavity)
-        cleft = cut(ball - np.float32(0.02), layers.cavity)
-        along = points.blob(self.centre, self.radius * self.tail, ())
-        tail = cut(np.abs(layers.cavity + np.float32(0.008)) - np.float32(0.012), along)
-        bright = tissues.white + self.gain
-        canvas.paint(cleft, tissues.csf, opacity=0.8)
+    def paint(canvas: Canvas, head: Head, layers: Layers) -> Lesion:
+        p, t = canvas.points, head.tissues
+        ball = p.blob(centre, radius, rim)
+        mass, cleft = cut(ball, layers.cavity), cut(ball - 0.02, layers.cavity)
+        tail = cut(np.abs(layers.cavity + 0.008) - 0.012, p.blob(centre, radius * tail_reach, ()))
+        bright = t.white + gain
+        canvas.paint(cleft, t.csf, opacity=0.8)
         canvas.paint(tail, bright)
         # Its vessels run from the base like spokes.
-        x, y = points.x - np.float32(self.base[0]), points.y - np.float32(self.base[1])
-        spokes = np.cos(np.float32(self.spokes) * np.arctan2(y, x))
-        canvas.paint(mass, bright + np.float32(0.012) * (spokes + head.grain.at(points.x, points.y)))
+        spokes = np.cos(vessels * np.arctan2(p.y - base_y, p.x - base_x))
+        canvas.paint(mass, bright + 0.012 * (spokes + head.grain(p.x, p.y)))
         return Lesion(mass, np.minimum(cleft, tail))
 
+    return paint
 
-@dataclass(frozen=True)
-class PituitaryTumour:
-    """A mass in the sella that rises above it, waisted where it passes the diaphragm.
 
-    Attributes:
-        centre, radius: place and radius of the part inside the sella, in head units.
-        top, top_radius: place and radius of the part above it.
-        rim: how both outlines waver.
-        cyst: radius of a dark cyst as a share of `top_radius`, 0 for none.
-        gain: how much brighter than white matter the tumour is.
+def draw_pituitary(rng: np.random.Generator, scene: Scene) -> Tumour:
+    """A mass in the sella that rises above it, waisted where it passes the diaphragm; some hold a dark cyst.
+
+    Raises:
+        ValueError: the plane does not pass through the sella.
     """
+    if scene.sella is None:
+        raise ValueError(f"the plane {scene.name} misses the sella")
+    radius = rng.uniform(0.09, 0.135)
+    top_radius = radius * rng.uniform(0.8, 1.5)
+    rise = 0.0 if scene.name.startswith("axial") else 0.75 * (radius + top_radius)
+    centre = (scene.sella[0] + rng.normal(0, 0.015), scene.sella[1])
+    top = (centre[0] + rng.normal(0, 0.025), centre[1] - rise)
+    rim = rim_waves(rng, 0.08)
+    cyst, gain = float(rng.random() < 0.15) * rng.uniform(0.4, 0.65), rng.uniform(0.12, 0.25)
 
-    centre: Pair
-    radius: float
-    top: Pair
-    top_radius: float
-    rim: Rim
-    cyst: float
-    gain: float
+    def paint(canvas: Canvas, head: Head, layers: Layers) -> Lesion:
+        p, t = canvas.points, head.tissues
+        mass = joined(p.blob(centre, radius, rim), p.blob(top, top_radius, rim), 0.03)
+        canvas.paint(mass - 0.012, t.csf, opacity=0.6)
+        canvas.paint(mass, t.white + gain * (1 + 0.08 * head.grain(p.x, p.y)))
+        if cyst:
+            canvas.paint(p.blob(top, top_radius * cyst, rim), 0.6 * t.white, soft=0.02)
+        return Lesion(mass, mass - 0.012)
 
-    def paint(self, canvas: Canvas, head: Head, layers: Layers) -> Lesion:
-        """Draw the tumour over the finished head, and say where it lies."""
-        points, tissues = canvas.points, head.tissues
-        below = points.blob(self.centre, self.radius, self.rim)
-        mass = joined(below, points.blob(self.top, self.top_radius, self.rim), 0.03)
-        canvas.paint(mass - np.float32(0.012), tissues.csf, opacity=0.6)
-        grain = head.grain.at(points.x, points.y)
-        canvas.paint(mass, tissues.white + np.float32(self.gain) * (1 + np.float32(0.08) * grain))
-        if self.cyst:
-            canvas.paint(points.blob(self.top, self.top_radius * self.cyst, self.rim), 0.6 * tissues.white, soft=0.02)
-        return Lesion(mass, mass - np.float32(0.012))
+    return paint
+
+
+def _deep_place(rng: np.random.Generator, scene: Scene, radius: float) -> Pair:
+    x = rng.uniform(-0.6, 0.6, 96).astype(np.float32)
+    y = rng.uniform(-0.7, 0.45, 96).astype(np.float32)
+    depth = -scene.brain(Points(x, y))
+    if scene.sella is not None:
+        depth = np.minimum(depth, np.hypot(x - scene.sella[0], y - scene.sella[1]) - 0.1)
+    fits = depth > 0.6 * radius
+    chosen = int(np.argmax(fits)) if fits.any() else int(np.argmax(depth))
+    return float(x[chosen]), float(y[chosen])

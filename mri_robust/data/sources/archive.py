@@ -8,58 +8,36 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.cache import checksum
-from mri_robust.data.dataset import Channels, Dataset
-from mri_robust.data.formats.limits import MAX_BYTES, Unreadable
+from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import shown
-from mri_robust.data.reading import read_dataset
+from mri_robust.data.loader import Files, FileSource
+from mri_robust.data.sources import WORDS
 
 _STEP = 4096
 _MOST_UNPACKED, _MOST_RATIO = 2**30, 200
 """Bytes that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
 
 
-class ArchiveSource:
-    """Takes the path of any file, so that one which is no zip is told apart from one that does not exist."""
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is the path of something that is not a folder."""
-        if text in ("", "phantom", "kaggle"):
-            return False
-        try:
-            path = Path(text)
-            return path.exists() and not path.is_dir()
-        except (OSError, ValueError):
-            return False
-
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load the archive at path `text`; see `mri_robust.data.dataset.load_dataset`."""
-        with ArchiveFiles(Path(text)) as files:
-            return read_dataset(files, size=size, channels=channels, skip_unreadable=skip_unreadable)
-
-
-class ArchiveFiles:
-    """The members of a zip file, as `mri_robust.data.reading.Files`; a context manager that closes it.
+class ArchiveFiles(Files):
+    """The members of a zip file.
 
     Raises:
         UserError: it is no zip file, is cut short or encrypted, has a member that points out of it, or is a bomb.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.skipped = path, {}
         self._zip = _opened(path)
         try:
             self._members = _members(self._zip, shown(path))
             _check_unpacked(self._members, path)
         except UserError:
-            self._zip.close()
+            self.close()
             raise
         self.listing = tuple(self._members)
-        self.skipped: dict[str, int] = {}
 
-    def __enter__(self) -> ArchiveFiles:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Close the archive."""
         self._zip.close()
 
     def read(self, name: str, most: int = -1) -> bytes:
@@ -133,4 +111,12 @@ def _check_unpacked(members: dict[str, zipfile.ZipInfo], path: Path) -> None:
         )
 
 
-SOURCE = ArchiveSource()
+def _is_file(text: str) -> bool:
+    try:
+        return text not in WORDS and Path(text).exists() and not Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+SOURCE = FileSource(_is_file, lambda text: ArchiveFiles(Path(text)))
+"""Takes the path of any file, so that one which is no zip is told apart from one that does not exist."""

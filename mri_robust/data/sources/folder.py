@@ -9,33 +9,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mri_robust.core.hashing import digest
 from mri_robust.core.errors import UserError
-from mri_robust.data.dataset import Channels, Dataset
-from mri_robust.data.formats.limits import MAX_BYTES, Unreadable
+from mri_robust.core.hashing import digest
+from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import is_split, shown
-from mri_robust.data.reading import read_dataset
+from mri_robust.data.loader import Files, FileSource
+from mri_robust.data.sources import WORDS
 
 
-class FolderSource:
-    """Takes the path of any folder; a folder called like another source is given as `./phantom`."""
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is the path of a folder, or of something that may not be looked at."""
-        if text in ("", "phantom", "kaggle"):
-            return False
-        try:
-            return Path(text).is_dir()
-        except OSError:
-            return True
-
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load the folder at path `text`; see `mri_robust.data.dataset.load_dataset`."""
-        return read_dataset(FolderFiles(Path(text)), size=size, channels=channels, skip_unreadable=skip_unreadable)
-
-
-class FolderFiles:
-    """The files below a folder, as `mri_robust.data.reading.Files`.
+class FolderFiles(Files):
+    """The files below a folder.
 
     Links are followed only to files inside the folder; others, and links to folders, count as `link` in `skipped`.
 
@@ -44,31 +27,29 @@ class FolderFiles:
     """
 
     def __init__(self, path: Path) -> None:
+        self.listing: list[str] = []
+        self.skipped = Counter[str]()
         try:
             self.path = path.resolve(strict=True)
-            self._listing: list[str] = []
-            self._skipped: Counter[str] = Counter()
             self._walk(self.path, ())
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             named = shown(getattr(error, "filename", None) or path)
             raise UserError(f"cannot read folder '{named}': {reason}; check its path and permissions") from error
-        self.listing = tuple(self._listing)
-        self.skipped = dict(self._skipped)
 
     def _walk(self, folder: Path, parts: tuple[str, ...]) -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = "/".join((*parts, entry.name))
                 if entry.is_symlink() and not self._stays_inside(entry):
-                    self._skipped["link"] += 1
+                    self.skipped["link"] += 1
                 elif entry.is_dir():
-                    self._listing.append(f"{name}/")
+                    self.listing.append(f"{name}/")
                     self._descend(folder / entry.name, (*parts, entry.name))
                 elif entry.is_file():
-                    self._listing.append(name)
+                    self.listing.append(name)
                 else:
-                    self._skipped["not a file"] += 1
+                    self.skipped["not a file"] += 1
 
     def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
         # Anyone may give their home folder by mistake: beyond two levels only what belongs to a split is listed.
@@ -107,4 +88,12 @@ class FolderFiles:
             return str(reason)
 
 
-SOURCE = FolderSource()
+def _is_folder(text: str) -> bool:
+    try:
+        return text not in WORDS and Path(text).is_dir()
+    except OSError:
+        return True  # something that may not be looked at
+
+
+SOURCE = FileSource(_is_folder, lambda text: FolderFiles(Path(text)))
+"""Takes the path of any folder; a folder called like another source is given as `./phantom`."""

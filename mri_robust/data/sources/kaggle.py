@@ -6,40 +6,21 @@ handle serves a later one with other images, so the version is part of it.
 
 from __future__ import annotations
 
-import dataclasses
+from pathlib import Path
 
 from mri_robust.core.errors import UserError
-from mri_robust.data.dataset import Channels, Dataset
-from mri_robust.data.sources import folder
+from mri_robust.core.packages import import_extra
+from mri_robust.data.loader import FileSource
+from mri_robust.data.sources.folder import FolderFiles
 
 HANDLE = "masoudnickparvar/brain-tumor-mri-dataset/versions/1"
 
 
-class KaggleSource:
-    """Takes the word `kaggle`; kagglehub keeps the download, so that it happens once."""
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is `kaggle`."""
-        return text == "kaggle"
-
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Download the data set if need be and load it as a folder.
-
-        Raises:
-            UserError: kagglehub is not installed, or the download failed.
-        """
-        path = _download()
-        loaded = folder.SOURCE.load(path, size=size, channels=channels, skip_unreadable=skip_unreadable)
-        return dataclasses.replace(loaded, name="kaggle")
-
-
-def _download() -> str:
+def _download(text: str) -> FolderFiles:
+    """The files of the data set; kagglehub keeps the download, so that it happens once."""
+    kagglehub = import_extra("kagglehub", "kaggle", "data 'kaggle'")
     try:
-        import kagglehub
-    except ImportError as error:
-        raise UserError("data 'kaggle' needs kagglehub: pip install 'mri-robust[kaggle]'") from error
-    try:
-        return str(kagglehub.dataset_download(HANDLE))
+        folder = Path(kagglehub.dataset_download(HANDLE))
     except Exception as error:
         # No network, no such version, a refused login: kagglehub raises whatever its parts do, and the way out is one.
         raise UserError(
@@ -47,6 +28,7 @@ def _download() -> str:
             "https://www.kaggle.com/datasets/masoudnickparvar/brain-tumor-mri-dataset (version 1), unzip it, "
             "and give the folder: --data FOLDER"
         ) from error
+    return FolderFiles(folder)
 
 
-SOURCE = KaggleSource()
+SOURCE = FileSource(lambda text: text == "kaggle", _download, name="kaggle")

@@ -1,1 +1,7 @@
-"""One file an architecture; each defines `ARCHITECTURE`, a function `(classes: int, image_size: int, weights: str)`."""
+"""One file per architecture: `ARCHITECTURE`, a function `(classes: int, image_size: int, weights: str) -> Module`."""
+
+from mri_robust.core.registry import Registry
+
+ARCHITECTURES = Registry(
+    "mri_robust.models.architectures", attribute="ARCHITECTURE", kind="model", group="mri_robust.models"
+)

@@ -8,13 +8,7 @@ from mri_robust.models.pretrained import torchvision_resnet
 
 
 def resnet18(classes: int, image_size: int, weights: str = "none") -> nn.Module:
-    """torchvision's ResNet-18, its `fc` replaced by one of `classes` outputs; any image size.
-
-    `weights`: `none`, `imagenet` (IMAGENET1K_V1 from torch's hub cache, else downloaded) or the path of a state dict.
-
-    Raises:
-        UserError: the weights cannot be had or do not fit.
-    """
+    """ResNet-18 for images of any size; `weights` and errors as in `torchvision_resnet`."""
     return torchvision_resnet("resnet18", classes, weights)
 
 

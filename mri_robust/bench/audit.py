@@ -1,0 +1,205 @@
+"""The user's own models through the same experiments as the study's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from mri_robust.bench.trainer import Trainer
+from mri_robust.bench.worker import Task, load_data
+from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.validation import class_count
+from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
+from mri_robust.evaluation.evaluation import Context
+from mri_robust.evaluation.rows import Row, tidy
+from mri_robust.models.checkpoint import check_classes
+from mri_robust.models.external import check_logits, is_timm, model_digest, open_model, timm_size
+from mri_robust.study.config import FIRST_SEED, Config
+from mri_robust.study.experiment import Experiment, all_experiments, load_experiment
+from mri_robust.study.recipe import External
+from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.scale import AUDIT
+from mri_robust.training import to_unit_range
+
+TESTS = ("worst-case", "artefacts")
+"""What is asked when no test is named: a first answer."""
+IMAGES = 256
+DEFAULT_SIZE = 224
+FLOOR_TOLERANCE = 1e-9
+"""In epsilon: floors name epsilons in decimal or as fractions."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The user's models and the data, opened and fitted to each other.
+
+    Attributes:
+        modules: source -> the model, in eval mode on its device.
+        config: the run, which names the models and what they compute.
+        dataset: the data at their size.
+    """
+
+    modules: dict[str, nn.Module]
+    config: Config
+    dataset: Dataset
+
+
+def tests_of(names: Sequence[str], *, everything: bool = False) -> list[Experiment]:
+    """The experiments that ask a finished model: those named, the first answer's, or all of them.
+
+    Raises:
+        UserError: a name is unknown, or its experiment trains its own models.
+    """
+    finished = [each for each in all_experiments(beyond=True) if each.finished]
+    if everything:
+        return finished
+    chosen = [load_experiment(name) for name in (names or TESTS)]
+    for experiment in chosen:
+        if not experiment.finished:
+            known = ", ".join(each.name for each in finished)
+            raise UserError(f"'{experiment.name}' trains its own models, so audit cannot ask yours; it asks: {known}")
+    return list({each.name: each for each in chosen}.values())
+
+
+def open_models(
+    sources: Sequence[str],
+    config: Config,
+    *,
+    weights: Path | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    size: int | None = None,
+) -> Opened:
+    """Open models and data, and check that they fit each other.
+
+    The data are read at `size`, or at the size that a model states, and in the channels that it states where the
+    configuration names none.
+
+    Args:
+        sources: checkpoints, `package.module:factory` or `timm:NAME`.
+        config: everything but the models.
+        weights, mean, std: see `open_model`.
+        size: height and width in pixels.
+
+    Raises:
+        UserError: a model or the data cannot be used, or they do not fit each other.
+    """
+    how: dict[str, Any] = {"weights": weights, "mean": mean, "std": std}
+    modules = {source: open_model(source, **how) for source in sources if not is_timm(source)}
+    stated = next((model for model in modules.values() if hasattr(model, "image_size")), None)
+    size = size or getattr(stated, "image_size", None)
+    size = size or next((timm_size(source) for source in sources if is_timm(source)), DEFAULT_SIZE)
+    channels = config.channels or getattr(stated, "channels", None) or "rgb"
+    config = replace(config, channels=channels, scale=replace(config.scale, image_size=size))
+    dataset = load_data(config)
+    how |= {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
+    modules |= {source: open_model(source, **how) for source in sources if is_timm(source)}
+    few = to_unit_range(torch.from_numpy(np.array(dataset.test.images[:2]))).to(config.device)
+    models = []
+    for source in sources:
+        model = modules[source].to(config.device)
+        check_classes(model, dataset.classes, source)
+        check_logits(model, few, dataset.classes, source)
+        label = weights.name if weights else "random" if is_timm(source) else ""
+        file = str(weights.absolute()) if weights else ""
+        digest = model_digest(model, (few.shape[1], few.shape[2], few.shape[3]))
+        models.append(External(source, digest, label, file, mean, std))
+    return Opened(modules, replace(config, models=tuple(models)), dataset)
+
+
+def broken_floors(worst: pd.DataFrame, floors: Sequence[tuple[float, float]]) -> list[str]:
+    """Which models stay under which floors, in one line each.
+
+    Args:
+        worst: the table of the worst case.
+        floors: (epsilon in pixels, least accuracy).
+
+    Raises:
+        UserError: the worst case was not asked at an epsilon.
+    """
+    final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all") & (worst["attack"] == "worst-case")]
+    final = final.drop_duplicates(["model", "seed", "epsilon"], keep="last")
+    found = []
+    for eps, least in floors:
+        rows = final[(final["epsilon"] - eps).abs() < FLOOR_TOLERANCE]
+        if rows.empty:
+            raise UserError(f"--fail-under names epsilon {eps:g}, which the worst case was not asked at: see --eps")
+        found += [
+            f"{row['model']}: accuracy {row['value']:.3f} at epsilon {255 * eps:.4g}/255 in the worst case is under "
+            f"{least:g}"
+            for row in rows.to_dict("records")
+            if row["value"] < least
+        ]
+    return found
+
+
+def audit(
+    model: nn.Module,
+    data: Dataset | str | tuple[Any, Any] | Iterable[tuple[Any, Any]],
+    tests: Sequence[str] = TESTS,
+    *,
+    images: int = IMAGES,
+    epsilons: Sequence[float] = AUDIT.epsilons,
+    steps: int = AUDIT.steps,
+    restarts: int = AUDIT.restarts,
+    seed: int = FIRST_SEED,
+) -> pd.DataFrame:
+    """Ask a model what `mri-robust audit` asks it, in memory.
+
+    Args:
+        model: takes float32 images in [0, 1], gives logits; left as it was.
+        data: a `Dataset`, a `--data` source read at the model's size, a pair (images, labels) of arrays or tensors,
+            or a DataLoader of such pairs; of pairs all are test images.
+        tests: names of experiments that ask a finished model.
+        images: most test images that a test takes.
+        epsilons: L-inf radii in pixels.
+        steps, restarts: of PGD in the worst case.
+        seed: of everything drawn.
+
+    Returns:
+        The rows, one number a line, with the columns of the CSVs.
+
+    Raises:
+        UserError: a test is unknown, or the model and the data do not fit each other.
+    """
+    dataset = _dataset_of(data, model)
+    scale = replace(AUDIT, image_size=dataset.size, epsilons=tuple(sorted(epsilons)), steps=steps, restarts=restarts)
+    device = device_of(model).type
+    config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
+    config = replace(config, models=(External("model"),))
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
+        trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
+        for experiment in tests_of(tests):
+            for asked, evaluation in experiment.tasks(config):
+                context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)
+                labels = Task(experiment.name, config, asked, evaluation).labels
+                rows += [{**labels, **row} for row in evaluation(context)]
+    return tidy(rows)
+
+
+def _dataset_of(data: Any, model: nn.Module) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str):
+        size = getattr(model, "image_size", DEFAULT_SIZE)
+        return load_dataset(data, size=size, channels=getattr(model, "channels", "rgb"))
+    if not isinstance(data, tuple):
+        batches = list(data)
+        data = tuple(torch.cat([torch.as_tensor(batch[part]) for batch in batches]) for part in (0, 1))
+    images, labels = (np.asarray(torch.as_tensor(part).cpu()) for part in data)
+    few = to_unit_range(torch.as_tensor(images[:1]))
+    names = getattr(model, "classes", None) or map(str, range(class_count(model, few)))
+    files = tuple(f"image-{place:05d}" for place in range(len(labels)))
+    digest = content_digest(images, labels)
+    test, train = Split(images, labels.astype(np.int64), files), Split(images[:0], labels[:0].astype(np.int64), ())
+    return Dataset("given images", train, test, tuple(names), digest)

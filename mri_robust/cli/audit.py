@@ -1,0 +1,120 @@
+"""`mri-robust audit`: your own models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mri_robust.cli.options import (
+    Floor,
+    Numbers,
+    data_options,
+    executor_options,
+    machine_options,
+    out_option,
+    tumour_classes_option,
+)
+from mri_robust.core.errors import UserError
+from mri_robust.core.packages import import_torchvision
+
+CROSSCHECKED = 8
+"""Images that the attacks are cross-checked on; each takes about 200 gradients by three libraries."""
+
+
+@click.command()
+@click.argument("tests", nargs=-1, metavar="[TEST]...")
+@click.option(
+    "--model",
+    "sources",
+    multiple=True,
+    metavar="FILE|package.module:factory|timm:NAME",
+    help="A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give it "
+    "twice to compare two models.",
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="A state dict for the factory's or timm's model."
+)
+@click.option(
+    "--mean", type=Numbers(), default=(), help="Normalise before the model: one or three numbers.  [timm's: its own]"
+)
+@click.option("--std", type=Numbers(), default=(), help="See --mean.")
+@click.option("--size", type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]")
+@data_options
+@tumour_classes_option
+@click.option(
+    "--images", type=click.IntRange(min=1), default=256, show_default=True, help="Most test images, drawn at random."
+)
+@click.option("--eps", type=Numbers(), default="1/255,2/255,4/255,8/255", show_default=True, help="Radii in pixels.")
+@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="PGD steps, of eps/4 each.")
+@click.option("--restarts", type=click.IntRange(min=1), default=5, show_default=True, help="Of the worst case.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repeats of every test.")
+@click.option(
+    "--fail-under",
+    "floors",
+    type=Floor(),
+    multiple=True,
+    metavar="EPS=ACCURACY",
+    help="Exit with code 1 when worst-case accuracy at an epsilon is under this, such as 4/255=0.5; repeatable.",
+)
+@machine_options
+@executor_options
+@out_option("audit-results")
+@click.option("--all", "everything", is_flag=True, help="Every test that asks a finished model.")
+@click.option("--list", "list_only", is_flag=True, help="List the tests and stop.")
+def audit(
+    tests: tuple[str, ...], sources: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any
+) -> None:
+    """Ask your own models what the study's models are asked: worst-case and artefacts when no TEST is named.
+
+    Prints each table when it is done, sanity checks that tripped, and the cross-check on your model. Writes one CSV per
+    test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
+    """
+    import_torchvision()
+    from mri_robust.bench.audit import broken_floors, open_models, tests_of
+    from mri_robust.cli.run import execute, machine_of, over
+    from mri_robust.study.config import FIRST_SEED, Config
+    from mri_robust.study.scale import AUDIT
+
+    if list_only:
+        for each in tests_of((), everything=True):
+            click.echo(f"{each.name:<12} {each.title}")
+        return
+    experiments = tests_of(tests, everything=everything)
+    floors = options["floors"]
+    if not sources:
+        raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
+    if floors and not any(each.name == "worst-case" for each in experiments):
+        raise UserError("--fail-under is about the worst case: name the test worst-case too")
+    scale = replace(AUDIT, epsilons=_radii(options["eps"]), steps=options["steps"], restarts=options["restarts"])
+    config = Config(
+        data=options["data"],
+        skip_unreadable=options["skip_unreadable"],
+        channels=options["channels"],
+        tumour_classes=options["tumour_classes"],
+        scale=scale,
+        images=options["images"],
+        **machine_of(options["device"], options["precision"], options["threads"]),
+    )
+    how = {name: options[name] for name in ("weights", "mean", "std", "size")}
+    opened = open_models(list(dict.fromkeys(sources)), config, **how)
+    configs = over([opened.config], FIRST_SEED, options["seeds"])
+    run = execute(experiments, configs, out, options, opened=opened.modules, images=CROSSCHECKED)
+    missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
+    run.folder.write_json("audit", run.summary() | {"floors": [list(floor) for floor in floors], "missed": missed})
+    for line in missed:
+        click.echo(f"FAIL {line}")
+    if missed:
+        raise SystemExit(1)
+
+
+def _radii(epsilons: tuple[float, ...]) -> tuple[float, ...]:
+    for eps in epsilons:
+        if not 0 <= eps <= 1:
+            raise UserError(f"--eps must lie in [0, 1], in pixels of [0, 1], got {eps:g}; 4/255 is a usual one")
+    radii = tuple(sorted({eps for eps in epsilons if eps}))
+    if not radii:
+        raise UserError("--eps needs at least one radius over 0")
+    return radii

@@ -1,0 +1,101 @@
+"""What `bench` and `audit` share: run with progress, print each table when it is done, certify, write the report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mri_robust.core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mri_robust.bench.runner import Run
+    from mri_robust.study.config import Config
+    from mri_robust.study.experiment import Experiment
+
+
+def machine_of(device: str, precision: str, threads: int | None) -> dict[str, Any]:
+    """`--device`, `--precision` and `--threads` as the fields of a `Config`.
+
+    Raises:
+        UserError: CUDA was asked for and there is none.
+    """
+    import torch
+
+    from mri_robust.core.machine import keep_freed_memory, resolve_device, resolve_precision
+
+    keep_freed_memory()
+    processor = resolve_device(device)
+    return {
+        "device": processor.type,
+        "precision": resolve_precision(precision, processor),
+        "threads": threads or torch.get_num_threads(),
+    }
+
+
+def execute(
+    experiments: Sequence[Experiment],
+    configs: Sequence[Config],
+    out: Path,
+    options: dict[str, Any],
+    *,
+    opened: dict[str, nn.Module] | None = None,
+    images: int | None = None,
+) -> Run:
+    """Run experiments into a folder, print every table when it is done, then warnings, the certificate and the report.
+
+    Args:
+        experiments, configs, opened: see `Run`.
+        out: the folder.
+        options: those of `executor_options`.
+        images: test images that the attacks are cross-checked on.
+
+    Raises:
+        UserError: the data cannot be read, or nothing could be measured.
+        SystemExit: a task failed or the cross-check did not pass; everything that could be made is there.
+    """
+    from mri_robust.bench.certificate import RUN_IMAGES, certify_run
+    from mri_robust.bench.executors import ExecutorOptions
+    from mri_robust.bench.runner import Run, open_folder
+    from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.report.page import write_report
+    from mri_robust.report.tables import print_experiment
+    from mri_robust.study.results_folder import ResultsFolder
+
+    console, began = make_console(), time.perf_counter()
+    executor = ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"])
+    with StepProgress(console) as progress:
+        folder = ResultsFolder(out)
+        run = Run(experiments, configs, folder, opened=opened, on_step=progress, executor=executor)
+        open_folder(out)  # data that cannot be read leaves no folder behind
+        run.run(lambda experiment, table: print_experiment(experiment.description(), table, progress.console))
+        config = run.configs[0]
+        certificate = certify_run(run.worker.trainer(config), config, images or RUN_IMAGES)
+    folder.write_json("crosscheck", certificate.content())
+    command = shlex.join(["mri-robust", *sys.argv[1:]])
+    provenance = run.provenance(command, time.perf_counter() - began)
+    folder.write_json("run", provenance)
+    for warning in [*run.notices(), *provenance["warnings"]]:
+        console.print(f"warning: {warning}", highlight=False, markup=False)
+    report = write_report(out)
+    console.print(f"\nreport: {report}   seconds: {time.perf_counter() - began:.0f}", highlight=False, markup=False)
+    click.echo(certificate.verdict())
+    if run.failures():
+        failed = f"{len(run.failures())} of {len(run.outcomes)} tasks failed, the first with {run.failures()[0]}"
+        raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
+    if not certificate.passed:
+        raise SystemExit(1)
+    return run
+
+
+def over(configs: Sequence[Config], first: int, seeds: int) -> list[Config]:
+    """Each configuration for as many seeds, which count up from the first."""
+    return [replace(config, seed=first + number) for config in configs for number in range(seeds)]

@@ -1,0 +1,179 @@
+"""One image file's bytes to pixels of the asked size: pictures here, DICOM and NIfTI slices in files of their own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mri_robust.core.errors import UserError
+from mri_robust.core.packages import installed_version
+from mri_robust.data.dataset import Channels
+
+MAX_PIXELS = 100_000_000
+"""Of a picture."""
+MAX_SLICE = 2**24
+"""Pixels of a DICOM or NIfTI slice, which is computed on in float64: 4096 x 4096."""
+MAX_BYTES = 256 * 2**20
+"""Of a file, and of what a compressed one unpacks to."""
+
+VOLUME = "a volume of {} slices: export the slices that show what the label says"
+DAMAGED = "cut short or damaged"
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
+"""Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for."""
+SUFFIXES = {
+    "picture": (
+        *(".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+    ),
+    "dicom": (".dcm", ".dicom", ".ima"),
+    "nifti": (".nii", ".nii.gz"),
+}
+MAGIC, MAGIC_END = b"DICM", 132
+"""What stands before byte 132 of every DICOM file."""
+CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")
+"""What pydicom unpacks some compressed files with, where it is installed."""
+
+FirstBytes = Callable[[str], bytes]
+"""The first `MAGIC_END` bytes of a file, or fewer."""
+
+
+class Unreadable(Exception):
+    """An image file cannot be used; the message is a short reason, to stand in brackets after its name."""
+
+
+def decode(data: bytes, size: int, channels: Channels, name: str = "") -> tuple[np.ndarray, tuple[int, int]]:
+    """Decode an image file and resize it, bilinear, without keeping its aspect.
+
+    Transparent parts become black, 16-bit greys of pictures are scaled from 0..65535 to 0..255, the first frame stands
+    for an animation, and the pixels are taken as stored, whatever orientation the EXIF data ask for. DICOM and NIfTI
+    slices are shown as `open_dicom` and `open_nifti` say.
+
+    Args:
+        data: the file.
+        size: height and width to resize to, pixels.
+        channels: `grey` or `rgb`.
+        name: the file's name, whose suffix says of what kind it is; else its first bytes do.
+
+    Returns:
+        Contiguous uint8 [C, size, size], C = 1 (`grey`) or 3 (`rgb`), and the file's own (width, height).
+
+    Raises:
+        Unreadable: the bytes are no image, a damaged one, a volume, one that is too large, or have no fixed white.
+        UserError: a package that reads such files is not installed.
+    """
+    try:
+        with open_image(data, name) as image:
+            original = image.size
+            converted = _opaque(image).convert("L" if channels == "grey" else "RGB")
+            pixels = np.asarray(converted.resize((size, size), Image.Resampling.BILINEAR))
+    except (Unreadable, UserError):
+        raise
+    except Exception as error:
+        # Pillow reads a picture's pixels only now, and raises nearly anything on damaged ones.
+        raise Unreadable("too large" if isinstance(error, Image.DecompressionBombError) else DAMAGED) from error
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), original
+
+
+def open_image(data: bytes, name: str = "") -> Image.Image:
+    """An image file of any kind, before it is resized; see `decode`."""
+    from mri_robust.data.decode.dicom import open_dicom
+    from mri_robust.data.decode.nifti import open_nifti
+
+    if not data:
+        raise Unreadable("empty file")
+    kind = kind_of(name)
+    if kind == "dicom" or (not kind and is_dicom(data)):
+        return open_dicom(data)
+    return open_nifti(data) if kind == "nifti" else _open_picture(data)
+
+
+def _open_picture(data: bytes) -> Image.Image:
+    """A picture whose header is read, and whose pixels are when they are asked for, which fails if they are damaged."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise Unreadable("too large") from error
+    except UnidentifiedImageError as error:
+        raise Unreadable("not an image") from error
+    except Exception as error:
+        # On damaged bytes Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
+        raise Unreadable(DAMAGED) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise Unreadable(f"too large: {image.width} x {image.height} pixels")
+    return image
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The image in 8 bits a channel and without transparency, which is composited on black."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise Unreadable("pixel values outside 0 to 65535 have no fixed white, save them in 8 or 16 bits")
+        return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    if image.mode == "F":
+        raise Unreadable("floating-point pixels have no fixed white, save them in 8 or 16 bits")
+    if not image.has_transparency_data:
+        return image
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    """float64 [H, W] of float64 [H, W]: the least value 0, the greatest 255; all 0 where every value is the same.
+
+    Raises:
+        Unreadable: a value is not finite, or too large to be computed on.
+    """
+    low, high = float(finite(values).min()), float(values.max())
+    return np.zeros(values.shape) if low == high else finite((values - low) * (255 / (high - low)))
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values, or `Unreadable` if one is not a finite number."""
+    if not np.isfinite(values).all():
+        raise Unreadable("pixels that are not finite numbers")
+    return values
+
+
+def kind_of(name: str) -> str:
+    """`picture`, `dicom`, `nifti`, or empty where a name does not say."""
+    return next((kind for kind, suffixes in SUFFIXES.items() if name.casefold().endswith(suffixes)), "")
+
+
+def is_image(name: str, first_bytes: FirstBytes) -> bool:
+    """Whether a file is an image: by its suffix, or by its first bytes where the name has none.
+
+    Scanners call DICOM files `IM0001` or `1.2.840.113619`: where a name has no suffix, or one of digits, the file is
+    asked whether it is DICOM. A `DICOMDIR`, which lists such files, is none.
+    """
+    path = PurePosixPath(name)
+    if kind_of(name) or path.name.casefold() == "dicomdir":
+        return bool(kind_of(name))
+    return (not path.suffix or path.suffix[1:].isdecimal()) and is_dicom(first_bytes(name))
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether a file that begins with these bytes says that it is DICOM."""
+    return data[MAGIC_END - len(MAGIC) : MAGIC_END] == MAGIC
+
+
+def decoders(names: Iterable[str]) -> list[str]:
+    """What else than Pillow decides the pixels of these images, with versions; empty where all are pictures.
+
+    Raises:
+        UserError: a package that they need is not installed.
+    """
+    from mri_robust.data.decode.dicom import import_pydicom
+    from mri_robust.data.decode.nifti import import_nibabel
+
+    kinds = {kind_of(name) or "dicom" for name in names}
+    found = []
+    if "dicom" in kinds:
+        found += [f"pydicom {import_pydicom().__version__}", *(f"{name} {installed_version(name)}" for name in CODECS)]
+    if "nifti" in kinds:
+        found += [f"nibabel {import_nibabel().__version__}"]
+    return found

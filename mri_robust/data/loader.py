@@ -1,0 +1,164 @@
+"""Image files in `Training/<class>/`, `Testing/<class>/` to a `Dataset`, whatever they lie in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL
+
+from mri_robust.core.errors import UserError
+from mri_robust.core.hashing import digest
+from mri_robust.data.cache import Facts, cached
+from mri_robust.data.dataset import Channels, Dataset, Split
+from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders
+from mri_robust.data.layout import Layout, arrange, class_of, shown
+
+_BATCH = 64
+_FORMAT = 1
+
+
+class Files(ABC):
+    """The files of a folder or an archive."""
+
+    path: Path  # the folder or archive
+    listing: Sequence[str]  # slash-separated names below `path`; those of folders end in a slash
+    skipped: dict[str, int]  # reason -> number of files that are not in the listing
+
+    @abstractmethod
+    def read(self, name: str, most: int = -1) -> bytes:
+        """The bytes of a listed file, or its first `most`; raises `Unreadable`."""
+
+    @abstractmethod
+    def key(self, names: list[str]) -> str:
+        """A digest that changes whenever the bytes or the names of these files do."""
+
+    def first_bytes(self, name: str) -> bytes:
+        """What `is_image` asks of a file; nothing where it cannot be read."""
+        try:
+            return self.read(name, MAGIC_END)
+        except Unreadable:
+            return b""
+
+    def layout(self) -> Layout:
+        """Which of the files are images of which split and class; see `arrange`."""
+        return arrange(self.listing, shown(self.path), self.first_bytes)
+
+    def close(self) -> None:
+        """Let go of the archive."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A `mri_robust.data.dataset.Source` of image files, which `files` opens."""
+
+    accepts: Callable[[str], bool]
+    files: Callable[[str], Files]
+    name: str | None = None  # of the data set, if not that of the folder or archive
+
+    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+        """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
+        files = self.files(text)
+        try:
+            return _read_dataset(files, self.name or files.path.name, size, channels, skip_unreadable)
+        finally:
+            files.close()
+
+
+class Decoded(NamedTuple):
+    """A decoded file."""
+
+    pixels: np.ndarray  # uint8 [C, S, S]
+    size: tuple[int, int]  # the file's own (width, height)
+    sha256: str  # of the file
+
+
+def decoded(
+    files: Files, names: Sequence[str], *, size: int, channels: Channels, root: str = ""
+) -> Iterator[tuple[str, Decoded | Unreadable]]:
+    """Each name below `root`, in order, and its image or why it cannot be read; few are in memory at a time.
+
+    All cores decode: Pillow does so outside the interpreter's lock.
+    """
+
+    def one(name: str) -> Decoded | Unreadable:
+        try:
+            data = files.read(root + name)
+            return Decoded(*decode(data, size, channels, name), sha256=hashlib.sha256(data).hexdigest())
+        except Unreadable as reason:
+            return reason
+
+    # The warnings are on oddities inside single files (EXIF, palettes, sizes), which a reader of 7000 cannot act on.
+    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for start in range(0, len(names), _BATCH):
+            batch = names[start : start + _BATCH]
+            yield from zip(batch, pool.map(one, batch), strict=True)
+
+
+def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+    layout, where = files.layout(), shown(files.path)
+
+    def images(facts: Facts) -> Iterator[np.ndarray]:
+        shas: dict[str, str] = {}
+        sizes: Counter[str] = Counter()
+        every = (*layout.train, *layout.test)
+        for file, result in decoded(files, every, size=size, channels=channels, root=layout.root):
+            if isinstance(result, Unreadable):
+                facts.unreadable[file] = str(result)
+            else:
+                shas[file] = result.sha256
+                sizes["{} x {}".format(*result.size)] += 1
+                yield result.pixels
+        _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
+        facts.content, facts.original_sizes = digest([*shas.items()]), dict(sizes.most_common())
+
+    paths = [layout.root + file for file in (*layout.train, *layout.test)]
+    key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *decoders(paths)])
+    pixels, facts = cached(key, images)
+    _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
+    train, test = ([file for file in part if file not in facts.unreadable] for part in (layout.train, layout.test))
+    return Dataset(
+        name=name,
+        train=_split(train, pixels[: len(train)], layout.classes),
+        test=_split(test, pixels[len(train) :], layout.classes),
+        classes=layout.classes,
+        digest=digest([facts.content, size, pixels.shape[1]]),
+        skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
+        original_sizes=facts.original_sizes,
+    )
+
+
+def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = True) -> UserError:
+    """What to raise for files that cannot be read, name -> reason; with a `way_out` where one can go on without."""
+    first = ", ".join(f"{shown(name)} ({reason})" for name, reason in [*unreadable.items()][:3])
+    more = ", ..." if len(unreadable) > 3 else ""
+    return UserError(
+        f"{len(unreadable)} image file{'s' * (len(unreadable) > 1)} in '{where}' cannot be read: {first}{more}; "
+        f"replace or remove them{', or go on without them with --skip-unreadable' * way_out}"
+    )
+
+
+def _check_unreadable(unreadable: dict[str, str], layout: Layout, where: str, skip_unreadable: bool) -> None:
+    if unreadable and not skip_unreadable:
+        raise unreadable_error(unreadable, where)
+    for split, names in (("Training", layout.train), ("Testing", layout.test)):
+        left = {class_of(name) for name in names if name not in unreadable}
+        if empty := [name for name in layout.classes if name not in left]:
+            raise UserError(
+                f"class '{shown(empty[0])}' has no readable image in {split} of '{where}': "
+                "every class needs some in Training and in Testing"
+            )
+
+
+def _split(names: list[str], pixels: np.ndarray, classes: tuple[str, ...]) -> Split:
+    return Split(pixels, np.array([classes.index(class_of(name)) for name in names], dtype=np.int64), tuple(names))

@@ -1,0 +1,258 @@
+"""A user's own PyTorch model: a checkpoint, `package.module:factory`, or `timm:NAME` (nothing is ever downloaded)."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mri_robust.core.errors import UserError
+from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.packages import import_extra, import_torchvision
+from mri_robust.data.dataset import LARGEST, SMALLEST
+from mri_robust.models.checkpoint import hash_tensor, load_model, read_state_dict
+from mri_robust.models.classifier import Classifier
+
+_TIMM = "timm:"
+
+
+class _Wrapper(nn.Module):
+    """Around `model`, whose `image_size`, `channels` and `classes` it states too where they make sense."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
+        if isinstance(size, int) and SMALLEST <= size <= LARGEST:
+            self.image_size = size
+        if channels in ("grey", "rgb"):
+            self.channels = channels
+        if isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes):
+            self.classes = tuple(classes)
+
+
+class Normalised(_Wrapper):
+    """A model behind (images - mean) / std, so that it takes pixels in [0, 1]; one number for all channels or each."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__(model)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images [N, C, H, W] in [0, 1]."""
+        return self.model((images - self.mean) / self.std)
+
+
+class Guarded(_Wrapper):
+    """A user's model: what goes wrong in it is said in one line, and an attack always finds a gradient.
+
+    Where the model cuts its logits off from the images the gradient is zero, which the sanity checks warn of.
+    `source` is what messages call it.
+    """
+
+    def __init__(self, model: nn.Module, source: str) -> None:
+        super().__init__(model)
+        self.source = source
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images [N, C, H, W] in [0, 1].
+
+        Raises:
+            UserError: the model fails on them, or gives numbers that are not finite.
+        """
+        try:
+            logits = self.model(images)
+            finite = not isinstance(logits, Tensor) or bool(torch.isfinite(logits).all())
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"model '{self.source}' fails on images {list(images.shape)}: {_reason(error)}; see --size, --channels"
+            ) from error
+        if not finite:
+            raise UserError(f"model '{self.source}' gives logits that are not finite: train or load it again")
+        if isinstance(logits, Tensor) and images.requires_grad and not logits.requires_grad:
+            logits = logits + 0.0 * images.sum()
+        return logits
+
+
+def open_model(
+    source: str,
+    *,
+    weights: Path | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    classes: tuple[str, ...] = (),
+    image_size: int = 224,
+    channels: str = "rgb",
+) -> nn.Module:
+    """A model in eval mode, on the CPU.
+
+    Args:
+        source: a checkpoint of this package; `package.module:factory`, a function without arguments that gives a
+            `torch.nn.Module` (modules are also looked for in the current folder); or `timm:NAME`, a network of timm
+            with one output per class, which sees a grey image as three equal channels.
+        weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives; without
+            it timm's networks have random weights, the same at each call.
+        mean, std: a normalisation in front, one number each or three, where the model does not normalise itself; for
+            timm's networks in place of what timm states.
+        classes, image_size, channels: of the data; `timm:NAME` alone needs them.
+
+    Raises:
+        UserError: there is no such file, module, factory or network, it fails, or something does not fit.
+    """
+    if (mean or std) and (len(mean) != len(std) or len(mean) not in (1, 3) or not all(value > 0 for value in std)):
+        raise UserError(f"--mean and --std need one or three numbers each, std over 0; got {mean} and {std}")
+    if is_timm(source):
+        return _from_timm(
+            source, weights, mean, std, {"classes": classes, "image_size": image_size, "channels": channels}
+        )
+    if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
+        model: nn.Module = _from_factory(source, weights)
+    elif weights is None:
+        model = load_model(source)
+    else:
+        raise UserError("--weights goes with --model package.module:factory or timm:NAME; a checkpoint has its own")
+    return (Normalised(model, mean, std) if mean else model).eval()
+
+
+def is_timm(source: str) -> bool:
+    """Whether a model is asked for as `timm:NAME`."""
+    return source.startswith(_TIMM)
+
+
+def timm_size(source: str) -> int:
+    """The image side, in pixels, that the weights of `timm:NAME` are published for.
+
+    Raises:
+        UserError: timm is not installed, or has no such network.
+    """
+    return int(_published(source)[1].input_size[-1])
+
+
+def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], source: str) -> None:
+    """Check that a model takes the images and gives one finite logit per class.
+
+    Raises:
+        UserError: it fails on them, or gives something else.
+    """
+    with eval_mode(model), torch.no_grad():
+        logits = Guarded(model, source)(images)
+    wanted, given = [len(images), len(classes)], type(logits).__name__
+    if isinstance(logits, Tensor):
+        given = f"{logits.dtype} {list(logits.shape)}"
+        if logits.is_floating_point() and list(logits.shape) == wanted:
+            return
+    raise UserError(
+        f"model '{source}' gives {given} for {len(images)} images: it must give logits {wanted} in floating point, "
+        f"one for each of {', '.join(classes)}"
+    )
+
+
+def model_digest(model: nn.Module, shape: tuple[int, int, int] | None = None) -> str:
+    """16 hex digits that name a model by what it computes.
+
+    SHA-256 over its class's name, its repr (without memory addresses), its state dict, and its logits on two fixed
+    noise images to four digits: so code outside the state dict counts, and rounding does not.
+
+    Args:
+        model: gives logits; left as it was.
+        shape: (C, H, W) of its images; what the model states when None.
+
+    Raises:
+        ValueError: no shape is given and the model states none.
+        UserError: the model fails on the images.
+    """
+    if shape is None:
+        if not hasattr(model, "image_size"):
+            raise ValueError("the model states no .image_size: give shape=(channels, height, width)")
+        side = int(model.image_size)  # type: ignore[arg-type]
+        shape = (1 if getattr(model, "channels", "rgb") == "grey" else 3, side, side)
+    kind, device = type(model), device_of(model)
+    parts = re.sub("0x[0-9a-fA-F]+", "", repr(model))
+    found = hashlib.sha256(f"{kind.__module__}.{kind.__qualname__}|{parts}|".encode())
+    for name, value in model.state_dict().items():
+        try:
+            hash_tensor(found, name, value)
+        except (AttributeError, RuntimeError, TypeError):  # no tensor, or one without plain bytes
+            found.update(f"{name}|{value!r}|".encode())
+    with eval_mode(model), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        logits = model(torch.rand(2, *shape).to(device))
+    found.update(" ".join(f"{value:.4g}" for value in logits.double().flatten().tolist()).encode())
+    return found.hexdigest()[:16]
+
+
+def _from_factory(source: str, weights: Path | None) -> Guarded:
+    module_name, _, name = source.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    doing = "imported"
+    try:
+        factory = getattr(importlib.import_module(module_name), name)
+        doing = "built"
+        model = factory()
+        if isinstance(model, nn.Module):
+            model.eval()
+    except (Exception, SystemExit) as error:  # the user's code, which may even end the program
+        raise UserError(f"model '{source}' cannot be {doing}: {_reason(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
+    _load_weights(model, weights, f"'{source}'")
+    return Guarded(model, source)
+
+
+def _from_timm(
+    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], data: dict[str, Any]
+) -> nn.Module:
+    (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
+    own = f"its own images have --size {timm_size(source)}"
+    sized = {"img_size": size} if published.fixed_input_size else {}
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            network = timm.create_model(source.removeprefix(_TIMM), num_classes=classes, **sized).eval()
+            network(torch.zeros(1, 3, size, size))
+    except Exception as error:  # timm raises whatever its networks do with a size that they are not made for
+        raise UserError(f"model '{source}' takes no images of {size} pixels ({_reason(error, -1)}): {own}") from error
+    _load_weights(network, weights, f"'{source}' with {classes} classes and {size} pixels", f"; {own}")
+    model = Classifier(network, architecture=source, mean=mean or published.mean, std=std or published.std, **data)
+    return Guarded(model, source).eval()
+
+
+def _published(source: str) -> tuple[Any, Any]:
+    """timm, and what it says of the network's published weights."""
+    import_torchvision()
+    timm, name = import_extra("timm", "timm", f"model '{source}'"), source.removeprefix(_TIMM)
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        known = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
+        raise UserError(f"timm has no model '{name}'; {known}")
+    return timm, timm.models.get_pretrained_cfg(name)
+
+
+def _load_weights(model: nn.Module, weights: Path | None, what: str, hint: str = "") -> None:
+    try:
+        if weights is not None:
+            model.load_state_dict(read_state_dict(weights))
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        # PyTorch lists all misfits; the last line names one.
+        raise UserError(f"weights '{weights}' do not fit {what}: {_reason(error, -1)}{hint}") from error
+
+
+def _reason(error: BaseException, line: int = 0) -> str:
+    """One line of what an error says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[line].strip()}" if lines else type(error).__name__

@@ -1,0 +1,342 @@
+"""The engine for accuracy over epsilon against its definition, computed by brute force, for every registered attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from toy_models import Linear, Nameless, build_attack, dyadic_images, own_labels, small_net
+
+from mri_robust.attacks.evasion import ATTACKS
+from mri_robust.attacks.evasion import epsilon_sweep as sweep
+from mri_robust.attacks.evasion.attack import loss_gradient, predict
+from mri_robust.attacks.evasion.epsilon_sweep import Fooled, attacked_predictions, fooled_clean, lower, start_of
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.core.errors import UserError
+
+EPSILONS = (0.002, 0.004, 0.01, 0.02, 0.03, 0.1)
+MODEL = small_net()
+IMAGES = dyadic_images(24)
+LABELS = own_labels(MODEL, IMAGES)
+LABELS[::7] = (LABELS[::7] + 1) % 4
+N = len(IMAGES)
+WRONG = torch.arange(N) % 7 == 0
+NAMES = ATTACKS.names()
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """Another package's attack: it adds noise from the generator, or a fixed pattern, and leaves the model training."""
+
+    eps: float
+    noisy: bool = False
+    size: float = 1.0
+    norm: str = "linf"
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> Tensor:
+        model.train()
+        noise = torch.rand(images.shape, generator=generator) if self.noisy else dyadic_images(1, seed=9)
+        return (images + self.size * self.eps * (2 * noise - 1).sign()).clamp(0, 1)
+
+
+def iterates(attack: Any, seed: int, places: range = range(N)) -> Iterator[Tensor]:
+    """Every image that counts: the result, or each iterate of each run, by plain calls of 0, 1, 2, ... steps."""
+    images, labels = IMAGES[places], LABELS[places]
+    if not hasattr(attack, "draw_start"):
+        crafted = attack(MODEL, images, labels, generator=torch.Generator())
+        MODEL.eval()
+        yield crafted
+        return
+    start = start_of(attack, images, places, seed)
+    if not attack.early_stop:
+        yield attack(MODEL, images, labels, start=start)
+        return
+    for run in images[None] if start is None else start:
+        yield run
+        for steps in range(1, attack.steps + 1):
+            yield replace(attack, steps=steps, **({"restarts": 1} if attack.restarts > 1 else {}))(
+                MODEL, images, labels, start=run
+            )
+
+
+@cache
+def by_definition(attacks: tuple[Any, ...], seed: int = 0, last: bool = False) -> Fooled:
+    """Fooled at the smallest epsilon at which it, or a smaller one, has an image that fools; `last`: a run's last."""
+    predicted = predict(MODEL, IMAGES)
+    index = torch.where(predicted == LABELS, len(attacks), -1)
+    for level, attack in enumerate(attacks):
+        found = list(iterates(attack, seed))
+        for crafted in found[attack.steps :: attack.steps + 1] if last else found:
+            called = predict(MODEL, crafted)
+            hit = (index == len(attacks)) & (called != LABELS)
+            index[hit], predicted[hit] = level, called[hit]
+    return Fooled(index, predicted)
+
+
+def search(attacks: tuple[Any, ...], before: Fooled | None = None, places: range = range(N), **options: Any) -> Fooled:
+    MODEL.eval()
+    images, labels = IMAGES[places], LABELS[places]
+    before = before or fooled_clean(MODEL, images, labels, len(attacks))
+    found = lower(before, MODEL, images, labels, attacks, **options)
+    MODEL.eval()
+    return found
+
+
+def same(found: Fooled, expected: Fooled) -> bool:
+    return torch.equal(found.index, expected.index) and torch.equal(found.predicted, expected.predicted)
+
+
+def at_all(make: Callable[..., Any], epsilons: tuple[float, ...] = EPSILONS, **options: Any) -> tuple[Any, ...]:
+    return tuple(make(eps, **options) for eps in epsilons)
+
+
+KINDS: dict[str, tuple[Any, ...]] = {name: at_all(partial(build_attack, name)) for name in NAMES} | {
+    "a step for all epsilons": at_all(PGD, alpha=0.002, steps=7, random_start=False),
+    "a step that divides no epsilon": at_all(PGD, alpha=0.0015, steps=5, random_start=False),
+    "steps that grow late": tuple(PGD(e, alpha=max(0.001, e / 4), steps=7, random_start=False) for e in EPSILONS),
+    "restarts": at_all(PGD, steps=2, restarts=3),
+    "restarts, clip before": at_all(PGD, alpha=0.002, steps=2, restarts=2, clip="before"),
+    "L2 from the image": tuple(PGD(9 * e, alpha=0.02, steps=4, norm="l2", random_start=False) for e in EPSILONS),
+    "L2 restarts": tuple(PGD(9 * e, steps=3, norm="l2", restarts=2) for e in EPSILONS),
+    "no early stop": at_all(PGD, steps=3, clip="end"),
+    "no early stop, restarts": at_all(PGD, steps=2, clip="end", restarts=2, norm="l2"),
+    "L2 FGSM": tuple(FGSM(9 * e, norm="l2") for e in EPSILONS),
+    "more steps for more epsilon": tuple(
+        PGD(e, alpha=0.003, steps=2 + i, random_start=False) for i, e in enumerate(EPSILONS)
+    ),
+    "another package's": at_all(Theirs),
+}
+
+
+class TestLower:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_is_the_definition_for_every_batch_size(self, kind: str) -> None:
+        expected = by_definition(KINDS[kind], seed=5)
+        assert kind == "another package's" or len(set(expected.index.tolist())) > 2
+        for batch in (1, 7, 64):
+            assert same(search(KINDS[kind], seed=5, batch=batch), expected)
+
+    @given(
+        alpha=st.sampled_from([None, 0.001, 0.003, 0.01]), steps=st.integers(1, 4), random=st.booleans(),
+        runs=st.integers(1, 2), norm=st.sampled_from(["linf", "l2"]), seed=st.integers(0, 9),
+        epsilons=st.sets(st.integers(1, 50), min_size=1, max_size=4), batch=st.integers(1, 30),
+    )  # fmt: skip
+    @settings(max_examples=30)
+    def test_is_the_definition_for_any_pgd(
+        self,
+        epsilons: set[int],
+        alpha: float | None,
+        steps: int,
+        random: bool,
+        runs: int,
+        norm: str,
+        seed: int,
+        batch: int,
+    ) -> None:
+        scale = 0.001 if norm == "linf" else 0.01
+        attacks = tuple(
+            PGD(scale * e, alpha=alpha, steps=steps, norm=norm, random_start=random, restarts=runs if random else 1)
+            for e in sorted(epsilons)
+        )
+        assert same(search(attacks, seed=seed, batch=batch), by_definition(attacks, seed))
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_parts_give_the_whole(self, kind: str) -> None:
+        parts = [search(KINDS[kind], places=range(*part), seed=5, first=part[0]) for part in ((0, 5), (5, 6), (6, N))]
+        joined = Fooled(*(torch.cat(each) for each in zip(*parts, strict=True)))
+        assert same(joined, search(KINDS[kind], seed=5))
+
+    def test_random_starts_depend_on_the_seed_and_the_place(self) -> None:
+        attacks = KINDS["restarts"]
+        assert not torch.equal(search(attacks, seed=1).index, search(attacks, seed=2).index)
+        drawn = start_of(attacks[0], IMAGES[:1].expand(3, -1, -1, -1), [0, 1, 0], 0)
+        assert torch.equal(drawn[:, 0], drawn[:, 2])
+        assert not torch.equal(drawn[:, 0], drawn[:, 1])
+
+    @given(limits=st.lists(st.integers(-1, len(EPSILONS)), min_size=N, max_size=N), kind=st.sampled_from(list(KINDS)))
+    @settings(max_examples=20)
+    def test_an_earlier_attack_limits_the_search_and_can_only_be_lowered(self, limits: list[int], kind: str) -> None:
+        before = Fooled(torch.tensor(limits), torch.arange(N))
+        alone = by_definition(KINDS[kind])
+        right = LABELS == predict(MODEL, IMAGES)
+        found = search(KINDS[kind], Fooled(torch.where(right, before.index, -1), before.predicted))
+        lowered = right & (alone.index < before.index)
+        assert torch.equal(found.index, torch.where(lowered, alone.index, torch.where(right, before.index, -1)))
+        assert torch.equal(found.predicted, torch.where(lowered, alone.predicted, before.predicted))
+        assert before.index.tolist() == limits
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_progress_rises_to_the_number_of_images_and_wrong_images_are_never_attacked(
+        self, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told, seen = [], []
+        monkeypatch.setattr(sweep, "predict", lambda model, images: seen.extend(images) or predict(model, images))
+        before = fooled_clean(MODEL, IMAGES, LABELS, len(EPSILONS))
+        seen.clear()
+
+        def recorded(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            seen.extend(images)
+            return loss_gradient(MODEL, images, labels)
+
+        search(KINDS[kind], before, gradient=recorded, on_image=lambda done, total: told.append((done, total)))
+        assert told == [(done, N) for done in sorted({done for done, _ in told})]
+        assert told[-1] == (N, N)
+        near = {int((IMAGES - image).flatten(1).abs().sum(1).argmin()) for image in seen}
+        assert near == set(torch.nonzero(~WRONG).flatten().tolist())
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_nobody_standing_calls_no_model(self, kind: str) -> None:
+        class Picky(Nameless):
+            def forward(self, images: Tensor) -> Tensor:
+                assert len(images)
+                return super().forward(images)
+
+        model, told = Picky(MODEL), []
+        wrong = (predict(MODEL, IMAGES) + 1) % 4
+        before = fooled_clean(model, IMAGES, wrong, len(EPSILONS))
+        model.forward = None  # type: ignore[method-assign,assignment]
+        found = lower(before, model, IMAGES, wrong, KINDS[kind], on_image=lambda *done: told.append(done))
+        assert same(found, before)
+        assert found.index.tolist() == [-1] * N
+        assert told == [(N, N)]
+        halfway = Fooled(torch.full((N,), 1), LABELS)  # none stands at the second epsilon
+        assert (lower(halfway, Picky(MODEL).eval(), IMAGES, LABELS, KINDS[kind]).index <= 1).all()
+
+    @pytest.mark.parametrize("lie", ["everybody", "nobody", "some"])
+    @pytest.mark.parametrize("kind", ["pgd", "a step for all epsilons", "restarts", "L2 restarts"])
+    def test_a_copy_that_lies_counts_no_success_and_hides_no_last_iterate(self, kind: str, lie: str) -> None:
+        generator = torch.Generator().manual_seed(0)
+
+        def liar(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            gradient, logits = loss_gradient(MODEL, images, labels)
+            wrong = {"everybody": (labels + 1) % 4, "nobody": labels}.get(lie)
+            wrong = torch.randint(4, labels.shape, generator=generator) if wrong is None else wrong
+            return gradient, nn.functional.one_hot(wrong, 4).float()
+
+        found, every = search(KINDS[kind], gradient=liar), by_definition(KINDS[kind])
+        last = by_definition(KINDS[kind], last=True)
+        assert (every.index <= found.index).all()
+        assert (found.index <= last.index).all()
+        assert lie == "some" or same(found, every if lie == "everybody" else last)
+
+    def test_shared_steps_are_not_computed_again(self) -> None:
+        """Alpha .001: the runs at .002 and .005 share 1 and 2 steps; those at .01 and .1 repeat the one at .005."""
+        taken = 0
+
+        def count(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            nonlocal taken
+            taken += len(images)
+            return loss_gradient(model, images, labels)
+
+        model = Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([100.0, 0.0]))  # never fooled
+        images, labels = torch.full((8, 1, 8, 8), 0.5), torch.zeros(8, dtype=torch.int64)
+        attacks = at_all(PGD, (0.001, 0.002, 0.005, 0.01, 0.1), alpha=0.001, steps=5, random_start=False)
+        before = fooled_clean(model, images, labels, 5)
+        assert lower(before, model, images, labels, attacks, gradient=count, batch=8).index.tolist() == [5] * 8
+        assert taken == 8 * (5 + 3 + 2)
+
+    def test_a_linear_model_is_fooled_at_the_first_radius_over_its_margin(self) -> None:
+        """The gap of the logits falls by 128 eps: an image with gap g is fooled from eps = g / 128 on."""
+        model = Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([0.0, 64.0]))
+        images = torch.full((3, 1, 8, 8), 0.5) + torch.tensor([0.005, 0.015, 0.4]).view(3, 1, 1, 1)
+        labels = torch.zeros(3, dtype=torch.int64)
+        attacks = at_all(PGD, (0.01, 0.02, 0.04), alpha=0.005, steps=8, random_start=False)
+        found = lower(fooled_clean(model, images, labels, 3), model, images, labels, attacks)
+        assert found.index.tolist() == [0, 1, 3]
+        assert found.predicted.tolist() == [1, 1, 0]
+
+
+class TestAttackedPredictions:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_are_those_of_each_attack_by_itself_image_by_image_and_in_any_parts(self, kind: str) -> None:
+        attacks, told = [None, *KINDS[kind]], []
+        found = attacked_predictions(MODEL, IMAGES, LABELS, attacks, seed=4, on_image=lambda *n: told.append(n))
+        assert not MODEL.training
+        assert told[-1] == (N, N)
+        assert torch.equal(found[0], predict(MODEL, IMAGES))
+        for row, attack in zip(found[1:], attacks[1:], strict=True):
+            for place in range(N):
+                one, label = IMAGES[place : place + 1], LABELS[place : place + 1]
+                if isinstance(attack, Theirs):
+                    crafted = attack(MODEL, one, label, generator=torch.Generator())
+                    MODEL.eval()
+                else:
+                    crafted = attack(MODEL, one, label, start=start_of(attack, one, [place], 4))
+                assert int(predict(MODEL, crafted)) == row[place]
+        parts = [(0, 5), (5, 6), (6, N)]
+        joined = [attacked_predictions(MODEL, IMAGES[a:b], LABELS[a:b], attacks, seed=4, first=a) for a, b in parts]
+        assert torch.equal(torch.cat(joined, 1), found)
+
+    def test_the_gradient_at_the_images_is_computed_once_for_all_epsilons(self) -> None:
+        class Counter(Nameless):
+            gradients = answers = 0
+
+            def forward(self, images: Tensor) -> Tensor:
+                self.gradients += images.requires_grad
+                self.answers += not images.requires_grad
+                return super().forward(images)
+
+        model = Counter(MODEL)
+        images, labels = IMAGES.repeat(6, 1, 1, 1)[:130], LABELS.repeat(6)[:130]  # three batches
+        attacked_predictions(model, images, labels, at_all(FGSM))
+        assert (model.gradients, model.answers) == (3, 3 * len(EPSILONS))
+
+    def test_a_faster_copy_proposes_and_the_model_answers(self) -> None:
+        other, attacks = small_net(1), [FGSM(0.05), PGD(0.05, steps=2)]
+        found = attacked_predictions(MODEL, IMAGES, LABELS, attacks, proposer=other)
+        for row, attack in zip(found, attacks, strict=True):
+            crafted = attack.craft(other, IMAGES, LABELS, start_of(attack, IMAGES, range(N), 0))
+            assert torch.equal(row, predict(MODEL, crafted))
+
+    def test_another_code_runs_the_attacks_from_the_same_starts(self) -> None:
+        given = []
+
+        def craft(attack: PGD, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
+            given.append(start)
+            return start[0]
+
+        attack = PGD(0.1)
+        found = attacked_predictions(MODEL, IMAGES, LABELS, [attack], craft=craft, seed=2)
+        assert torch.equal(given[0], start_of(attack, IMAGES, range(N), 2))
+        assert torch.equal(found[0], predict(MODEL, given[0][0]))
+
+
+class TestAnotherPackagesAttack:
+    def test_draws_from_the_seed_and_not_from_its_address(self) -> None:
+        class Plain:
+            def __call__(
+                self, model: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator
+            ) -> Tensor:
+                return torch.rand(images.shape, generator=generator)
+
+        one, again, other = (attacked_predictions(MODEL, IMAGES, LABELS, [Plain()], seed=seed) for seed in (1, 1, 2))
+        assert torch.equal(one, again)
+        assert not torch.equal(one, other)
+
+    @pytest.mark.parametrize(
+        ("attack", "named"),
+        [
+            (Theirs(0.1, size=1.5), "0.15"),
+            (Theirs(0.1, norm="l2"), "0.79"),
+            (lambda model, images, labels, generator: images + 1, "lie in"),
+            (lambda model, images, labels, generator: images.double(), "float64"),
+            (lambda model, images, labels, generator: images[:1], "images"),
+            (lambda model, images, labels, generator: None, "NoneType"),
+        ],
+    )
+    def test_is_refused_when_it_leaves_the_ball_or_gives_no_images(self, attack: Any, named: str) -> None:
+        for use in (partial(attacked_predictions, MODEL, IMAGES, LABELS), partial(search)):
+            with pytest.raises(UserError, match=named):
+                use((attack,))
+            MODEL.eval()
+
+    def test_may_use_its_whole_ball(self) -> None:
+        attacked_predictions(MODEL, IMAGES, LABELS, [Theirs(0.1), Theirs(0.81, size=0.125, norm="l2")])
