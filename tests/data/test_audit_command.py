@@ -14,13 +14,11 @@ from PIL import Image
 from rich.console import Console
 
 from mri_robust.cli import main
-from mri_robust.data.audit.file_facts import file_facts
-from mri_robust.data.audit.full import audit
-from mri_robust.data.audit.listing import COLUMNS
+from mri_robust.data.audit.full import COLUMNS, audit, file_facts
 from mri_robust.data.dataset import load_dataset
 from mri_robust.data.phantom import draw
 from mri_robust.report.audit_tables import print_audit
-from mri_robust.report.pairs_sheet import MOST, telling_pairs
+from mri_robust.report.pairs import MOST, telling_pairs
 
 Maker = Callable[..., Path]
 Files = dict[str, bytes]

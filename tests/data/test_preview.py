@@ -1,14 +1,13 @@
-"""The sample sheet."""
+"""The sample of images that `mri-robust data preview` shows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mri_robust.data.dataset import Dataset, Split
-from mri_robust.data.preview import Strip, sample, sheet
+from mri_robust.data.preview import sample
 
 
 def dataset_of(sizes: tuple[int, ...]) -> Dataset:
@@ -32,18 +31,3 @@ def test_the_seed_decides_the_sample() -> None:
     dataset = dataset_of((50, 50))
     drawn = [sample(dataset, dataset.train, 8, seed)[0].images[:, 0, 0, 0].tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
-
-
-@pytest.mark.parametrize(("size", "tile"), [(8, 96), (64, 64), (128, 128), (512, 256)])
-def test_tiles_show_the_pixels(size: int, tile: int) -> None:
-    images = np.zeros((2, 1, size, size), np.uint8)
-    images[0] = 200
-    page = np.asarray(sheet([Strip("a", 9, images)], title="t", subtitle="s").convert("L"))
-    assert (page == 200).sum() >= tile * tile
-    assert (page == 200).sum() < tile * tile + 50
-
-
-def test_long_titles_stay_on_the_page() -> None:
-    strip = Strip("x" * 500, 9, np.zeros((1, 3, 32, 32), np.uint8))
-    page = np.asarray(sheet([strip], title="y" * 500, subtitle="z" * 500))
-    assert (page[:, -20:] == page[0, 0]).all()
