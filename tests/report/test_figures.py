@@ -232,6 +232,20 @@ def test_extraction_has_curves_over_the_budget_and_single_thefts_as_dots(tmp_pat
     assert [x for x, _ in lines(dots)["CNN_clean"]] == [0.5, 0.7, 0.2]  # the curve's point that another one varies
 
 
+def test_models_whose_names_shorten_alike_stay_apart(tmp_path: Path) -> None:
+    asked = {"metric": "fidelity", "attack": "Knockoff Nets", "queries": "noise"}
+    models = [f"timm_{'x' * 60}_{end}" for end in "ab"]
+    rows = [
+        number(v / b, model=m, budget=b, **asked) for m, v in zip(models, (50, 90), strict=True) for b in (100, 200)
+    ]
+    first, second, _ = drawn(tmp_path, rows)["extraction"].axes
+    assert [list(lines(each).values()) for each in (first, second)] == [
+        [[(100, 0.5), (200, 0.25)]],
+        [[(100, 0.9), (200, 0.45)]],
+    ]
+    assert first.get_title() != second.get_title()
+
+
 def test_detectors_have_a_row_each_and_pruning_its_stop(tmp_path: Path) -> None:
     where = {"detector": "strip", "rule": "", "set": "test", "attack": "badnets"}
     rows = [number(v, metric=m, share=s, **where) for s in (0.1, 0.2) for m, v in (("recall", s * 4), ("fpr", 0.3))]
@@ -274,6 +288,7 @@ def test_sheets_of_several_models_stand_side_by_side_and_equal_ones_once(tmp_pat
     first, below, beside = (box(page, (grey,) * 3) for grey in (60, 61, 90))
     assert first[1] == below[1] < first[3] < beside[1]
     assert first[0] == beside[0] < first[2] < below[0]
+    assert (np.asarray(page) == 60).all(-1).sum() < 1.1 * 112**2
     save(page, tmp_path / "sheet")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "sheet.png")), np.asarray(page))
 

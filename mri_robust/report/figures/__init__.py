@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mri_robust.report.figures import accuracy, curves, predictions, rates, shee
 from mri_robust.report.figures.style import View
 from mri_robust.study.results_folder import ResultsFolder
 
-KINDS = {
+KINDS: dict[str, Callable[[View], Figure | Image | None]] = {
     "accuracy": accuracy.draw_accuracy,
     "artefacts": accuracy.draw_artefacts,
     "curves": curves.draw_curves,

@@ -21,7 +21,7 @@ def draw_accuracy(view: View) -> Figure | None:
     attacks = list(dict.fromkeys(rows["attack"][rows["attack"] != "none"]))
     if not attacks or len(given(view.rows, "severity")):
         return None
-    figure = Figure((5.2 * len(attacks) + 2, 4.2))
+    figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
     for axes, attack in zip(panels, attacks, strict=True):
         _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))

@@ -68,15 +68,15 @@ def draw_roc(view: View) -> Figure | None:
     models, told = looks(about["model"]), factors(about)
     curves = [(row, each) for row, few in zip(about.to_dict("records"), stored, strict=True) for each in few]
     names = list(dict.fromkeys(curve["name"] for _, curve in curves))
-    figure = Figure((7.0, 4.4))
+    figure = Figure((6.2, 3.7))
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":")
     for number, (row, curve) in enumerate(curves):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
         if len(models) > 1:
             colour, dash = models[row["model"]][0], DASHES[names.index(curve["name"]) % len(DASHES)]
-        label = f"{words(row, told or ['model'], curve['name'])}\nAUC {curve['auc']:.3f}"
-        axes.plot(curve["fpr"], curve["tpr"], dash, color=colour, label=label)
+        label = words(row, told, curve["name"]) or words(row, ["model"])
+        axes.plot(curve["fpr"], curve["tpr"], dash, color=colour, label=f"{label}\nAUC {curve['auc']:.3f}")
         if curve.get("point"):
             axes.plot(*curve["point"], "o", color=colour, markersize=8, markeredgecolor=INK, zorder=5, clip_on=False)
     handles, _ = axes.get_legend_handles_labels()

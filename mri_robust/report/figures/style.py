@@ -112,8 +112,15 @@ def words(row: Mapping[Any, Any], columns: Iterable[str], *more: str, width: int
 
 
 def named(rows: pd.DataFrame, columns: Sequence[str], width: int = 34) -> pd.Series:
-    """`words` of every row."""
-    return pd.Series([words(row, columns, width=width) for row in rows.to_dict("records")], rows.index, dtype=object)
+    """`words` of every row; where shortening makes names of different rows equal, they are numbered."""
+    known: dict[str, list[str]] = {}
+    texts = []
+    for row in rows.to_dict("records"):
+        text, values = words(row, columns, width=width), str([row.get(name) for name in columns])
+        alike = known.setdefault(text, [])
+        alike += [] if values in alike else [values]
+        texts.append(f"{text} ({alike.index(values) + 1})" if alike[0] != values else text)
+    return pd.Series(texts, rows.index, dtype=object)
 
 
 def looks(labels: Iterable[str], first: Sequence[str] = ()) -> dict[str, Look]:
