@@ -37,7 +37,7 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
     conflicts = audit.findings[audit.findings["kind"] == "label conflict"]
     named = [f"{one} = {other}" for one, other in zip(conflicts["file"], conflicts["other_file"], strict=True)]
     more = [f"and {len(named) - CONFLICTS} more"] if len(named) > CONFLICTS else []
-    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture is in two classes"
+    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture stands in two classes"
     return [
         (
             "leaked",
