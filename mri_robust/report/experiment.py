@@ -96,9 +96,7 @@ def plain_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def attack_text(
-    name: str, epsilon: Any, alpha: Any = "", steps: Any = "", after: str = "", severity: Any = "", *, told: bool = True
-) -> str:
+def attack_text(name: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any, *, told: bool) -> str:
     """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; "" for what does not apply, `after` where it is told."""
     if name in ("none", "artefacts"):
         return "clean" if name == "none" else "mean over all artefacts"
@@ -208,7 +206,8 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     if rows.empty:
         return None
     sizes = rows[list(SIZES)].where(rows[list(SIZES)].notna(), "")
-    rows = rows.assign(label=[attack_text(*each) for each in _values(sizes, *SIZES)])
+    several = sizes["after"].replace("", None).nunique() > 1
+    rows = rows.assign(label=[attack_text(*each, told=several) for each in _values(sizes, *SIZES)])
     pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
     labels = {
         "models": [*map(Cell, pairs)],
