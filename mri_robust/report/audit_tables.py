@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from mri_robust.report.cells import Table, table_of
 from mri_robust.report.tables import print_table
 
-if TYPE_CHECKING:
-    from mri_robust.data.audit.full import Audit
-
+Audit = Any  # `data.audit.full.Audit`: what is printed of it needs no import
 SHARES = ("colour", "frame")
 """Features that are shares of images."""
 CONFLICTS = 8
