@@ -86,6 +86,8 @@ def _features(audit: Audit) -> Table:
 
     means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
     alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
-    records = [record(*row, lambda each, mean: f"{mean:.1%}" if each in SHARES else f"{mean:.1f}") for row in means]
-    records += [record(*row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for row in alone]
+    records = [
+        record(name, row, lambda each, mean: f"{mean:{'.1%' if each in SHARES else '.1f'}}") for name, row in means
+    ]
+    records += [record(name, row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for name, row in alone]
     return table_of("What gives an image away: means, and how well each alone tells class and split", records)
