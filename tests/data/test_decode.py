@@ -11,11 +11,8 @@ from PIL import Image
 from mri_robust.data.decode import decode
 
 SIZE = 16
-OPAQUE = [
-    *((mode, "PNG") for mode in ("L", "RGB", "1")),
-    *((mode, "JPEG") for mode in ("L", "RGB", "CMYK")),
-    *(("CMYK", "TIFF"), ("RGB", "BMP"), ("L", "PPM")),
-]
+OPAQUE = [(mode, kind) for mode in ("L", "RGB") for kind in ("PNG", "JPEG", "TIFF", "BMP", "PPM")]
+OPAQUE += [("1", "PNG"), ("CMYK", "JPEG"), ("CMYK", "TIFF")]
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
