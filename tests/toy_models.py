@@ -104,6 +104,10 @@ def dyadic_start(images: Tensor, eps: float, seed: int = 2) -> Tensor:
     return (images + torch.randint(-steps, steps + 1, images.shape, generator=generator) / DYADIC).clamp(0, 1)
 
 
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def build_attack(name: str, eps: float, **wanted: Any) -> Any:
     """A registered attack, of few steps where it takes steps; parameters that it does not have are left out."""
     attack = ATTACKS.load(name)

@@ -70,12 +70,13 @@ def info(data: str, channels: str | None, **options: Any) -> None:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which images are drawn."
 )
 def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
-    """Draw a sheet of sample images, one strip a class, to a PNG file."""
+    """Draw a sheet of sample images, one strip per class, to a PNG file."""
     from mri_robust.core.errors import UserError
-    from mri_robust.core.files import writable_folder, written_aside
+    from mri_robust.core.files import writable_folder
     from mri_robust.data.dataset import load_dataset
     from mri_robust.data.layout import shown
-    from mri_robust.data.preview import sample, sheet
+    from mri_robust.data.preview import sample
+    from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
 
     if out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{shown(out)}' does not end in .png", param_hint="--out")
@@ -83,10 +84,12 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
     drawn = dataset.train if split == "train" else dataset.test
     facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
-    page = sheet(sample(dataset, drawn, images, seed), title=dataset.name, subtitle="  ·  ".join(facts))
+    strips = [
+        (f"{strip.title}, {len(strip.images)} of {strip.total}", [Picture(image) for image in strip.images])
+        for strip in sample(dataset, drawn, images, seed)
+    ]
     try:
-        with written_aside(out) as aside:
-            page.save(aside, format="PNG", optimize=True)
+        save_sheet(contact_sheet(strips, dataset.name, ", ".join(facts)), out)
     except OSError as error:
         raise UserError(f"cannot write '{shown(out)}': {error.strerror or error}; choose another --out") from error
     click.echo(f"wrote {shown(out)}")
@@ -118,7 +121,8 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     from mri_robust.data.dataset import load_dataset
     from mri_robust.data.layout import shown
     from mri_robust.report.audit_tables import print_audit
-    from mri_robust.report.pairs_sheet import save_pairs, telling_pairs
+    from mri_robust.report.contact_sheet import contact_sheet, save_sheet
+    from mri_robust.report.pairs import pair_strips, telling_pairs
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
     writable_folder(out)
@@ -133,7 +137,8 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     sheet.unlink(missing_ok=True)
     pairs = telling_pairs(found.findings, found.images.set_index("file")["group"])
     if len(pairs):
-        save_pairs(sheet, pairs, dataset, title=f"{dataset.name}: pairs to look at first")
+        title = f"{dataset.name}: pairs to look at first"
+        save_sheet(contact_sheet(pair_strips(pairs, dataset), title, across=4, side=AUDIT_SIZE * 3 // 4), sheet)
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(pairs) else "; no sheet, no pair is near"))
 
 

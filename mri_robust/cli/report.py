@@ -10,11 +10,10 @@ import click
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    """Write the reports of a finished bench again, from what it left in DIR.
+    """Write report.html, report.md and figures of a finished run again, from what it left in DIR.
 
-    Writes report.html, one page that opens offline, and report.md with its figures. Nothing is computed again, and
-    torch is not needed.
+    Nothing is computed again, and torch is not needed.
     """
-    from mri_robust.report.write import write_report
+    from mri_robust.report.page import write_report
 
     click.echo(f"report: {write_report(folder)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,121 +14,85 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
 
 @click.group()
 def results() -> None:
-    """Look into the --out folder of a bench: what it stores, what can go, how two differ."""
+    """Look into the --out folder of a run: what it stores, what can go, how two differ."""
 
 
 @results.command("list")
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_json_option
 def list_command(folder: Path, as_json: bool) -> None:
-    """List the cells and models that DIR stores, with their state, and which of them the last run used."""
-    from mri_robust.report.stored import open_stored
+    """List the results and models that DIR stores, with their state, and which of them the last run used."""
+    from mri_robust.report.results import files_tables, stored
+    from mri_robust.study.results_folder import ResultsFolder
 
-    stored = open_stored(folder)
+    files = stored(ResultsFolder(folder))
     if as_json:
-        from mri_robust.report.stored_listing import listing
-
-        click.echo(json.dumps(listing(stored), indent=2))
-        return
-    from mri_robust.cli.progress import make_console
-    from mri_robust.report.stored_tables import print_stored
-
-    print_stored(stored, make_console())
+        click.echo(json.dumps(files, indent=2))
+    else:
+        _print(*files_tables(files))
 
 
 @results.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
-@click.argument("prefix", metavar="DIGEST")
-def show(folder: Path, prefix: str) -> None:
-    """Show one cell or model of DIR: all that its file says.
-
-    DIGEST is the beginning of its digest, or of a model's name; as many digits as tell it from the others.
-    """
-    from mri_robust.cli.progress import make_console
-    from mri_robust.report.stored import find, open_stored
-    from mri_robust.report.stored_pages import print_entry
-
-    stored = open_stored(folder)
-    console = make_console()
-    for entry in find(stored, prefix):
-        print_entry(stored, entry, console)
-
-
-@results.command()
-@click.argument("folder", metavar="DIR", type=_FOLDER)
-@click.option("--unused", is_flag=True, help="Also results and models that the last run did not use.")
+@click.option("--unused", is_flag=True, help="Also what the last run did not use: results, and models of other data.")
 @click.option("--dry-run", is_flag=True, help="List what would go, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(folder: Path, unused: bool, dry_run: bool, yes: bool) -> None:
     """Delete what no report needs from DIR: failures, damaged files, and what interrupted runs left half done.
 
-    Nothing else is touched, and nothing at all while a bench is at work in DIR. A training or measurement that was
-    interrupted starts from its beginning after that.
+    Nothing else is touched, and nothing at all while a run is at work in DIR. A training that was interrupted starts
+    from its beginning after that.
     """
-    from rich.filesize import decimal
+    from mri_robust.report.results import files_tables, removable, stored, while_nobody_runs
+    from mri_robust.study.results_folder import ResultsFolder
 
-    from mri_robust.cli.progress import make_console
-    from mri_robust.core.errors import UserError
-    from mri_robust.report.cleaning import delete, removable, while_no_bench_runs
-    from mri_robust.report.stored import open_stored
-    from mri_robust.report.stored_tables import count_text, print_removable
-
-    open_stored(folder)  # so that what is no results folder is not locked either
-    with while_no_bench_runs(folder):
-        files = removable(open_stored(folder), unused=unused)
+    place = ResultsFolder(folder)
+    stored(place)  # so that what is no results folder is not locked either
+    with while_nobody_runs(place):
+        files = removable(stored(place), unused=unused)
         if not files:
             click.echo("nothing to clean")
             return
-        print_removable(files, folder, make_console())
-        if dry_run:
-            return
-        try:
-            agreed = yes or click.confirm("Delete these files?")
-        except click.Abort:
-            click.echo()
-            raise UserError("nothing was deleted: answer y, or give --yes") from None
-        if not agreed:
+        _print(*files_tables(files))
+        if dry_run or not (yes or click.confirm("Delete these files?")):
             click.echo("nothing was deleted")
             return
-        click.echo(f"freed {decimal(delete(files))} in {count_text(len(files), 'file')}")
+        for each in files:
+            (folder / each["file"]).unlink(missing_ok=True)
+        click.echo(f"freed {sum(each['bytes'] for each in files)} bytes in {len(files)} files")
 
 
 @results.command()
 @click.argument("a", metavar="A", type=_FOLDER)
 @click.argument("b", metavar="B", type=_FOLDER)
 @click.option("--tolerance", type=float, default=0.0, show_default=True, help="Largest difference that counts as none.")
-@click.option(
-    "--ignore",
-    multiple=True,
-    metavar="COLUMN",
-    help="Join across different values of a column, such as scale; repeatable.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many of the numbers that differ to print.",
-)
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that may differ, such as scale; repeatable.")
+@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="How many differences to print.")
 @_json_option
 def diff(a: Path, b: Path, tolerance: float, ignore: tuple[str, ...], top: int, as_json: bool) -> None:
     """Compare the last runs of two results folders, number by number.
 
-    Exit code 0 when both have the same numbers, 1 when any differs, is in only one of them, or cannot be read. Facts of
-    the runs (versions, machine, data, seeds) are printed where they differ, and do not change the code.
+    Exit code 0 when both have the same numbers, 1 when any differs or is in only one of them. Facts of the runs
+    (versions, machine, data, seeds) are printed where they differ, and do not change the code.
     """
     from mri_robust.core.errors import UserError
-    from mri_robust.report.differences import compare
+    from mri_robust.report.results import compare
+    from mri_robust.study.results_folder import ResultsFolder
 
     if not 0 <= tolerance < float("inf"):
         raise UserError(f"--tolerance must be a number of at least 0, got {tolerance:g}")
-    found = compare(a, b, tolerance=tolerance, ignore=ignore)
-    from mri_robust.report.difference_tables import plain_differences, print_differences
-
+    found = compare(ResultsFolder(a), ResultsFolder(b), tolerance=tolerance, ignore=ignore)
     if as_json:
-        click.echo(json.dumps(plain_differences(found), indent=2))
+        click.echo(json.dumps(found.plain(), indent=2))
     else:
-        from mri_robust.cli.progress import make_console
-
-        print_differences(found, make_console(), top=top)
+        _print(*found.tables(top))
+        click.echo("all numbers are equal" if found.same else "the numbers differ")
     raise SystemExit(0 if found.same else 1)
+
+
+def _print(*tables: Any) -> None:
+    from mri_robust.cli.progress import make_console
+    from mri_robust.report.tables import print_table
+
+    for table in tables:
+        print_table(table, make_console())

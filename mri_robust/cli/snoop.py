@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mri_robust.data.scans import Scans
     from mri_robust.defences.snooping import Snooper
 
-_ROWS = 40
+_ROWS, _PICTURES = 40, 48
 _CHUNK = 256
 
 
@@ -61,7 +61,7 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     from mri_robust.data.layout import shown
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper
-    from mri_robust.report.flagged import save_sheet
+    from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
 
     keep_freed_memory()
     processor = resolve_device(device)
@@ -88,7 +88,8 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     verdict = f"{len(flagged)} of {len(scores)} images flagged at threshold {least:.4g}"
     if len(flagged):
         _print_flagged(scans, scores, flagged, console)
-        save_sheet(sheet, scans.images[flagged], [scans.names[i] for i in flagged], scores[flagged], title=verdict)
+        pictures = [Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}") for i in flagged]
+        save_sheet(contact_sheet([("", pictures)], verdict, most=_PICTURES), sheet)
     if scans.skipped:
         click.echo("skipped: " + ", ".join(f"{count} {reason}" for reason, count in sorted(scans.skipped.items())))
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(flagged) else "; no sheet, nothing is flagged"))

@@ -1,5 +1,7 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -3,59 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from mri_robust.data.audit.full import DEGREES, TOGETHER, Audit
-from mri_robust.data.layout import shown
+from mri_robust.report.cells import Table, table_of
+from mri_robust.report.tables import print_table
 
-_HEADS = {
-    "colour": "has\ncolour",
-    "frame": "has\nframe",
-    "border": "border\nmean",
-    "border_spread": "border\nstd",
-    "corners": "corners\nmean",
-    "width": "file\nwidth",
-    "height": "file\nheight",
-    "brightness": "image\nmean",
-    "contrast": "image\nstd",
-    "kilobytes": "file\nkB",
-}
-_SHARES = ("colour", "frame")
-_CONFLICTS = 8
+if TYPE_CHECKING:
+    from mri_robust.data.audit.full import Audit
+
+SHARES = ("colour", "frame")
+"""Features that are shares of images."""
+CONFLICTS = 8
+"""Most pairs of one picture in two classes that are named."""
 
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the tables of an audit and what follows from them; they need 100 columns and fold in fewer."""
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, fact in conclusions(audit):
-        facts.add_row(name, Text(fact))
-    for table in (_class_table(audit), _duplicate_table(audit.duplicates), _feature_table(audit), facts):
-        console.print(table, soft_wrap=False)
+    facts = [{"": name, " ": fact} for name, fact in conclusions(audit)]
+    for table in (_classes(audit), _duplicates(audit), _features(audit), table_of("Conclusions", facts, 2)):
+        print_table(table, console)
 
 
 def conclusions(audit: Audit) -> list[tuple[str, str]]:
     """What the numbers of an audit mean: (subject, sentence)."""
     tested = int((audit.images["split"] == "test").sum())
-    exact, upright, flipped = (int(audit.duplicates["seen"][degree]) for degree in DEGREES)
+    exact, upright, flipped = (int(count) for count in audit.duplicates["seen"])
     coloured = audit.images[audit.images["colour"] > 0]["class"].value_counts()
-    accuracy, low, high = (float(audit.class_accuracy[column][TOGETHER]) for column in ("accuracy", "low", "high"))
-    auc = float(audit.split_auc[TOGETHER])
-    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(audit.skipped.items()))
+    accuracy, low, high = map(float, audit.class_accuracy.loc["together"])
+    auc = float(audit.split_auc["together"])
+    conflicts = audit.findings[audit.findings["kind"] == "label conflict"]
+    named = [f"{one} = {other}" for one, other in zip(conflicts["file"], conflicts["other_file"], strict=True)]
+    more = [f"and {len(named) - CONFLICTS} more"] if len(named) > CONFLICTS else []
+    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture is in two classes"
     return [
         (
             "leaked",
             f"{flipped} of {tested} test images ({flipped / tested:.1%}) show a picture that is also in training: "
             f"{exact} pixel for pixel, {upright - exact} nearly, {flipped - upright} mirrored or upside down",
         ),
-        ("conflicts", _conflicts(audit.findings)),
-        ("colour", ", ".join(f"{count} {shown(name)}" for name, count in coloured.items()) or "none"),
+        ("conflicts", said),
+        *(("", each) for each in (*named[:CONFLICTS], *more)),
+        ("colour", ", ".join(f"{count} {name}" for name, count in coloured.items()) or "none"),
         (
             "class",
             "too few images to tell"
@@ -69,77 +60,34 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
             if math.isnan(auc)
             else f"from the same, test images are told from training images with AUC {auc:.3f} (.5 is not at all)",
         ),
-        ("skipped", skipped or "none"),
+        ("skipped", ", ".join(f"{count} {reason}" for reason, count in sorted(audit.skipped.items())) or "none"),
     ]
 
 
-def _conflicts(findings: pd.DataFrame) -> str:
-    rows = findings[findings["kind"] == "label conflict"]
-    if not len(rows):
-        return "no picture stands in two classes"
-    named = [f"{shown(one)} = {shown(other)}" for one, other in zip(rows["file"], rows["other_file"], strict=True)]
-    more = [f"and {len(rows) - _CONFLICTS} more"] if len(rows) > _CONFLICTS else []
-    return "\n".join([f"the same picture in two classes, {len(rows)} pairs:", *named[:_CONFLICTS], *more])
+def _classes(audit: Audit) -> Table:
+    totals = audit.counts.sum()
+    records = []
+    for name, row in [*audit.counts.iterrows(), ("all", totals)]:
+        record: dict[str, Any] = {"class": name}
+        for split in totals.index:
+            record |= {split: int(row[split]), f"share of {split}": f"{row[split] / totals[split]:.1%}"}
+        records.append(record)
+    return table_of(f"{audit.name}: images", records)
 
 
-def _class_table(audit: Audit) -> Table:
-    table = _table(f"{shown(audit.name)}: images")
-    table.show_footer = True
-    table.add_column("class", footer="all", overflow="fold")
-    counts = audit.counts
-    columns = []
-    for split in ("train", "test"):
-        total = counts[split].sum()
-        table.add_column(split, footer=str(total), justify="right", no_wrap=True)
-        table.add_column("share", justify="right", no_wrap=True)
-        columns += [[str(count) for count in counts[split]], [f"{count / total:.1%}" for count in counts[split]]]
-    for name, *row in zip(counts.index, *columns, strict=True):
-        table.add_row(Text(shown(name)), *row)
-    return table
+def _duplicates(audit: Audit) -> Table:
+    rows = audit.duplicates.iterrows()
+    records = [{"": name, **{head.replace("_", " "): int(row[head]) for head in row.index}} for name, row in rows]
+    return table_of("Images of the same picture (each line takes in the one above)", records)
 
 
-def _duplicate_table(duplicates: pd.DataFrame) -> Table:
-    table = _table("Images of the same picture (each line takes in the one above)")
-    for head in (
-        "",
-        "pairs in\ntraining",
-        "pairs\nin test",
-        "pairs\nbetween",
-        "repeats in\ntraining",
-        "repeats\nin test",
-        "test seen in\ntraining",
-        "groups",
-        "largest\ngroup",
-    ):
-        table.add_column(head, justify="right" if head else "left")
-    for degree, row in duplicates.iterrows():
-        table.add_row(str(degree), *(str(value) for value in row))
-    return table
+def _features(audit: Audit) -> Table:
+    def record(name: Any, row: Any, write: Callable[[str, float], str]) -> dict[str, str]:
+        features = audit.by_class.columns
+        return {"": str(name), **{each.replace("_", " "): write(each, float(row[each])) for each in features}}
 
-
-def _feature_table(audit: Audit) -> Table:
-    table = _table("What gives an image away: means, and how well each alone tells class and split")
-    features = list(audit.by_class.columns)
-    table.add_column("", overflow="fold")
-    for feature in features:
-        table.add_column(_HEADS[feature], justify="right")
-    for means in (audit.by_class, audit.by_split.rename({"train": "all of training", "test": "all of test"})):
-        for name, row in means.iterrows():
-            table.add_row(Text(shown(name)), *(_mean(feature, row[feature]) for feature in features))
-        table.add_section()
-    accuracies = audit.class_accuracy["accuracy"]
-    table.add_row("class: accuracy", *(_rate(accuracies[each]) for each in features))
-    table.add_row("split: AUC", *(_rate(audit.split_auc[each]) for each in features))
-    return table
-
-
-def _mean(feature: str, value: float) -> str:
-    return f"{value:.1%}" if feature in _SHARES else f"{value:.1f}"
-
-
-def _rate(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}"
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
+    alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
+    records = [record(*row, lambda each, mean: f"{mean:.1%}" if each in SHARES else f"{mean:.1f}") for row in means]
+    records += [record(*row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for row in alone]
+    return table_of("What gives an image away: means, and how well each alone tells class and split", records)

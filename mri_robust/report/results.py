@@ -1,141 +1,189 @@
-"""What a bench left in its folder."""
+"""What a results folder stores, what can go from it, and what differs between two of them."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.hashing import digest as digest_of
-from mri_robust.core.json_text import parse_json
-from mri_robust.report.run_shapes import NUMBERS, TEXT, check_cell, check_run, check_table
-from mri_robust.study.experiment import Experiment, load_experiment
+from mri_robust.core.registry import did_you_mean
+from mri_robust.report.cells import Table, signed, table_of
+from mri_robust.study.results_folder import ResultsFolder
+
+MEASURED = ("value", "ci_low", "ci_high", "n", "paper", "printed")
+"""Columns that do not tell which number a row holds."""
+NO_FACTS = ("command", "computed", "reused", "seconds", "warnings", "cuts", "failed", "findings", "evaluations")
+"""Parts of `run.json` that differ from run to run, or follow from others."""
+WHAT = {"both": "differs", "left_only": "only in A", "right_only": "only in B"}
+ABOUT = ("experiment", "protocol", "model", "seed", "seconds")
+_ASIDE = re.compile(r"\..+-[a-z0-9_]{8}\.(csv|html|json|md|png|svg|safetensors)")
+"""How `core.files.written_aside` calls a file before it is moved into place."""
+
+File = dict[str, Any]
+"""`file` (its path in the folder), `ABOUT` of a result, `state` (`ok`, `failed`, `partial` for what was cut short,
+`damaged`), `used` and `bytes`. `used` says whether the last run used a result, or whether a model was trained on that
+run's data; None where no run says."""
+
+
+def stored(folder: ResultsFolder) -> list[File]:
+    """Every result, model and leftover of a folder; its tables and reports are no such.
+
+    Raises:
+        UserError: it is no results folder, or its run.json is damaged.
+    """
+    run = folder.json("run") if (folder.path / "run.json").exists() else None
+    if run is None and not folder.evaluations.is_dir():
+        raise UserError(f"'{folder.path}' holds no results, neither run.json nor evaluations: give the --out of a run")
+    used = {"", *(each["digest"] for each in (*run["evaluations"], *run["data"].values()))} if run else None
+    parts = (folder.evaluations, folder.models, folder.path, folder.path / "figures")
+    paths = [path for part in parts for path in sorted(part.glob("*")) if path.is_file()]
+    found = [(path, _look(path, used)) for path in paths]
+    return [{"file": str(path.relative_to(folder.path)), **each} for path, each in found if each]
+
+
+def removable(files: list[File], *, unused: bool = False) -> list[File]:
+    """What `results clean` deletes: failures, what is damaged or half done; `unused`: also what the last run left out.
+
+    Raises:
+        UserError: `unused` is asked for and no run says what it used.
+    """
+    if unused and all(each["used"] is None for each in files):
+        raise UserError("no run.json says what is used: let a run finish there, or clean without --unused")
+    return [each for each in files if each["state"] != "ok" or (unused and not each["used"])]
+
+
+@contextmanager
+def while_nobody_runs(folder: ResultsFolder) -> Iterator[None]:
+    """Hold every lock of a results folder, so that no run starts on what is being deleted.
+
+    Raises:
+        UserError: a run holds one of them.
+    """
+    with ExitStack() as held:
+        for path in sorted(folder.path.rglob("*.lock")):
+            try:
+                held.enter_context(FileLock(path).acquire(timeout=0))
+            except Timeout as error:
+                raise UserError(f"a run is at work in '{folder.path}': wait until {path.name} is free") from error
+        yield
+
+
+def files_tables(files: list[File]) -> list[Table]:
+    """One row per file, a table per folder, and how many there are of each state."""
+    tables = []
+    for part, own in groupby(files, lambda each: Path(each["file"]).parent.name):
+        said = {True: "yes", False: "no", None: ""}.get
+        records = [{**each, "file": Path(each["file"]).name, "used": said(each["used"])} for each in own]
+        counts = ", ".join(f"{count} {state}" for state, count in Counter(each["state"] for each in records).items())
+        tables.append(table_of(f"{part or 'folder'}: {counts}", records, texts=len(ABOUT) + 3))
+    return tables
 
 
 @dataclass(frozen=True)
-class View:
-    """One experiment under one protocol, as its figures see it.
+class Differences:
+    """Two runs, compared.
 
     Attributes:
-        experiment: which.
-        protocol: `sound` or `paper`.
-        table: its rows of the tidy table, all seeds.
-        cells: its stored cells of the first seed, in table order: `about` and `result`.
+        numbers: one row per number, with `a`, `b` and `what`: `equal`, `differs`, `only in A` or `only in B`.
+        facts: what of the runs differs beside them: `fact`, `A`, `B`.
     """
 
-    experiment: Experiment
-    protocol: str
-    table: pd.DataFrame
-    cells: list[dict[str, Any]]
+    numbers: pd.DataFrame
+    facts: list[dict[Any, str]]
 
+    @property
+    def same(self) -> bool:
+        """Whether both have the same numbers; the facts do not count, which only may explain a difference."""
+        return bool((self.numbers["what"] == "equal").all())
 
-@dataclass(frozen=True)
-class Results:
-    """A results folder, opened.
+    def plain(self) -> dict[str, Any]:
+        """All of it as plain data, without the numbers that are equal."""
+        others = self.numbers[self.numbers["what"] != "equal"]
+        numbers = json.loads(others.to_json(orient="records"))
+        return {"same": self.same, "equal": len(self.numbers) - len(others), "numbers": numbers, "facts": self.facts}
 
-    Attributes:
-        folder: where it lies.
-        run: `run.json`.
-        certificate: `crosscheck.json`.
-        tables: experiment -> its tidy table.
-        experiments: the experiments that were run, in order.
-    """
-
-    folder: Path
-    run: dict[str, Any]
-    certificate: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
-    experiments: list[Experiment]
-
-    def protocols(self, name: str) -> list[str]:
-        """Protocols under which an experiment was run."""
-        return list(dict.fromkeys(self.tables[name]["protocol"]))
-
-    def views(self, experiment: Experiment) -> list[View]:
-        """One view a protocol."""
-        table = self.tables[experiment.name]
-        stored = [cell for cell in self.cells(experiment.name) if cell["about"]["seed"] == self.run["seeds"][0]]
-        return [
-            View(
-                experiment,
-                protocol,
-                table[table["protocol"] == protocol],
-                [cell for cell in stored if cell["about"]["protocol"] == protocol],
-            )
-            for protocol in self.protocols(experiment.name)
+    def tables(self, top: int) -> list[Table]:
+        """How many differ in each experiment, the `top` that differ most, and the runs' facts."""
+        counts = pd.crosstab(self.numbers["experiment"], self.numbers["what"])
+        counts = counts.reindex(columns=["equal", *WHAT.values()], fill_value=0).reset_index()
+        differ = self.numbers[self.numbers["what"] == "differs"]
+        differ = differ.assign(gap=differ["b"] - differ["a"])
+        differ = differ.sort_values("gap", key=lambda gaps: -gaps.abs(), na_position="first", kind="stable").head(top)
+        names = [name for name in differ if name not in ("a", "b", "n_a", "n_b", "what", "gap", "metric")]
+        names = [*(name for name in names if differ[name].nunique() > 1), "metric"]
+        largest = [
+            {"number": " · ".join(str(row[name]) for name in names if row[name] != "")}
+            | {"A": f"{row['a']:.6g}", "B": f"{row['b']:.6g}", "B − A": signed(row["gap"])}
+            for row in differ.to_dict("records")
         ]
-
-    def cells(self, name: str) -> list[dict[str, Any]]:
-        """Stored cells of an experiment: `about` and `result`.
-
-        A cell that several experiments share is stored under the words of the first; `words` in `run.json`, where it
-        is given, holds each experiment's own.
-        """
-        digests = self.run["cells"].get(name, [])
-        words = self.run.get("words", {}).get(name) or [{}] * len(digests)
-        paths = [self.folder / "cells" / f"{digest}.json" for digest in digests]
-        return [_read_cell(path, own) for path, own in zip(paths, words, strict=True) if path.exists()]
+        more = [table_of("Largest differences", largest), table_of("Facts that differ", self.facts, 3)]
+        return [table_of("Numbers", counts.to_dict("records")), *(table for table in more if table.rows)]
 
 
-def open_results(folder: Path) -> Results:
-    """Read a results folder.
+def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignore: Collection[str] = ()) -> Differences:
+    """Compare the last runs of two results folders.
 
-    Raises:
-        UserError: it holds no finished run.
-    """
-    try:
-        run, certificate = (_read_json(folder / name) for name in ("run.json", "crosscheck.json"))
-        check_run(run, certificate)
-        experiments = [load_experiment(name) for name in run["experiments"]]
-        tables = {each.name: _read_table(folder / f"{each.name}.csv") for each in experiments}
-        for name, words in run.get("words", {}).items():
-            if words and len(words) != len(run["cells"].get(name, [])):
-                raise ValueError(f"run.json has words for other cells than those of '{name}'")
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"'{folder}' holds no finished bench run ({error}): run mri-robust bench --out {folder}"
-        ) from error
-    return Results(folder, run, certificate, tables, experiments)
+    Numbers are joined on every column but what was measured; they differ when their values do by more than
+    `tolerance`, or in how many images they count.
 
-
-def _read_json(path: Path) -> Any:
-    _check_file(path)
-    return parse_json(path.read_bytes())
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    _check_file(path)
-    table = pd.read_csv(
-        path, keep_default_na=False, na_values=dict.fromkeys(NUMBERS, ""), dtype=dict.fromkeys(TEXT, "str")
-    )
-    table = table.astype({name: "float64" for name in NUMBERS if name in table})
-    check_table(table)
-    return table
-
-
-def _read_cell(path: Path, own: dict[str, Any]) -> dict[str, Any]:
-    """A stored cell under an experiment's own words.
+    Args:
+        a, b: the folders.
+        tolerance: largest difference that counts as none, at least 0.
+        ignore: columns that may differ (`scale`, `dataset`).
 
     Raises:
-        UserError: it is damaged.
+        UserError: a folder holds no finished run, a table is damaged, or a column to ignore is in no table.
     """
+    folders, runs = (a, b), [folder.json("run") for folder in (a, b)]
+    tables = ([folders[place].table(each["name"]) for each in run["experiments"]] for place, run in enumerate(runs))
+    sides = [pd.concat(each, ignore_index=True) for each in tables]
+    keys = [name for name in dict.fromkeys([*sides[0], *sides[1]]) if name not in MEASURED]
+    if unknown := [name for name in ignore if name not in keys]:
+        raise UserError(f"cannot ignore '{unknown[0]}'{did_you_mean(unknown[0], keys)}")
+    keys = [name for name in keys if name not in ignore]
+    for place, side in enumerate(sides):
+        rows = side.reindex(columns=[*keys, "value", "n"]).astype(dict.fromkeys(keys, object))
+        rows[keys] = rows[keys].where(rows[keys].notna(), "")
+        sides[place] = rows.assign(place=rows.groupby(keys, sort=False).cumcount())
+    how: Any = {"how": "outer", "suffixes": ("_a", "_b"), "indicator": "side"}
+    both = sides[0].merge(sides[1], on=[*keys, "place"], **how).rename(columns={"value_a": "a", "value_b": "b"})
+    same = ((both["a"] - both["b"]).abs() <= tolerance) | (both["a"].isna() & both["b"].isna())
+    same &= (both["n_a"].fillna(-1) == both["n_b"].fillna(-1)) & (both["side"] == "both")
+    both["what"] = both["side"].astype(str).map(WHAT).where(~same, "equal")
+    told = [{key: value for key, value in run.items() if key not in NO_FACTS} for run in runs]
+    facts = pd.concat([pd.json_normalize(each, sep=" ").astype(str).iloc[0] for each in told], axis=1, keys=["A", "B"])
+    facts = facts[facts["A"] != facts["B"]].fillna("–").rename_axis("fact").reset_index()
+    return Differences(both.drop(columns=["side", "place"]), facts.to_dict("records"))
+
+
+def _look(path: Path, used: set[str] | None) -> File | None:
+    """What a file is; None for a table, a report, a lock, or a file that no run wrote."""
+    told = {**dict.fromkeys(ABOUT, ""), "state": "damaged", "used": None, "bytes": path.stat().st_size}
     try:
-        stored = _read_json(path)
-        cell: dict[str, Any] = {**stored, "about": {**stored["about"], **own}}
-        check_cell(cell)
-        sealed = digest_of([stored["about"], stored["result"]])
-        if stored.get("checksum", sealed) not in (sealed, digest_of(stored["result"])):
-            raise ValueError("its checksum is another")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"cell '{path}' is damaged ({error}): run mri-robust bench again, which measures it anew"
-        ) from error
-    return cell
-
-
-def _check_file(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise ValueError(f"'{path.name}' is there and no file")
+        if _ASIDE.fullmatch(path.name) or path.name.endswith(".partial.safetensors"):
+            return {**told, "state": "partial"}
+        if path.parent.name == "evaluations" and path.suffix == ".json":
+            failed = path.name.endswith(".failed.json")
+            about = (json.loads(path.read_text(encoding="utf-8")) if failed else ResultsFolder.sealed(path))["about"]
+            told |= {word: about.get(word, "") for word in ABOUT}
+            return (
+                {**told, "state": "failed"} if failed else {**told, "state": "ok", "used": used and path.stem in used}
+            )
+        if path.parent.name == "models" and path.suffix == ".safetensors":
+            with safe_open(path, framework="np") as file:
+                notes = json.loads((file.metadata() or {}).get("mri_robust", "{}"))
+            return {**told, "state": "ok", "used": used and notes.get("data_digest") in used}
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return told
+    return told if path.suffix == ".damaged" else None

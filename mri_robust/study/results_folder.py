@@ -30,6 +30,7 @@ TEXT = (
     *("subset", "class", "metric"),
 )
 """Columns that hold text even where they are empty."""
+RATES = ("value", "ci_low", "ci_high", "paper")
 WHOLE = ("seed", "steps", "n")
 """Columns of whole numbers, some of them missing."""
 
@@ -64,7 +65,7 @@ class ResultsFolder:
         """A stored result; None where there is none, or its file is damaged, which is set aside."""
         path = self.evaluations / f"{name}.json"
         try:
-            return self._sealed(path)["result"]
+            return self.sealed(path)["result"]
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -107,12 +108,13 @@ class ResultsFolder:
         """
         path = self.path / f"{name}.csv"
         try:
-            table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=[""])
+            kinds = dict.fromkeys(TEXT, "str") | dict.fromkeys(RATES, "float64")
+            table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise UserError(
                 f"'{path}' cannot be read ({error}): run the same command again, which writes it"
             ) from error
-        texts = [name for name in table.columns if name in TEXT or table[name].dtype == object]
+        texts = [name for name in table.columns if name in TEXT or not pd.api.types.is_numeric_dtype(table[name])]
         table[texts] = table[texts].fillna("")
         return table.astype({name: "Int64" for name in WHOLE if name in table.columns})
 
@@ -146,7 +148,7 @@ class ResultsFolder:
                     yield each, result["artefacts"][kind]
 
     @staticmethod
-    def _sealed(path: Path) -> dict[str, Any]:
+    def sealed(path: Path) -> dict[str, Any]:
         """A stored evaluation's file, its checksum compared.
 
         Raises:

@@ -1,38 +1,32 @@
-"""DrunkOptimizer against optimizers whose gradients are spoiled by hand, and in other people's pipelines."""
+"""DrunkOptimizer against optimizers whose gradients are spoiled by hand."""
 
 from __future__ import annotations
 
 import copy
 import io
+import itertools
 import math
 import pickle
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
-from torch.utils.data import DataLoader, TensorDataset
 from toy_models import SmallNet, dyadic_images, own_labels, small_net
 
-from mri_robust.adapters.art import as_art_classifier
-from mri_robust.attacks.registry import TRAINING
-from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
-from mri_robust.training import FitSettings, fit
+from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer, Normals
+from mri_robust.core.rng import derive_seed
 
 IMAGES = dyadic_images(24)
 LABELS = own_labels(small_net(), IMAGES).roll(1)
-MANY = 600_000
-"""More elements than are drawn at a time."""
+BLOCK = Normals.BLOCK
 
-Make = Callable[[Any], Optimizer]
-BASES: dict[str, Make] = {
-    "sgd": lambda p: SGD(p, lr=0.1),
-    "momentum": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "adam": lambda p: Adam(p, lr=0.01),
+BASES: dict[str, Callable[[Any], Optimizer]] = {
+    "sgd": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam-fused": lambda p: Adam(p, lr=0.01, fused=True),
     "adamw": lambda p: AdamW(p, lr=0.01, amsgrad=True),
 }
@@ -45,12 +39,10 @@ def still_net() -> SmallNet:
     return net
 
 
-def backward(model: nn.Module, step: int = 0) -> Tensor:
-    """Fresh gradients on a batch that differs from step to step; the loss."""
+def backward(model: nn.Module, step: int = 0) -> None:
+    """Fresh gradients on a batch that differs from step to step."""
     model.zero_grad()
-    loss = nn.functional.cross_entropy(model(IMAGES.roll(8 * step, 0)[:8]), LABELS.roll(8 * step)[:8])
-    loss.backward()
-    return loss
+    nn.functional.cross_entropy(model(IMAGES.roll(8 * step, 0)[:8]), LABELS.roll(8 * step)[:8]).backward()
 
 
 def advance(model: nn.Module, optimizer: Optimizer, steps: range) -> None:
@@ -69,11 +61,45 @@ def parameter(values: Any, gradient: Any = None) -> nn.Parameter:
     return made
 
 
-def twin_of_noise(drunk: DrunkOptimizer) -> torch.Generator:
-    """A generator about to draw what the optimizer is about to draw."""
-    twin = torch.Generator()
-    twin.set_state(drunk.state_dict()["generators"][0])
-    return twin
+def noise_for(drunk: DrunkOptimizer, *parameters: Tensor) -> Iterator[list[Tensor]]:
+    """The noise of each step to come, in the parameters' shapes."""
+    normals, sizes = Normals(0), [each.numel() for each in parameters]
+    normals.set_state(drunk.state_dict()["generators"][0])
+    draws = (normals.draw(sum(sizes)).split(sizes) for _ in itertools.count())
+    return ([n.view(each.shape) for n, each in zip(drawn, parameters, strict=True)] for drawn in draws)
+
+
+# The noise
+
+
+def test_numbers_are_standard_normal_and_independent() -> None:
+    """Whole blocks of several streams, pairs of the same radius, neighbours, and one draw after the other."""
+    normals = Normals(3)
+    one, two = (normals.draw(10 * BLOCK).double() for _ in range(2))
+    assert one.isfinite().all()
+    assert kstest(one.numpy(), "norm").pvalue > 0.001
+    for sigma in (3, 4, 4.5):
+        expected = len(one) * math.erfc(sigma / math.sqrt(2))
+        assert abs((one.abs() > sigma).sum().item() - expected) < 5 * math.sqrt(expected) + 1
+    half, block = one.view(10, 2, -1), one.view(10, -1)
+    pairs = [(one, two), (one[1:], one[:-1]), (half[:, 0], half[:, 1]), (block[0], block[1]), (block[0], block[8])]
+    for some, other in pairs:
+        assert abs((some * other).mean().item()) < 5 / math.sqrt(some.numel())
+        assert abs(((some**2 - 1) * (other**2 - 1)).mean().item()) < 5 * 2 / math.sqrt(some.numel())
+
+
+def test_numbers_do_not_depend_on_threads_and_continue_from_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, found = [3 * BLOCK + 1, 1, 0, 70_001], []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=count: count)
+        normals = Normals(1)
+        found.append(torch.cat([normals.draw(size) for size in sizes]))
+        assert len(found[-1]) == sum(sizes)
+        assert torch.equal(found[-1], found[0])
+    resumed = Normals(2)
+    resumed.set_state(normals.get_state())
+    assert torch.equal(normals.draw(5 * BLOCK), resumed.draw(5 * BLOCK))
+    assert not torch.equal(normals.draw(9), Normals(1).draw(9))
 
 
 # What it does to a gradient
@@ -82,233 +108,118 @@ def twin_of_noise(drunk: DrunkOptimizer) -> torch.Generator:
 def test_one_step_by_hand() -> None:
     """p - lr (g (1 - s) + p n), n from one stream in the order of the parameters, those without gradient left out."""
     first, idle = parameter([1.0, 2.0], [3.0, -1.0]), parameter([7.0])
-    second, single = parameter([[0.5] * 3] * 2, [[1.0, 2.0, 3.0]] * 2), parameter(4.0, -2.0)
-    drunk = DrunkOptimizer(SGD([first, idle, second, single], lr=0.5), scale=0.75, perturbation=2.0, seed=9)
-    twin = twin_of_noise(drunk)
-    wanted = [
-        each.detach() - 0.5 * (0.25 * each.grad + 2.0 * torch.randn(each.shape, generator=twin))
-        for each in (first, second, single)
-    ]
+    given = (first, parameter([[0.5] * 3] * 2, [[1.0, 2.0, 3.0]] * 2), parameter(4.0, -2.0))
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    drunk = DrunkOptimizer(SGD([first, idle, *given[1:]], lr=0.5), scale=0.75, perturbation=2.0, seed=9)
+    noises = next(noise_for(drunk, *given))
+    wanted = [each.detach() - 0.5 * (0.25 * each.grad + 2.0 * n) for each, n in zip(given, noises, strict=True)]
     drunk.step()
-    for found, expected in zip((first, second, single), wanted, strict=True):
+    for found, expected in zip(given, wanted, strict=True):
         torch.testing.assert_close(found.detach(), expected, rtol=0, atol=1e-6)
-    assert idle.item() == 7
-    assert idle.grad is None
-
-
-@pytest.mark.parametrize(("scale", "perturbation"), [(0.0, 0.5), (0.4, 1.0), (3.0, 3.0), (1.0, 0.01)])
-def test_mean_and_variance_of_an_update(scale: float, perturbation: float) -> None:
-    """With SGD and one g for all elements: mean -lr (1 - s) g, variance lr^2 p^2, to five standard errors."""
-    lr, g = 0.1, 2.0
-    weight = parameter(torch.zeros(MANY), torch.full((MANY,), g))
-    DrunkOptimizer(SGD([weight], lr=lr), scale=scale, perturbation=perturbation).step()
-    update, deviation = weight.detach().double(), lr * perturbation
-    assert abs(update.mean().item() + lr * (1 - scale) * g) < 5 * deviation / math.sqrt(MANY)
-    assert abs(update.var().item() / deviation**2 - 1) < 5 * math.sqrt(2 / MANY)
-    within = ((update - update.mean()).abs() < deviation).double().mean().item()
-    assert within == pytest.approx(math.erf(1 / math.sqrt(2)), abs=0.004)
-
-
-def test_no_noise_comes_twice() -> None:
-    """Not in the next step, the next parameter, nor further on in a large one."""
-    one, two = (parameter(torch.zeros(600, 1000), torch.zeros(600, 1000)) for _ in range(2))
-    drunk = DrunkOptimizer(SGD([one, two], lr=1.0), perturbation=1.0)
-    drunk.step()
-    noises = [each.detach().clone().flatten() for each in (one, two)]
-    one.grad.zero_()
-    drunk.step()
-    noises.append(one.detach().flatten() - noises[0])
-    for some, other in ((0, 1), (0, 2), (1, 2)):
-        assert abs((noises[some] * noises[other]).mean().item()) < 5 / math.sqrt(MANY)
-    assert noises[0].unique().numel() > 0.95 * MANY
+    assert (idle.item(), idle.grad) == (7, None)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
 
 
 @pytest.mark.parametrize("name", BASES)
-def test_at_zero_every_step_is_the_base_s_own(name: str) -> None:
-    plain, drunk = still_net(), still_net()
-    advance(plain, BASES[name](plain.parameters()), range(5))
-    advance(drunk, DrunkOptimizer(BASES[name](drunk.parameters())), range(5))
-    assert torch.equal(weights(plain), weights(drunk))
-    assert not torch.equal(weights(drunk), weights(still_net()))
-
-
-@pytest.mark.parametrize("name", BASES)
-def test_a_base_steps_on_gradients_spoiled_by_hand(name: str) -> None:
-    """Whatever the base: (1 - s) g + p n written into `.grad` between backward and the plain optimizer's step."""
+@pytest.mark.parametrize(("scale", "perturbation"), [(0.4, 0.05), (2.0, 0.0), (0.0, 0.0)])
+def test_a_base_steps_on_gradients_spoiled_by_hand(name: str, scale: float, perturbation: float) -> None:
+    """(1 - s) g + p n written into `.grad` before the plain optimizer's step; without noise the same bits."""
     plain, wrapped = still_net(), still_net()
     base = BASES[name](plain.parameters())
-    drunk = DrunkOptimizer(BASES[name](wrapped.parameters()), scale=0.4, perturbation=0.05, seed=2)
-    twin = twin_of_noise(drunk)
+    drunk = DrunkOptimizer(BASES[name](wrapped.parameters()), scale=scale, perturbation=perturbation, seed=2)
+    drawn = noise_for(drunk, *plain.parameters())
     for step in range(3):
         backward(plain, step)
-        for each in plain.parameters():
-            each.grad = 0.6 * each.grad + 0.05 * torch.randn(each.shape, generator=twin)
+        for each, noise in zip(plain.parameters(), next(drawn), strict=True):
+            each.grad = (1 - scale) * each.grad + perturbation * noise
         base.step()
     advance(wrapped, drunk, range(3))
-    torch.testing.assert_close(weights(wrapped), weights(plain), rtol=0, atol=1e-5)
+    torch.testing.assert_close(weights(wrapped), weights(plain), rtol=0, atol=1e-5 if perturbation else 0)
+    assert not torch.equal(weights(plain), weights(still_net()))
 
 
-def test_a_scale_of_two_is_ascent() -> None:
-    """The factor is -1: torch's own ascent, `maximize`."""
-    climbing, drunk = still_net(), still_net()
-    advance(climbing, Adam(climbing.parameters(), lr=0.01, maximize=True), range(5))
-    advance(drunk, DrunkOptimizer(Adam(drunk.parameters(), lr=0.01), scale=2.0), range(5))
-    assert torch.equal(weights(climbing), weights(drunk))
-
-
-def test_to_adam_a_scale_below_one_is_nothing() -> None:
-    """A factor of 1/4 and no epsilon: it cancels exactly."""
-    gradients = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
-    found = []
-    for scale in (0.0, 0.75):
-        weight = parameter(torch.zeros(50))
-        drunk = DrunkOptimizer(Adam([weight], lr=0.01, eps=0.0), scale=scale)
-        for gradient in gradients:
-            weight.grad = gradient.clone()
-            drunk.step()
-        found.append(weight.detach())
-    assert torch.equal(*found)
-    assert found[0].abs().min() > 0
-
-
-def test_at_one_and_one_the_gradient_is_forgotten() -> None:
-    """Opposite gradients, the same step; and at scale 1 without noise no step."""
-    up, down, still = (parameter(torch.zeros(50), torch.full((50,), g)) for g in (3.0, -3.0, 3.0))
-    for each in (up, down):
-        DrunkOptimizer(SGD([each], lr=1.0), scale=1.0, perturbation=1.0).step()
-    DrunkOptimizer(SGD([still], lr=1.0), scale=1.0).step()
-    assert torch.equal(up, down)
-    assert up.abs().min() > 0
-    assert (still == 0).all()
-
-
-def test_the_memory_format_of_a_gradient_does_not_matter() -> None:
-    found = []
-    for layout in (torch.contiguous_format, torch.channels_last):
-        weight = nn.Parameter(torch.zeros(6, 5, 3, 3).to(memory_format=layout))
-        weight.grad = torch.zeros(6, 5, 3, 3).to(memory_format=layout)
-        DrunkOptimizer(SGD([weight], lr=1.0), perturbation=1.0).step()
-        found.append(weight.detach())
-    assert torch.equal(*found)
-
-
-def test_the_seed_decides_and_the_global_generator_is_not_moved() -> None:
-    before = torch.get_rng_state()
-    found = []
-    for seed in (1, 1, 2):
-        weight = parameter(torch.zeros(9), torch.zeros(9))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_memory_format_and_type_of_a_gradient_do_not_matter_and_the_seed_does(dtype: torch.dtype) -> None:
+    for seed, layout in ((0, torch.contiguous_format), (0, torch.channels_last), (3, torch.channels_last)):
+        weight = nn.Parameter(torch.zeros(6, 5, 3, 3, dtype=dtype).to(memory_format=layout))
+        weight.grad = torch.zeros_like(weight)
         DrunkOptimizer(SGD([weight], lr=1.0), perturbation=1.0, seed=seed).step()
-        found.append(weight.detach())
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
-    assert torch.equal(torch.get_rng_state(), before)
+        expected = -Normals(derive_seed(seed, "drunk-optimizer")).draw(270).view(6, 5, 3, 3)
+        assert torch.equal(weight.detach(), expected.to(dtype))
 
 
-def test_hooks_see_the_true_gradient_before_and_the_spoiled_one_after() -> None:
-    weight, seen = parameter([1.0], [8.0]), []
-    drunk = DrunkOptimizer(SGD([weight], lr=1.0), scale=0.5)
-    drunk.register_step_pre_hook(lambda optimizer, args, kwargs: seen.append((optimizer, weight.grad.item())))
-    drunk.register_step_post_hook(lambda optimizer, args, kwargs: seen.append((optimizer, weight.grad.item())))
-    drunk.step()
-    assert seen == [(drunk, 8.0), (drunk, 4.0)]
-    drunk.zero_grad(set_to_none=False)
-    assert weight.grad.item() == 0
-    drunk.zero_grad()
-    assert weight.grad is None
-
-
-# Closures
-
-
-def test_a_closure_is_evaluated_once_and_its_loss_returned() -> None:
-    model, calls = still_net(), []
-    drunk = DrunkOptimizer(SGD(model.parameters(), lr=0.1), scale=0.5)
-
-    def closure() -> Tensor:
-        calls.append(torch.is_grad_enabled())
-        return backward(model)
-
-    assert drunk.step(closure) == backward(still_net())
-    assert calls == [True]
-    without = still_net()
-    advance(without, DrunkOptimizer(SGD(without.parameters(), lr=0.1), scale=0.5), range(1))
-    assert torch.equal(weights(model), weights(without))
-
-
-@pytest.mark.parametrize("search", [None, "strong_wolfe"])
-def test_lbfgs_gets_spoiled_gradients_at_every_evaluation(search: str | None) -> None:
+def test_lbfgs_gets_spoiled_gradients_at_every_evaluation() -> None:
     """The same closure with the noise written in by hand."""
-
-    def minimise(spoiled_by_hand: bool) -> tuple[Tensor, int]:
-        weight, calls = parameter([3.0, -2.0, 1.0]), 0
-        lbfgs: Optimizer = torch.optim.LBFGS([weight], lr=0.5, max_iter=4, line_search_fn=search)
+    found = []
+    for by_hand in (True, False):
+        weight, losses = parameter([3.0, -2.0, 1.0]), []
+        lbfgs = torch.optim.LBFGS([weight], lr=0.5, max_iter=4, line_search_fn="strong_wolfe")
         drunk = DrunkOptimizer(lbfgs, scale=0.25, perturbation=0.1)
-        twin = twin_of_noise(drunk)
+        drawn = noise_for(drunk, weight)
 
-        def closure() -> Tensor:
-            nonlocal calls
-            calls += 1
+        def closure(weight=weight, losses=losses, drawn=drawn, by_hand=by_hand) -> Tensor:
             weight.grad = None
-            loss = (weight**4 + weight**2).sum()
-            loss.backward()
-            if spoiled_by_hand:
-                weight.grad.mul_(0.75).add_(torch.randn(3, generator=twin), alpha=0.1)
-            return loss
+            losses.append((weight**4 + weight**2).sum())
+            losses[-1].backward()
+            if by_hand:
+                weight.grad.mul_(0.75).add_(next(drawn)[0], alpha=0.1)
+            return losses[-1]
 
         for _ in range(2):
-            (lbfgs if spoiled_by_hand else drunk).step(closure)
-        return weight.detach(), calls
-
-    by_hand, calls = minimise(True)
-    found, found_calls = minimise(False)
-    assert torch.equal(found, by_hand)
-    assert found_calls == calls > 4
+            assert (lbfgs if by_hand else drunk).step(closure) in losses
+        found.append(torch.stack(losses).detach())
+    assert torch.equal(*found)
+    assert len(found[0]) > 4
 
 
-# Saving and going on
+# Saving and continuing
 
 
-def resumed(make: Callable[[nn.Module], DrunkOptimizer]) -> tuple[Tensor, Tensor]:
-    """Weights after seven steps in one go, and after three, a checkpoint, and four in fresh objects."""
-    whole = still_net()
-    advance(whole, make(whole), range(7))
-    first, buffer = still_net(), io.BytesIO()
-    optimizer = make(first)
-    advance(first, optimizer, range(3))
-    torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
-    buffer.seek(0)
-    saved = torch.load(buffer, weights_only=True)
-    second = still_net()
-    optimizer = make(second)
-    second.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    advance(second, optimizer, range(3, 7))
-    return weights(whole), weights(second)
-
-
-@pytest.mark.parametrize("name", BASES)
-def test_training_goes_on_exactly(name: str) -> None:
-    whole, second = resumed(lambda model: DrunkOptimizer(BASES[name](model.parameters()), scale=0.5, perturbation=0.1))
-    assert torch.equal(whole, second)
-
-
-def test_nested_drunks_go_on_exactly() -> None:
+def nested(model: nn.Module) -> DrunkOptimizer:
     """The study's defence inside its attack."""
+    defended = DrunkOptimizer(Adam(model.parameters(), lr=0.01), perturbation=0.01, seed=1)
+    return DrunkOptimizer(defended, scale=0.5, perturbation=0.1, seed=2)
+
+
+@pytest.mark.parametrize("name", [*BASES, "nested"])
+@pytest.mark.parametrize("way", ["state", "deepcopy", "pickle"])
+def test_training_continues_exactly(name: str, way: str) -> None:
+    """Seven steps in one go, and three, a checkpoint or a copy, and four."""
 
     def make(model: nn.Module) -> DrunkOptimizer:
-        defended = DrunkOptimizer(Adam(model.parameters(), lr=0.01), perturbation=0.01, seed=1)
-        return DrunkOptimizer(defended, scale=0.5, perturbation=0.1, seed=2)
+        if name == "nested":
+            return nested(model)
+        return DrunkOptimizer(BASES[name](model.parameters()), scale=0.5, perturbation=0.1)
 
-    whole, second = resumed(make)
-    assert torch.equal(whole, second)
+    whole, first, buffer = still_net(), still_net(), io.BytesIO()
+    advance(whole, make(whole), range(7))
+    optimizer = make(first)
+    advance(first, optimizer, range(3))
+    first.zero_grad()
+    if way == "state":
+        torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
+        buffer.seek(0)
+        saved, second = torch.load(buffer, weights_only=True), still_net()
+        resumed = make(second)
+        second.load_state_dict(saved["model"])
+        resumed.load_state_dict(saved["optimizer"])
+    else:
+        pair = first, optimizer
+        second, resumed = copy.deepcopy(pair) if way == "deepcopy" else pickle.loads(pickle.dumps(pair))
+    advance(first, optimizer, range(4))  # the one that was saved moves apart
+    advance(second, resumed, range(3, 7))
+    assert torch.equal(weights(whole), weights(second))
 
 
 def test_nested_drunks_both_spoil() -> None:
-    weight = parameter(torch.zeros(MANY), torch.ones(MANY))
+    """Mean and variance of an update, to five standard errors."""
+    many = 600_000
+    weight = parameter(torch.zeros(many), torch.ones(many))
     inner = DrunkOptimizer(SGD([weight], lr=1.0), scale=0.5, perturbation=3.0, seed=1)
     DrunkOptimizer(inner, scale=0.75, perturbation=8.0, seed=2).step()
-    assert weight.mean().item() == pytest.approx(-0.125, abs=5 * 5 / math.sqrt(MANY))
-    assert weight.var().item() == pytest.approx(4.0**2 + 3.0**2, rel=5 * math.sqrt(2 / MANY))
+    assert weight.mean().item() == pytest.approx(-0.125, abs=5 * 5 / math.sqrt(many))
+    assert weight.var().item() == pytest.approx(4.0**2 + 3.0**2, rel=5 * math.sqrt(2 / many))
 
 
 def test_groups_state_and_defaults_are_the_base_s_own() -> None:
@@ -317,177 +228,41 @@ def test_groups_state_and_defaults_are_the_base_s_own() -> None:
     drunk = DrunkOptimizer(base, perturbation=0.1)
     drunk.add_param_group({"params": model.head.parameters(), "lr": 0.5})
     advance(model, drunk, range(1))
+    drunk.load_state_dict(drunk.state_dict())
+    assert drunk.param_groups is base.param_groups
+    assert drunk.state is base.state
+    assert drunk.defaults is base.defaults
     assert len(base.state) == len(list(model.parameters()))
-    for load in (drunk.load_state_dict, base.load_state_dict):
-        load(drunk.state_dict())
-        assert drunk.param_groups is base.param_groups
-        assert drunk.state is base.state
-        assert drunk.defaults is base.defaults
     assert [group["lr"] for group in drunk.param_groups] == [0.01, 0.5]
+    assert repr(DrunkOptimizer(base, scale=3)).startswith("DrunkOptimizer(scale=3, perturbation=0, base=Adam (")
 
 
-def test_a_state_of_another_kind_is_refused() -> None:
-    """And may go to the base."""
+def test_a_state_of_another_kind_is_refused_and_may_go_to_the_base() -> None:
     plain = Adam([parameter([1.0], [1.0])])
     plain.step()
-    nested = DrunkOptimizer(DrunkOptimizer(Adam([parameter([1.0])])))
     drunk = DrunkOptimizer(Adam([parameter([1.0])]))
-    for state, count in ((plain.state_dict(), 0), (nested.state_dict(), 2)):
-        with pytest.raises(ValueError, match=f"{count} generators.*base"):
+    for state in (plain.state_dict(), nested(still_net()).state_dict()):
+        with pytest.raises(ValueError, match="generators"):
             drunk.load_state_dict(state)
     drunk.base.load_state_dict(plain.state_dict())
     assert len(drunk.state) == 1
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
-def test_a_copy_goes_its_own_way_alike(duplicate: Callable[[Any], Any]) -> None:
-    model = still_net()
-    drunk = DrunkOptimizer(Adam(model.parameters(), lr=0.01), scale=0.5, perturbation=0.1)
-    advance(model, drunk, range(2))
-    model.zero_grad()
-    other_model, other = duplicate((model, drunk))
-    advance(model, drunk, range(2, 4))
-    assert not torch.equal(weights(other_model), weights(model))
-    advance(other_model, other, range(2, 4))
-    assert torch.equal(weights(other_model), weights(model))
-
-
-# Other people's pipelines
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda optimizer: LambdaLR(optimizer, lambda epoch: 0.5**epoch),
-        lambda optimizer: CosineAnnealingLR(optimizer, T_max=4),
-        lambda optimizer: OneCycleLR(optimizer, max_lr=0.1, total_steps=5),
-        lambda optimizer: ReduceLROnPlateau(optimizer, patience=0),
-    ],
-)
-def test_schedulers_move_the_rate_of_the_base(make: Callable[[Optimizer], Any]) -> None:
-    """The same rates and weights as on the bare optimizer, and no warning about the order of steps."""
-    rates: list[list[float]] = []
-    models = [still_net(), still_net()]
-    for model, wrap in zip(models, (lambda base: base, DrunkOptimizer), strict=True):
-        base = SGD(model.parameters(), lr=0.1, momentum=0.9)
-        optimizer = wrap(base)
-        rates.append([])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            scheduler = make(optimizer)
-            for step in range(4):
-                backward(model, step)
-                optimizer.step()
-                scheduler.step(*[1.0] if isinstance(scheduler, ReduceLROnPlateau) else [])
-                rates[-1].append(base.param_groups[0]["lr"])
-    assert rates[0] == rates[1]
-    assert len(set(rates[1])) > 1
-    assert torch.equal(weights(models[0]), weights(models[1]))
-
-
-def clip_to_one(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
-
-
-def test_clipping_before_the_step_spares_the_noise_and_a_hook_on_the_base_does_not() -> None:
-    norms = []
-    for inside in (False, True):
-        weight = parameter(torch.zeros(10_000), torch.ones(10_000))
-        base = SGD([weight], lr=1.0)
-        if inside:
-            base.register_step_pre_hook(clip_to_one)
-        drunk = DrunkOptimizer(base, perturbation=2.0)
-        clip_to_one(drunk, (), {})
-        drunk.step()
-        norms.append(weight.detach().norm().item())
-    assert norms[0] == pytest.approx(math.hypot(1.0, 2.0 * 100), rel=0.04)
-    assert norms[1] == pytest.approx(1.0, rel=1e-4)
-
-
-@pytest.mark.parametrize("name", ["sgd", "adam-fused"])
-def test_a_gradient_scaler_unscales_before_the_noise(name: str) -> None:
-    """Loss scaling by a power of two leaves no trace."""
-    plain, scaled = still_net(), still_net()
-    for model, factor in ((plain, 1.0), (scaled, 1024.0)):
-        drunk = DrunkOptimizer(BASES[name](model.parameters()), scale=0.5, perturbation=0.1)
-        scaler = torch.amp.GradScaler("cpu", init_scale=factor)
-        for step in range(3):
-            model.zero_grad()
-            scaler.scale(nn.functional.cross_entropy(model(IMAGES), LABELS.roll(step))).backward()
-            scaler.step(drunk)
-            scaler.update()
-    torch.testing.assert_close(weights(scaled), weights(plain), rtol=0, atol=1e-6)
-
-
-def test_art_trains_with_it_as_a_loop_by_hand_does() -> None:
-    """ART shuffles by the global generator; the same seed gives a loop by hand the same batches and dropout."""
-    ours, theirs = small_net(), small_net()
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        drunk = DrunkOptimizer(SGD(theirs.parameters(), lr=0.1), scale=0.5, perturbation=0.1)
-        twin = twin_of_noise(drunk)
-        classifier = as_art_classifier(theirs, optimizer=drunk)
-        classifier.fit(IMAGES.numpy(), LABELS.numpy(), batch_size=8, nb_epochs=1)
-        torch.manual_seed(4)
-        ours.train()
-        for batch, answers in DataLoader(TensorDataset(IMAGES, LABELS), batch_size=8, shuffle=True):
-            ours.zero_grad()
-            nn.functional.cross_entropy(ours(batch), answers).backward()
-            with torch.no_grad():
-                for each in ours.parameters():
-                    each -= 0.1 * (0.5 * each.grad + 0.1 * torch.randn(each.shape, generator=twin))
-    torch.testing.assert_close(weights(ours), weights(theirs), rtol=0, atol=1e-5)
-    assert not torch.allclose(weights(ours), weights(small_net()), rtol=0, atol=1e-3)
-
-
-def test_fit_takes_it() -> None:
-    """In the training loop a scale of 2 is torch's ascent, clipping and scheduler included."""
-    trained = []
-    for ascent in (False, True):
-        model = still_net()
-        optimizer = Adam(model.parameters(), lr=0.01, maximize=not ascent)
-        drunk = DrunkOptimizer(optimizer, scale=2.0) if ascent else optimizer
-        settings = FitSettings(epochs=2, batch_size=8, precision="fp32", clip_norm=0.5)
-        plateau = ReduceLROnPlateau(drunk, patience=0)
-        trained.append((model, fit(model, IMAGES, LABELS, optimizer=drunk, settings=settings, scheduler=plateau)))
-    (climbed, _), (drunken, history) = trained
-    assert torch.equal(weights(climbed), weights(drunken))
-    assert history[1]["loss"] > history[0]["loss"]
-
-
-# What it refuses
-
-
 def test_sparse_gradients_are_refused_and_left_as_they_are() -> None:
     dense, embedding = parameter([1.0], [1.0]), nn.Embedding(4, 2, sparse=True)
     embedding(torch.tensor([1])).sum().backward()
-    with pytest.raises(TypeError, match="sparse=False"):
+    with pytest.raises(TypeError, match="sparse"):
         DrunkOptimizer(SGD([dense, embedding.weight], lr=1.0), scale=0.5).step()
     assert dense.item() == dense.grad.item() == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "named"),
+    ("change", "error"),
     [
-        ({"scale": -1.0}, ValueError, "scale.*-1"),
-        ({"scale": math.nan}, ValueError, "scale.*nan"),
-        ({"scale": True}, TypeError, "scale.*True"),
-        ({"perturbation": -0.5}, ValueError, "perturbation.*-0.5"),
-        ({"perturbation": math.inf}, ValueError, "perturbation.*inf"),
-        ({"perturbation": "1"}, TypeError, "perturbation.*1"),
-        ({"seed": -1}, ValueError, "seed.*-1"),
-        ({"seed": None}, TypeError, "seed.*None"),
-        ({"base": Adam}, TypeError, "base.*type"),
-        ({"base": [parameter([1.0])]}, TypeError, "base.*list"),
+        ({"scale": -1.0}, ValueError), ({"perturbation": math.inf}, ValueError), ({"seed": -1}, ValueError),
+        ({"base": Adam}, TypeError), ({"base": [1.0]}, TypeError),
     ],
-)
-def test_wrong_parameters_are_refused_by_name(change: dict[str, Any], error: type[Exception], named: str) -> None:
-    with pytest.raises(error, match=named):
+)  # fmt: skip
+def test_wrong_parameters_are_refused_by_name(change: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=next(iter(change))):
         DrunkOptimizer(**{"base": Adam([parameter([1.0])])} | change)
-
-
-def test_it_is_registered_under_its_file_name() -> None:
-    assert TRAINING.load("drunk-optimizer") is DrunkOptimizer
-    drunk = DrunkOptimizer(Adam([parameter([1.0])]), scale=3, perturbation=0.01)
-    assert isinstance(drunk, Optimizer)
-    assert repr(drunk).startswith("DrunkOptimizer(scale=3, perturbation=0.01, base=Adam (")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mri_robust.cli import main
 from mri_robust.data.phantom import draw
+from mri_robust.report.pairs import MOST, telling_pairs
 
 
 def run(*arguments: object, width: int = 110):
@@ -55,3 +56,20 @@ def test_info_and_audit_tell_what_is_planted_and_fit_the_terminal(packed, tmp_pa
     listed = pd.read_csv(out / "audit.csv")["kind"].value_counts().to_dict()
     assert listed == {"label conflict": 1, "exact": 1, "near": 2, "colour": 1, "unreadable": 1}
     assert np.asarray(Image.open(out / "audit.png").convert("L")).std() > 10
+
+
+def test_the_sheet_shows_conflicts_then_one_pair_a_group_leaks_before_repeats() -> None:
+    rows = [("label conflict", "train", "train", "a", "b", 0.001), ("near", "train", "train", "a", "b", 0.001)]
+    rows += [("near", "train", "test", f"leak {i}", f"t{i}", i / 1000) for i in range(1, 5)]
+    rows += [("near", "train", "train", f"repeat {i}", f"r{i}", 0.001 if i < 38 else i / 1000) for i in range(1, 40)]
+    rows += [("near", "train", "test", "leak 1", "nearer", 0.0001)]
+    findings = pd.DataFrame(rows, columns=["kind", "split", "other_split", "file", "other_file", "distance"])
+    findings = findings.assign(**{"class": "x", "other_class": np.where(findings["file"] == "a", "y", "x")})
+    group = pd.Series({name: place for place, name in enumerate(findings["file"].unique())})
+    chosen = telling_pairs(findings, group)
+    assert len(chosen) == MOST
+    assert chosen["kind"].tolist() == ["label conflict"] + ["near"] * (MOST - 1)
+    assert chosen["file"].is_unique
+    assert {f"leak {i}" for i in range(1, 5)} <= set(chosen["file"])
+    assert {"t1", "r39"} <= set(chosen["other_file"])
+    assert chosen["distance"].iloc[1:].is_monotonic_increasing

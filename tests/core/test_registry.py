@@ -8,90 +8,77 @@ from pathlib import Path
 
 import pytest
 
-from mri_robust.attacks.registry import EVASION
+from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.core.errors import UserError
-from mri_robust.core.registry import Registry
-from mri_robust.core.registry import Spec
+from mri_robust.core.registry import Registry, Spec
 
-GROUP = "mri_robust.attacks"
-
-
-def fresh() -> Registry:
-    return Registry("mri_robust.attacks.evasion", attribute="ATTACK", kind="attack", group=GROUP)
+GROUP = "toy.parts"
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Someone else's installed distribution: an attack, one of a name that is taken, and one that is not there."""
-    (tmp_path / "their_attacks.py").write_text(
-        "class Noise:\n    def __init__(self, size=1):\n        self.size = size\n"
-    )
-    info = tmp_path / "their_attacks-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-attacks\nVersion: 1.0\n")
-    lines = [f"[{GROUP}]", "noise = their_attacks:Noise", "fgsm = their_attacks:Noise", "odd = their_attacks:Absent"]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-
-@pytest.mark.usefixtures("plugin")
-def test_installed_packages_add_parts_and_replace_none() -> None:
-    registry = fresh()
-    assert registry.added() == registry.names()[-2:] == ["noise", "odd"]
-    assert registry.names().count("fgsm") == 1
-    assert "noise" in registry
-    assert registry.load("noise").__module__ == "their_attacks"
-    assert registry.load("fgsm").__module__ == "mri_robust.attacks.evasion.fgsm"
-    assert Spec("noise", {"size": [1, 2]}).build(registry).size == (1, 2)
-
-
-@pytest.mark.usefixtures("plugin")
-def test_a_part_that_cannot_be_imported_is_named_with_its_package() -> None:
-    message = r"attack 'odd' of the package 'their-attacks' cannot be imported: AttributeError.*uninstall it"
-    with pytest.raises(UserError, match=message):
-        fresh().load("odd")
-
-
-def test_modules_are_parts_by_their_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A folder of parts, and another package's distribution: a part, one of a name that is taken, two that fail."""
     package = tmp_path / "toy_parts"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "slow_one.py").write_text("PART = 1")
-    (package / "a.py").write_text("raise ImportError('listing imports nothing')")
+    (package / "slow_one.py").write_text("PART: int = 1")
+    (package / "a.py").write_text("PART = 1\nraise ImportError('listing imports nothing')")
+    (package / "helper.py").write_text("def use(PART):\n    return PART == 1")
+    (tmp_path / "their_parts.py").write_text("class Noise:\n    pass\n")
+    info = tmp_path / "their_parts-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-parts\nVersion: 1.0\n")
+    points = {
+        "noise": "their_parts:Noise",
+        "slow-one": "their_parts:Noise",
+        "odd": "their_parts:Absent",
+        "gone": "nowhere:X",
+    }
+    (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *(f"{k} = {v}" for k, v in points.items())]))
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry = Registry("toy_parts", attribute="PART", kind="part")
-    assert registry.names() == ["a", "slow-one"]
+    return Registry("toy_parts", attribute="PART", kind="part", group=GROUP)
+
+
+def test_files_that_define_the_attribute_are_parts_and_other_packages_add_but_replace_none(registry: Registry) -> None:
+    assert registry.names() == ["a", "slow-one", "gone", "noise", "odd"]
+    assert registry.added() == ["gone", "noise", "odd"]
+    assert all(name in registry for name in registry.names())
+    assert "helper" not in registry
     assert registry.load("slow-one") == 1
+    assert registry.load("noise").__module__ == "their_parts"
     with pytest.raises(ImportError):
         registry.load("a")
+    for name in ("odd", "gone"):
+        with pytest.raises(UserError, match=f"'{name}'.*'their-parts'"):
+            registry.load(name)
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("fgms", "fgsm"), ("pdg", "pgd"), ("FGSM_", None)])
 def test_an_unknown_name_offers_the_nearest(typed: str, meant: str | None) -> None:
     with pytest.raises(UserError) as caught:
-        EVASION.load(typed)
+        ATTACKS.load(typed)
     message = str(caught.value)
-    assert f"unknown attack '{typed}'" in message
     assert ("did you mean" in message) == (meant is not None)
-    assert meant is None or f"did you mean '{meant}'?" in message
-    assert all(name in message for name in EVASION.names())
-    assert typed not in EVASION
+    assert meant is None or f"'{meant}'?" in message
+    assert all(name in message for name in [typed, *ATTACKS.names()])
+    assert typed not in ATTACKS
 
 
 def test_listing_attacks_imports_no_torch() -> None:
-    code = "import sys, mri_robust; from mri_robust.attacks.registry import EVASION; EVASION.names(); "
-    code += "sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from mri_robust.attacks.evasion import ATTACKS; ATTACKS.names(); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_spec_builds_the_part_or_says_why_not() -> None:
-    attack = Spec("pgd", {"eps": 0.1, "alpha": 0.02, "steps": 3, "bounds": [0.1, 0.9]}).build(EVASION)
-    assert (attack.eps, attack.bounds) == (0.1, (0.1, 0.9))
-    with pytest.raises(ValueError, match="steps"):
-        Spec("pgd", {"eps": 0.1, "alpha": 0.02, "steps": 0}).build(EVASION)
-    with pytest.raises(TypeError, match="epsilon"):
-        Spec("fgsm", {"epsilon": 0.1}).build(EVASION)
-
-
-def test_a_user_error_is_one_line() -> None:
-    assert str(UserError("no\n  such   thing")) == "no such thing"
+def test_a_spec_is_plain_data_that_builds_the_part_or_says_why_not() -> None:
+    path = "mri_robust.attacks.evasion.pgd:PGD"
+    spec = Spec.of(path, eps=0.1, steps=3, bounds=(0.1, 0.9))
+    assert spec == Spec(path, (("eps", 0.1), ("steps", 3), ("bounds", (0.1, 0.9))))
+    assert hash(spec) == hash(Spec.of(path, **spec.parameters))
+    attack = spec.build()
+    assert (attack.eps, attack.steps, attack.bounds) == (0.1, 3, (0.1, 0.9))
+    assert Spec.of(path, steps=3).build(0.2).eps == 0.2
+    for wrong, error in ((Spec.of(path, eps=0.1, steps=0), ValueError), (Spec.of(path, epsilon=0.1), TypeError)):
+        with pytest.raises(error, match=r"steps|epsilon"):
+            wrong.build()

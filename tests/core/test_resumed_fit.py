@@ -1,9 +1,10 @@
 """A training that was cut short and gone on with ends where an undisturbed one ends, bit for bit."""
 
-from __future__ import annotations
-
 import contextlib
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,59 +14,44 @@ from torch import nn
 from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
 from mri_robust.attacks.training_time.noisy_loss import NoisyLoss
 from mri_robust.core.errors import UserError
-from mri_robust.models.training_state import load_training, save_training
-from mri_robust.training import Changes, FitSettings, fit
+from mri_robust.training import Changes, FitSettings, fit, keep_training, resume_training
 
 EPOCHS = 4
-CHANCE = np.random.default_rng(0)
-IMAGES = CHANCE.integers(0, 255, (40, 1, 8, 8), dtype=np.uint8)
-LABELS = CHANCE.integers(0, 4, 40)
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.integers(0, 255, (40, 1, 8, 8), dtype=np.uint8)
+LABELS = GENERATOR.integers(0, 4, 40)
+schedulers = torch.optim.lr_scheduler
 
 
 class Cut(Exception):
     """The power went."""
 
 
-def small_net() -> nn.Module:
-    """Convolutions and BatchNorm: weights of four dimensions, and running statistics."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return nn.Sequential(
-            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.Flatten(), nn.Linear(80, 4)
-        )
+adam = partial(torch.optim.Adam, lr=0.01, weight_decay=1e-4, fused=True)
+momentum = partial(torch.optim.SGD, lr=0.01, momentum=0.9)
+plateau = partial(schedulers.ReduceLROnPlateau, factor=0.1, patience=0, threshold=10.0)
+cosine = partial(schedulers.CosineAnnealingLR, T_max=EPOCHS)
 
 
-def adam(model: nn.Module, **options: object) -> torch.optim.Optimizer:
-    return torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4, fused=True, **options)  # type: ignore[arg-type]
-
-
-def drunk(model: nn.Module) -> torch.optim.Optimizer:
-    return DrunkOptimizer(DrunkOptimizer(adam(model), perturbation=0.5, seed=1), scale=0.3, perturbation=0.1, seed=2)
-
-
-def momentum(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-
-
-def plateau(optimizer: torch.optim.Optimizer) -> object:
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, threshold=10.0)
-
-
-def cosine(optimizer: torch.optim.Optimizer) -> object:
-    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+def drunk(parameters: Any) -> torch.optim.Optimizer:
+    return DrunkOptimizer(DrunkOptimizer(adam(parameters), perturbation=0.5), scale=0.3, perturbation=0.1, seed=2)
 
 
 def jitter(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return (images + 0.1 * torch.randn(images.shape, generator=generator)).clamp(0, 1)
 
 
-def train(make_optimizer, make_scheduler, loss, resume: Path | None = None, cut: int | None = None):
-    model = small_net()
-    optimizer = make_optimizer(model)
+def train(make: Any, schedule: Any, loss: Any = nn.CrossEntropyLoss, *, resume: Any = None, cut: int = 0) -> Any:
+    """The trained model, its record, and the epochs that were done. Weights of four dimensions, and BatchNorm."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.Flatten(), nn.Linear(80, 4)
+        )
+    optimizer, begun = make(model.parameters()), []
     inner = optimizer
     while isinstance(inner, DrunkOptimizer):
         inner = inner.base
-    begun = []
 
     def on_epoch(_: nn.Module) -> dict:
         begun.append(1)
@@ -73,31 +59,18 @@ def train(make_optimizer, make_scheduler, loss, resume: Path | None = None, cut:
             raise Cut
         return {}
 
-    history = fit(
-        model,
-        IMAGES,
-        LABELS,
-        optimizer=optimizer,
-        scheduler=make_scheduler(inner) if make_scheduler else None,
-        loss=loss(),
-        settings=FitSettings(epochs=EPOCHS, batch_size=16, precision="fp32", resume=resume, on_epoch=on_epoch),
-        changes=Changes(augment=jitter),
-    )
-    return model, history, len(begun)
+    how = FitSettings(epochs=EPOCHS, batch_size=16, precision="fp32", resume=resume, on_epoch=on_epoch)
+    scheduler = schedule(inner) if schedule else None
+    parts = {"optimizer": optimizer, "scheduler": scheduler, "loss": loss(), "changes": Changes(augment=jitter)}
+    return model, fit(model, IMAGES, LABELS, settings=how, **parts), len(begun)
 
 
-@pytest.mark.parametrize(
-    ("make_optimizer", "make_scheduler", "loss"),
-    [
-        (adam, cosine, nn.CrossEntropyLoss),
-        (adam, plateau, lambda: NoisyLoss(2.0, seed=5)),
-        (drunk, None, nn.CrossEntropyLoss),
-        (momentum, cosine, nn.CrossEntropyLoss),
-    ],
-)
+PARTS = [(adam, cosine), (adam, plateau, lambda: NoisyLoss(2.0, seed=5)), (drunk, None), (momentum, cosine)]
+
+
+@pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("cut", [2, 4])
-def test_a_cut_training_goes_on_bit_for_bit(make_optimizer, make_scheduler, loss, cut, tmp_path):
-    parts = make_optimizer, make_scheduler, loss
+def test_a_cut_training_goes_on_bit_for_bit(parts: tuple[Any, ...], cut: int, tmp_path: Path) -> None:
     whole, history, _ = train(*parts)
     path = tmp_path / "model.partial.safetensors"
     with pytest.raises(Cut):
@@ -109,38 +82,32 @@ def test_a_cut_training_goes_on_bit_for_bit(make_optimizer, make_scheduler, loss
     assert [{**record, "seconds": 0} for record in resumed] == [{**record, "seconds": 0} for record in history]
 
 
-def test_a_training_of_another_model_is_refused(tmp_path):
+def test_a_training_of_another_model_or_no_training_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.partial.safetensors"
     with pytest.raises(Cut):
-        train(adam, None, nn.CrossEntropyLoss, resume=path, cut=2)
-    with pytest.raises(UserError, match="is of another training"):
-        fit(
-            nn.Sequential(nn.Flatten(), nn.Linear(64, 4)),
-            IMAGES,
-            LABELS,
-            optimizer=torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1),
-            settings=FitSettings(epochs=2, resume=path),
-        )
+        train(adam, None, resume=path, cut=2)
+    other = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    with pytest.raises(UserError, match="another training"):
+        fit(other, IMAGES, LABELS, optimizer=momentum(other.parameters()), settings=FitSettings(epochs=2, resume=path))
 
 
-def test_numbers_texts_and_nested_tensors_come_back_as_they_were(tmp_path):
-    state = {"a": {0: torch.arange(3), "b": [1, 2.5, None, float("inf"), True]}, "c": [{"d": torch.ones(2, 0)}]}
-    path = tmp_path / "state.safetensors"
-    save_training(path, state)
-    found = load_training(path)
-    assert torch.equal(found["a"][0], torch.arange(3))
-    assert found["a"]["b"] == [1, 2.5, None, float("inf"), True]
-    assert found["c"][0]["d"].shape == (2, 0)
-
-
-def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path):
-    path = tmp_path / "state.safetensors"
-    save_training(path, {"weights": torch.randn(20, generator=torch.Generator().manual_seed(0)), "rate": 0.125})
-    content = path.read_bytes()
-    missed = []
+def test_numbers_texts_and_nested_tensors_come_back_as_they_were_and_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    path, optimizer = tmp_path / "state.safetensors", momentum(nn.Linear(2, 2).parameters())
+    plain = {0: [1, 2.5, None, float("inf"), True], "b": "text", "c": [{"d": [3]}]}
+    state = {"t": torch.arange(3), "u": [torch.ones(2, 0)], "plain": plain}
+    keep_training(
+        path, {"x": SimpleNamespace(state_dict=lambda: state), "y": None, "optimizer": optimizer}, [{"l": 0.5}]
+    )
+    found: dict[str, Any] = {}
+    parts = {"x": SimpleNamespace(load_state_dict=found.update), "optimizer": optimizer}
+    assert resume_training(path, parts) == [{"l": 0.5}]
+    assert torch.equal(found["t"], torch.arange(3))
+    assert found["u"][0].shape == (2, 0)
+    assert found["plain"] == plain
+    content, missed = path.read_bytes(), []
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with contextlib.suppress(UserError):
-            load_training(path)
+            resume_training(path, parts)
             missed.append(place)
     assert not missed

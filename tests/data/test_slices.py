@@ -83,8 +83,7 @@ def test_monochrome1_is_the_inverse_after_the_window() -> None:
 
 
 def test_bits_that_are_stored_in_more_are_those_of_the_high_bit() -> None:
-    """12 bits in 16, of which the upper four hold something else."""
-    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)  # 12 bits in 16; the upper four hold something else
     found = shown(dicom(values | 0xA000, BitsStored=12, HighBit=11))
     np.testing.assert_allclose(found, values.astype(float) * 255 / 4095, atol=0.5)
 

@@ -1,8 +1,7 @@
 """Files that make `marker` when something runs what is in them."""
 
-from __future__ import annotations
-
 import io
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -13,38 +12,31 @@ import numpy as np
 import torch
 
 Payload = Callable[[Path], bytes]
+CALLS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
+    "open": lambda marker: (open, (str(marker), "w")),
+    "shell": lambda marker: (os.system, (f"touch '{marker}'",)),
+    "eval": lambda marker: (eval, (f"open({str(marker)!r}, 'w')",)),
+}
 
 
-class _Touch:
-    """Unpickles by making a file."""
+class _Calling:
+    """Unpickles by making a call."""
 
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
+    def __init__(self, kind: str, marker: Path) -> None:
+        self.call = CALLS[kind](marker)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open, (str(self.marker), "w")
+        return self.call
 
 
-class _Shell(_Touch):
-    def __reduce__(self) -> tuple[Any, ...]:
-        import os
-
-        return os.system, (f"touch '{self.marker}'",)
+def _pickled(kind: str, protocol: int = 4) -> Payload:
+    return lambda marker: pickle.dumps(_Calling(kind, marker), protocol=protocol)
 
 
-class _Evaluated(_Touch):
-    def __reduce__(self) -> tuple[Any, ...]:
-        return eval, (f"open({str(self.marker)!r}, 'w')",)
-
-
-def _pickled(kind: type[_Touch], protocol: int = 4) -> Payload:
-    return lambda marker: pickle.dumps(kind(marker), protocol=protocol)
-
-
-def _saved(kind: type[_Touch], *, legacy: bool = False, wrapped: bool = True) -> Payload:
+def _saved(kind: str, *, legacy: bool = False, wrapped: bool = True) -> Payload:
     def make(marker: Path) -> bytes:
-        buffer = io.BytesIO()
-        state = {"network.0.weight": torch.zeros(2), "x": kind(marker)} if wrapped else kind(marker)
+        buffer, value = io.BytesIO(), _Calling(kind, marker)
+        state = {"network.0.weight": torch.zeros(2), "x": value} if wrapped else value
         torch.save(state, buffer, _use_new_zipfile_serialization=not legacy)
         return buffer.getvalue()
 
@@ -53,21 +45,16 @@ def _saved(kind: type[_Touch], *, legacy: bool = False, wrapped: bool = True) ->
 
 def _array(marker: Path) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.array([_Touch(marker)], dtype=object), allow_pickle=True)
+    np.save(buffer, np.array([_Calling("open", marker)], dtype=object), allow_pickle=True)
     return buffer.getvalue()
 
 
 def _arrays(marker: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("arr_0.npy", _array(marker))
-        archive.writestr("Training/a/x.npy", _array(marker))
+        for name in ("arr_0.npy", "Training/a/x.npy"):
+            archive.writestr(name, _array(marker))
     return buffer.getvalue()
-
-
-def _assembled(marker: Path) -> bytes:
-    """Opcodes by hand: a global of a module that is only imported, called."""
-    return f"cposix\nsystem\n(S'touch {marker}'\ntR.".encode()
 
 
 def _text(template: str) -> Payload:
@@ -75,15 +62,15 @@ def _text(template: str) -> Payload:
 
 
 PAYLOADS: dict[str, Payload] = {
-    "pickle-open": _pickled(_Touch),
-    "pickle-shell": _pickled(_Shell, 2),
-    "pickle-eval-protocol-0": _pickled(_Evaluated, 0),
-    "pickle-assembled": _assembled,
-    "torch-zip": _saved(_Touch),
-    "torch-zip-shell": _saved(_Shell),
-    "torch-zip-bare": _saved(_Evaluated, wrapped=False),
-    "torch-legacy": _saved(_Touch, legacy=True),
-    "torch-legacy-shell": _saved(_Shell, legacy=True, wrapped=False),
+    "pickle-open": _pickled("open"),
+    "pickle-shell": _pickled("shell", 2),
+    "pickle-eval-protocol-0": _pickled("eval", 0),
+    "pickle-assembled": _text("cposix\nsystem\n(S'touch {marker}'\ntR."),  # a module that is only imported
+    "torch-zip": _saved("open"),
+    "torch-zip-shell": _saved("shell"),
+    "torch-zip-bare": _saved("eval", wrapped=False),
+    "torch-legacy": _saved("open", legacy=True),
+    "torch-legacy-shell": _saved("shell", legacy=True, wrapped=False),
     "npy-object": _array,
     "npz-object": _arrays,
     "yaml-tag": _text("!!python/object/apply:os.system ['touch {marker}']\n"),

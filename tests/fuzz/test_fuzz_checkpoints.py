@@ -1,7 +1,6 @@
 """Whatever a model file holds: it becomes a model that works, or is refused in one line, and nothing in it runs."""
 
-from __future__ import annotations
-
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from corpus_checkpoints import CLASSES, DETECTOR, DETECTOR_HEADER, FILES, HEADER, MODEL, SIZE, STATES, fits, written
-from corpus_images import GOOD
 from corpus_payloads import PAYLOADS
 from hypothesis import given
 from made_up import made_up, spoilings
@@ -19,14 +17,13 @@ from mri_robust import load_model
 from mri_robust.defences.snooping import Snooper
 from mri_robust.models.checkpoint import load_detector, read_notes
 from mri_robust.models.classifier import build_model
-from mri_robust.models.foreign import open_model
+from mri_robust.models.external import model_digest, open_model
 
 Sandboxes = Callable[[], AbstractContextManager[Sandbox]]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npy", ".npz", ".yaml", ".json", ".zip", "")
 FACTORY = "from mri_robust.models.classifier import build_model\n" + (
     f"def make(): return build_model('cnn', classes={CLASSES}, image_size={SIZE}).network\n"
 )
-DATA = ("--data", "phantom:train=8,test=8", "--images", 2)
 
 
 def read(sandbox: Sandbox, path: Path) -> Any:
@@ -40,7 +37,9 @@ def read(sandbox: Sandbox, path: Path) -> Any:
     sandbox.judge("load_detector", lambda: load_detector(path))
     sandbox.judge("Snooper.load", lambda: Snooper.load(path))
     sandbox.judge("read_notes", lambda: read_notes(path))
-    sandbox.judge("open_model", lambda: open_model(str(path)))
+    opened = sandbox.judge("open_model", lambda: open_model(str(path)))
+    if opened is not None:
+        sandbox.judge("model_digest", lambda: model_digest(opened))
     sandbox.judge("open_model --weights", lambda: open_model("factory:make", weights=path))
     return model
 
@@ -70,8 +69,6 @@ def test_code_in_a_model_is_never_run(name: str, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_what_is_no_file(suffix: str, sandbox: Sandbox) -> None:
-    import os
-
     work = sandbox.work
     (work / f"folder{suffix}").mkdir()
     os.mkfifo(work / f"pipe{suffix}")
@@ -79,30 +76,6 @@ def test_what_is_no_file(suffix: str, sandbox: Sandbox) -> None:
     os.symlink("/dev/zero", work / f"zero{suffix}")
     for name in ("folder", "pipe", "loop", "zero", "gone", "x" * 5000, "x/" * 3000, "\udcff", "a\nb", "\x1b[31m"):
         assert read(sandbox, work / f"{name}{suffix}") is None
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "sound",
-        "detector",
-        "notes-deep",
-        "image-size-huge",
-        "classes-named",
-        "weights-nan",
-        "std-zero",
-        "members-nested",
-    ],
-)
-def test_commands_that_take_a_model(name: str, sandbox: Sandbox) -> None:
-    path, image = sandbox.work / "[" / "b]model.safetensors", sandbox.work / "scan.png"
-    path.parent.mkdir()  # so that its path closes a style that rich never opened
-    FILES[name](path)
-    image.write_bytes(GOOD["PNG"])
-    sandbox.command("curve", "--model", path, *DATA, "--attack", "fgsm", "--eps", "4/255", "--out", "out")
-    sandbox.command("snoop", image, "--detector", path, "--out", "out")
-    if name != "sound":  # a whole certificate takes seconds; see tests/cli
-        sandbox.command("crosscheck", "--model", path, *DATA, "--out", "out/certificate.json", verdicts=(0, 1))
 
 
 @made_up(60)

@@ -1,22 +1,27 @@
-"""What holds for every registered architecture, for the wrapper around it, and for ensembles."""
-
-from __future__ import annotations
+"""What holds for every registered architecture, for the wrapper around it, for ensembles and for the attacks' copy."""
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torchvision
+from torch import Tensor, nn
+from toy_models import assert_unchanged, small_net, state_of
 
 from mri_robust import load_model, save_model
+from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.core import packages
 from mri_robust.core.errors import UserError
 from mri_robust.models.architectures import ARCHITECTURES
 from mri_robust.models.classifier import Classifier, build_model, penultimate_features
 from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.folded import attack_copy
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+GREY = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def build(architecture: str = "cnn", size: int = 32, **options: object) -> Classifier:
@@ -25,17 +30,15 @@ def build(architecture: str = "cnn", size: int = 32, **options: object) -> Class
         return build_model(architecture, classes=CLASSES, image_size=size, **options).eval()
 
 
-def pictures(channels: int, count: int = 4, side: int = 32) -> torch.Tensor:
+def pictures(channels: int, count: int = 4, side: int = 32) -> Tensor:
     return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES.names())
-def test_every_architecture_learns_can_be_attacked_and_comes_back_from_its_checkpoint(
-    name: str, tmp_path: Path
-) -> None:
+def test_every_architecture_learns_can_be_attacked_and_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
     model, images = build(name), pictures(1).requires_grad_(True)
     assert model(pictures(3)).shape == (4, 4)
-    torch.nn.functional.cross_entropy(model(images), torch.arange(4)).backward()
+    nn.functional.cross_entropy(model(images), torch.arange(4)).backward()
     assert images.grad is not None
     assert images.grad.any()
     assert all(parameter.grad is not None for parameter in model.parameters())
@@ -86,7 +89,7 @@ def test_features_are_what_the_last_linear_layer_is_fed() -> None:
         logits = model.network[-1](torch.from_numpy(found))
         torch.testing.assert_close(logits, model.eval()(images))
     with pytest.raises(ValueError, match="linear"):
-        penultimate_features(torch.nn.Flatten(), [images])
+        penultimate_features(nn.Flatten(), [images])
 
 
 def test_the_ensemble_is_the_weighted_sum_of_its_members_logits() -> None:
@@ -101,15 +104,100 @@ def test_the_ensemble_is_the_weighted_sum_of_its_members_logits() -> None:
         Ensemble([build(size=32), build(size=40)], (0.5, 0.5))
 
 
-def test_an_unknown_architecture_offers_the_nearest() -> None:
+def test_an_unknown_architecture_and_a_torchvision_that_does_not_load_are_refused(monkeypatch) -> None:
     with pytest.raises(UserError, match="'resnet18'"):
         build("resnet81")
 
-
-def test_builds_of_torch_and_torchvision_that_clash_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def clash(name: str) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
     monkeypatch.setattr(importlib, "import_module", clash)
     with pytest.raises(UserError, match="pip install"):
         packages.import_torchvision()
+
+
+def unsettled(architecture: str) -> nn.Module:
+    model, generator = build(architecture), torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+            nn.init.uniform_(module.weight, -1.5, 1.5, generator)  # negative scales: folding must keep their sign
+    return model
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "resnet18"])
+def test_logits_and_gradients_are_the_models(architecture: str) -> None:
+    model, labels, images = unsettled(architecture), torch.tensor([0, 1, 2, 3]), pictures(1)
+    before = state_of(model)
+    fast = attack_copy(model, images)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    gradient, logits = loss_gradient(model, images, labels)
+    fast_gradient, fast_logits = loss_gradient(fast, images, labels)
+    torch.testing.assert_close(fast_logits, logits, rtol=1e-5, atol=1e-5 * logits.abs().max().item())
+    torch.testing.assert_close(fast_gradient, gradient, rtol=1e-3, atol=1e-3 * gradient.abs().max().item())
+    assert_unchanged(model, before)
+    own = {parameter.data_ptr() for parameter in model.parameters()}
+    copied = sum(parameter.numel() for parameter in fast.parameters() if parameter.data_ptr() not in own)
+    assert architecture != "cnn" or copied < 0.2 * sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_pooling_before_relu_changes_no_bit() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Flatten(), nn.Linear(64, 2)
+        )
+    labels = torch.zeros(3, dtype=torch.int64)
+    fast = attack_copy(model.eval(), GREY)
+    assert fast is not model
+    assert not any(isinstance(module, nn.ReLU) for module in fast.modules())
+    for found, expected in zip(loss_gradient(fast, GREY, labels), loss_gradient(model, GREY, labels), strict=True):
+        assert torch.equal(found, expected)
+
+
+def fails(*_: object) -> Tensor:
+    raise OSError("licence server not found")
+
+
+KINDS = {
+    "traced as another": lambda net, images, traced: net(images) * (1 + 3e-4 * traced),
+    "traced into another shape": lambda net, images, traced: net(images)[:, :2] if traced else net(images),
+    "traced into code that fails": lambda net, images, traced: net(images[:, 0] if traced else images),
+    "random": lambda net, images, traced: net(images) + 0.01 * torch.rand(4),
+    "gives no tensor": lambda net, images, traced: {"logits": net(images)},
+    "gives nan": lambda net, images, traced: net(images) * torch.nan,
+    "fails": fails,
+}
+
+
+class Around(nn.Module):
+    """A network inside an odd forward pass."""
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        super().__init__()
+        self.odd, self.inner = forward, small_net()
+
+    def forward(self, images: Tensor) -> Any:
+        return self.odd(self.inner, images, not isinstance(images, Tensor))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_that_fails_or_differs_is_not_used(kind: str) -> None:
+    model = Around(KINDS[kind]).eval()
+    assert attack_copy(model, GREY) is model
+
+
+def test_a_model_that_cannot_be_traced_gets_what_can() -> None:
+    outer = Around(lambda net, images, _: net(images) if images.sum() > 0 else net(-images)).eval()
+    fast = attack_copy(outer, GREY)
+    assert fast is not outer
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    torch.testing.assert_close(fast(GREY), outer(GREY), rtol=1e-4, atol=1e-5)
+
+
+def test_hooks_are_not_lost() -> None:
+    model = small_net()
+    with model.features[5].register_forward_hook(lambda _, __, output: output * 2):
+        assert attack_copy(model, GREY) is model
+    assert attack_copy(model, GREY) is not model

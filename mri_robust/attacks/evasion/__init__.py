@@ -1,4 +1,4 @@
-"""Attacks on the input of a finished model: one file an attack; each defines `ATTACK`, a frozen dataclass."""
+"""Attacks on the input of a finished model: one file per attack, which defines `ATTACK`, a frozen dataclass."""
 
 from mri_robust.core.registry import Registry
 

@@ -17,7 +17,7 @@ NORMS: tuple[str, ...] = ("linf", "l2")
 def ascent_direction(gradient: Tensor, norm: Norm) -> Tensor:
     """The vector of unit `norm` along which a linear function with this gradient rises most.
 
-    L-inf: the sign. L2: gradient / ||gradient||_2, an image at a time; zero where the gradient is zero.
+    L-inf: the sign. L2: gradient / ||gradient||_2 for each image; zero where the gradient is zero.
     `gradient` is [N, ...]; so is the result.
     """
     if norm == "linf":
@@ -31,13 +31,14 @@ def project(delta: Tensor, eps: float | Tensor, norm: Norm) -> Tensor:
 
     Args:
         delta: [N, ...].
-        eps: the radius, or one an image, of a shape that broadcasts over `delta`.
+        eps: the radius, or one per image, of a shape that broadcasts over `delta`; both give the same bits.
         norm: of the ball.
     """
     if norm == "linf":
         return delta.clamp(-eps, eps)  # type: ignore[arg-type]
     length = _lengths(delta)
-    return delta * (eps / torch.where(length == 0, torch.ones_like(length), length)).clamp(max=1.0)
+    # What torch does with number / tensor; tensor / tensor rounds otherwise.
+    return delta * (torch.where(length == 0, torch.ones_like(length), length).reciprocal() * eps).clamp(max=1.0)
 
 
 def random_perturbation(

@@ -1,48 +1,92 @@
-"""Accuracy over epsilon, a line a model: Tables 3 and 4 as curves."""
+"""Accuracy under attack over epsilon, and under MRI artefacts over their severity: a line per model."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mri_robust.report.drawing import COLOURS, MARKERS, plain_axes
-from mri_robust.report.layout import TITLES, Grid, Line, arrange, title
-from mri_robust.report.results import View
+from mri_robust.report.figures import style
+from mri_robust.report.figures.style import View, given, over_seeds
+from mri_robust.report.metrics import in_255ths
+
+WORST = "worst-case"
 
 
 def draw_accuracy(view: View) -> Figure | None:
-    """Accuracy over epsilon in pixels, with 95 % intervals; over the study's rows where epsilon alone does not say."""
-    if view.experiment.layout != "epsilon":
+    """A panel per attack, with 95 % intervals and the study's numbers."""
+    rows = given(view.numbers("accuracy"), "epsilon")
+    attacks = list(dict.fromkeys(rows["attack"][rows["attack"] != "none"]))
+    if not attacks or len(given(view.rows, "severity")):
         return None
-    grid = arrange(view.table, view.experiment)
-    figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    lines = _curve_lines(grid)
-    numeric = view.protocol == "sound"
-    if numeric:
-        lines = sorted(lines, key=lambda line: line.epsilon)
-    for model, style in _styles(grid.models).items():
-        _draw_model(axes, lines, model, COLOURS[style], MARKERS[style], numeric)
+    figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
+    panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
+    for axes, attack in zip(panels, attacks, strict=True):
+        _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))
+    panels[0].set_ylabel("accuracy")
+    style.legend(figure, panels, "outside right center", 1)
+    return view.headline(figure)
+
+
+def draw_artefacts(view: View) -> Figure | None:
+    """A panel per artefact, clean images at severity 0; beside them the worst case of the same models."""
+    rows = view.numbers("accuracy")
+    spoilt, worst = given(rows, "severity"), rows[rows["attack"] == WORST]
+    if spoilt.empty:
+        return None
+    clean = [rows[rows["attack"] == "none"].assign(severity=0, attack=name) for name in spoilt["attack"].unique()]
+    points = pd.concat([spoilt, *clean])
+    points = points.assign(panel=points["attack"], label=points["model"])
+    looks = style.looks(spoilt["model"], view.experiment["models"])
+    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=int(len(worst) > 0))
+    for axes in panels:
+        places = sorted(points["severity"].unique())
+        axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
+    if len(worst):
+        _over_epsilon(panels[-1], rows, WORST, looks)
+    for axes in panels[::4]:
+        axes.set_ylabel("accuracy")
+    style.legend(figure, panels, "outside lower center")
+    return view.headline(figure)
+
+
+def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, style.Look]) -> None:
+    """Accuracy over epsilon in pixels; of each of the study's rows where epsilon alone does not tell them apart."""
+    own = rows[rows["attack"] == attack]
+    stages = given(own, "after")
+    if len(stages):  # of the worst case, what the last attack leaves
+        own = stages[stages["after"] == stages["after"].unique()[-1]]
+    own = own.assign(printed=own["printed"].map(_text) if "printed" in own else "")
+    # The study left some fields of a row empty: what it calls the row stands at the others.
+    same = own.groupby(["epsilon", "alpha", "steps"], dropna=False)["printed"].transform("max")
+    measured = over_seeds(own.assign(printed=same), ("model", "epsilon", "alpha", "steps", "printed"))
+    sizes = given(measured, "printed").groupby("printed")["epsilon"].nunique()
+    numeric = bool(not measured.duplicated(["model", "epsilon"]).any() and (sizes == 1).all())
+    clean = over_seeds(rows[rows["attack"] == "none"].assign(printed="clean"), ("model", "epsilon", "printed"))
+    points = pd.concat([clean, measured], ignore_index=True).sort_values("epsilon" if numeric else [], kind="stable")
+    names = points["printed"].where(points["printed"] != "", points["epsilon"].map(in_255ths))
+    places = list(dict.fromkeys(names))
+    for number, (model, look) in enumerate(looks.items()):
+        line = points[points["model"] == model]
+        aside = 0.11 * (number - (len(looks) - 1) / 2)
+        x = line["epsilon"] * 255 if numeric else names[line.index].map(places.index) + aside
+        style.draw_line(axes, x, line, look, model, joined=numeric)
     if numeric:
         axes.set_xscale("symlog", linthresh=0.5, linscale=0.4)
-        ticks = _apart([line.epsilon * 255 for line in lines])
-        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks], minor=False)
+        ticks = _apart((points["epsilon"] * 255).unique().tolist())
+        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
         axes.set_xticks([], minor=True)
-        axes.set_xlabel("ε in 255ths of the pixel range")
     else:
-        labels = ["\n".join(head for head in line.heads if head) for line in lines]
-        axes.set_xticks(range(len(lines)), labels, fontsize=8)
-        axes.set_xlabel(f"the study's row: {', '.join(grid.headers)} as printed")
-    axes.set(ylim=(-0.02, 1.02), ylabel="accuracy", title=f"{view.experiment.title}: protocol {view.protocol}")
-    plain_axes(axes)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
+        axes.set_xticks(range(len(places)), [name.replace(" / ", "\n") for name in places])
+    below = "ε, in 1/255 of the pixel range" if numeric else "the study's row, as printed"
+    axes.set(title="worst case" if attack == WORST else attack.upper(), xlabel=below, ylim=style.RATE)
 
 
-def _curve_lines(grid: Grid) -> list[Line]:
-    """Rows that make one curve: the worst-case ones where there are any, else all."""
-    worst = [line for line in grid.lines if line.worst_case and "APGD" not in line.heads[0]]
-    return [line for line in grid.lines if line.heads[0] == "clean"] + worst if worst else list(grid.lines)
+def _text(value: Any) -> str:
+    """What the study printed; a column of nothing but numbers was read as numbers."""
+    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _apart(places: list[float]) -> list[float]:
@@ -52,32 +96,3 @@ def _apart(places: list[float]) -> list[float]:
         if all(abs(place - other) > 0.28 * max(place, other, 0.5) for other in kept):
             kept.append(place)
     return sorted(kept)
-
-
-def _styles(models: tuple[str, ...]) -> dict[str, int]:
-    """Model -> its colour and marker: the same in every figure, and another for each model of this one."""
-    count = len(COLOURS)
-    taken: dict[str, int] = {}
-    for model in models:
-        own = (list(TITLES).index(model) if model in TITLES else len(TITLES)) % count
-        free = [place % count for place in range(own, own + count) if place % count not in taken.values()]
-        taken[model] = free[0] if free else own
-    return taken
-
-
-def _draw_model(axes: Axes, lines: list[Line], model: str, colour: str, marker: str, numeric: bool) -> None:
-    points = [
-        (line.epsilon * 255 if numeric else position, line.entries[model])
-        for position, line in enumerate(lines)
-        if model in line.entries
-    ]
-    places = [place for place, _ in points]
-    bounded = [(place, entry.low, entry.high) for place, entry in points if entry.low is not None]
-    if bounded:
-        at, low, high = zip(*bounded, strict=True)
-        axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
-    style = {"marker": marker, "markersize": 5, "linewidth": 1.6, "color": colour}
-    axes.plot(places, [entry.value for _, entry in points], label=title(model), **style)  # type: ignore[arg-type]
-
-
-FIGURE = draw_accuracy

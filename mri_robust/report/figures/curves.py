@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
+from itertools import combinations
 
+import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -11,185 +13,91 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mri_robust.report.drawing import (
-    COLOURS,
-    FAINT,
-    INK,
-    MARKERS,
-    headline,
-    levelled,
-    plain_axes,
-    shortened,
-    spread_out,
-)
-from mri_robust.report.labels import short_labels
-from mri_robust.report.results import View
-from mri_robust.report.sweeps import Curve, Sweep, gather_sweeps, read_curves
+from mri_robust.report.figures.style import INK, MARKERS, RATE, Look, View, factors, given, over_seeds, words
 
-TOGETHER = 4
-"""Most curves whose test and training lines share one pair of axes."""
-KINDS = {"test": ("accuracy on the test images", "-"), "training": ("accuracy on the training batches", "--")}
-"""What a line shows -> its heading and its style."""
-GAP = 0.062
-"""Least distance of two labels of one line, in accuracy."""
-ACCURACY = (-0.02, 1.02)
+TOGETHER, SWEEP = 4, 3
+"""Trainings: most whose test and training lines share one pair of axes, and fewest that make a sweep over a number."""
+KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
+"""Subset -> what it is, and the style of its lines."""
 
 
-def draw_training(view: View) -> Figure | None:
-    """A line a training. Few share one pair of axes; more have one for each kind of accuracy and one for its last
-    value, which tells lines apart that lie on each other."""
-    curves = [curve for curve in read_curves(view.cells) if curve.test or curve.training]
-    if not curves:
+def draw_curves(view: View) -> Figure | None:
+    """A line per training. Few share one pair of axes. Of many, each sweep over a number has a row of panels: test
+    images, training batches, and accuracy after the last epoch over that number; the others have a row and a key."""
+    rows = given(view.rows, "epoch")
+    rows = rows[(rows["metric"] == "accuracy") & rows["subset"].isin(KINDS)]
+    if rows.empty:
         return None
-    sweeps = gather_sweeps(curves)
-    together = len(sweeps) == 1 and not sweeps[0].word and len(curves) <= TOGETHER
-    figure = _one_panel(curves) if together else _panels(sweeps)
-    headline(figure, f"{view.experiment.title}: protocol {view.protocol}")
-    return figure
+    names = ["model", *factors(rows, "model", "epoch")]
+    points = over_seeds(rows, [*names, "subset", "epoch"]).sort_values("epoch", kind="stable")
+    trainings = rows[names].drop_duplicates(ignore_index=True)
+    groups = gather(trainings)
+    together = len(trainings) <= TOGETHER and not groups[0][0]
+    panels = [tuple(KINDS)] if together else [(kind,) for kind in KINDS]
+    heights = [3.0 if tied else max(3.0, 0.42 * len(group) + 0.5) for tied, group in groups]
+    figure = Figure((3.6 * (len(panels) + 1), sum(heights) + 0.8))
+    grid = figure.subplots(len(groups), len(panels) + 1, squeeze=False, height_ratios=heights)
+    for row, (tied, group) in zip(grid, groups, strict=True):
+        lines = [points.merge(group.iloc[[place]], on=names) for place in range(len(group))]
+        # Dark to light, which grey print and colour-blind readers also see in order.
+        shades = colormaps["viridis"](np.linspace(0, 0.86, len(group)))
+        own = [(to_hex(shade), MARKERS[n % len(MARKERS)]) for n, shade in enumerate(shades)]
+        for axes, kinds in zip(row, panels, strict=False):
+            for line, (colour, marker) in zip(lines, own, strict=True):
+                for kind in kinds:
+                    part = line[line["subset"] == kind]
+                    axes.plot(part["epoch"], part["value"], KINDS[kind][1], color=colour, marker=marker)
+            axes.set(title=" and ".join(KINDS[kind][0] for kind in kinds), xlabel="epoch", ylim=RATE)
+            axes.set_xlim(0.85, max(points["epoch"].max(), 2) + 0.15)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        same = [name for name in factors(trainings) if name not in (*tied, *factors(group))]
+        row[0].set_ylabel(f"{words(dict(group.iloc[0]), same)}\naccuracy".strip())
+        _draw_key(row[-1], tied, group, lines, own)
+    keys = [Line2D([], [], color=INK, ls=style, label=name) for name, style in KINDS.values()]
+    figure.legend(handles=keys, loc="outside lower center", ncols=2, handlelength=3.5, frameon=False)
+    return view.headline(figure)
 
 
-def _one_panel(curves: list[Curve]) -> Figure:
-    figure = Figure(figsize=(7.2, 4.2), dpi=150, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
-    kinds = _kinds(curves)
-    names, colours = short_labels([curve.label for curve in curves]), _categories(len(curves))
-    for kind in kinds:
-        _lines(axes, curves, kind, colours)
-    _labels(axes, curves, kinds[0], [textwrap.fill(shortened(name, 60), 30) for name in names], colours)
-    axes.set_ylabel("accuracy")
-    _key(figure, kinds, filled=False)
-    return figure
+def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    """(columns that count one number up, the trainings in its order), the largest first; then ((), all the others).
+
+    Args:
+        trainings: a row per training, its columns what tells them apart. Two columns that hold the same number count
+            up together (`scale strength 3, perturbation 3`). A sweep has at least three trainings.
+    """
+    numeric, left = [str(name) for name in trainings.select_dtypes("number")], trainings
+    groups: list[tuple[tuple[str, ...], pd.DataFrame]] = []
+    while True:
+        found = [
+            (tied, members)
+            for tied in [tied for size in (2, 1) for tied in combinations(numeric, size)]
+            for _, members in left[left[list(tied)].nunique(axis=1) == 1].groupby(
+                [name for name in left if name not in tied], dropna=False, sort=False
+            )
+        ]
+        tied, members = max(found, key=lambda each: len(each[1]), default=((), left[:0]))
+        if len(members) < SWEEP:
+            return groups + ([((), left)] if len(left) else [])
+        groups.append((tied, members.sort_values(tied[0])))
+        left = left.drop(members.index)
 
 
-def _panels(sweeps: list[Sweep]) -> Figure:
-    """A row a sweep; columns: test, training, last epoch."""
-    kinds = _kinds([curve for sweep in sweeps for curve in sweep.curves])
-    heights = [3.1 if sweep.word else max(3.1, 0.27 * len(sweep.curves) + 0.8) for sweep in sweeps]
-    columns = len(kinds) + 1
-    labelled = 0 if all(sweep.word for sweep in sweeps) else 2.6
-    size = (3.6 * columns + labelled, sum(heights) + 0.8)
-    figure = Figure(figsize=size, dpi=150, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(wspace=0.04, hspace=0.06)  # type: ignore[union-attr,call-arg]
-    grid = figure.subplots(len(sweeps), columns, squeeze=False, height_ratios=heights)
-    for row, sweep in zip(grid, sweeps, strict=True):
-        colours = _shades(len(sweep.curves)) if sweep.word else _categories(len(sweep.curves))
-        for axes, kind in zip(row, kinds, strict=False):
-            _lines(axes, list(sweep.curves), kind, colours)
-            if sweep.word:
-                _labels(axes, list(sweep.curves), kind, [f"{number:g}" for number in sweep.numbers], colours)
-        (_last_over_number if sweep.word else _last_by_name)(row[-1], sweep, kinds, colours)
-        lines = f"lines: {sweep.word}" if sweep.word else ""
-        row[0].set_ylabel("\n".join(shortened(part, 44) for part in (sweep.title, lines) if part) or "accuracy")
-    for axes, heading in zip(grid[0], [*(KINDS[kind][0] for kind in kinds), "after the last epoch"], strict=True):
-        axes.set_title(heading, fontsize=10, color=INK)
-    _key(figure, kinds, filled=True)
-    return figure
-
-
-def _lines(axes: Axes, curves: list[Curve], kind: str, colours: list[str]) -> None:
-    for index, (curve, colour) in enumerate(zip(curves, colours, strict=True)):
-        values = getattr(curve, kind)
-        (line,) = axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1.5, markersize=4)
-        line.set(linestyle=KINDS[kind][1], marker=_marker(index))
-    epochs = max(len(values) for curve in curves for values in (curve.training, curve.test))
-    axes.set(ylim=ACCURACY, xlim=(0.85, max(epochs, 2) + 0.15), xlabel="epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    plain_axes(axes)
-
-
-def _labels(axes: Axes, curves: list[Curve], kind: str, names: list[str], colours: list[str]) -> None:
-    """Write each name at the end of its line, apart from the others, with a thin line between the two."""
-    ended = [
-        (len(values), values[-1], name, colour)
-        for curve, name, colour in zip(curves, names, colours, strict=True)
-        if (values := getattr(curve, kind))
-    ]
-    gap = GAP * (1 + max((name.count("\n") for _, _, name, _ in ended), default=0))
-    ends = levelled([value for _, value, _, _ in ended], gap / 2)
-    heights = spread_out(ends[::-1], gap, 0.0, 1.0)[::-1]  # of lines that end alike the first stands on top
-    for (epoch, value, name, colour), height in zip(ended, heights, strict=True):
-        axes.annotate(
-            name,
-            xy=(epoch, value),
-            xytext=(1.05, height),
-            textcoords=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=8,
-            color=colour,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)},
-            annotation_clip=False,
-        )
-
-
-def _last_over_number(axes: Axes, sweep: Sweep, kinds: list[str], colours: list[str]) -> None:
-    """Accuracy after the last epoch over the number that the sweep counts up."""
-    for kind in reversed(kinds):
-        ends = [(number, getattr(curve, kind)) for number, curve in zip(sweep.numbers, sweep.curves, strict=True)]
-        ended = [(number, values[-1]) for number, values in ends if values]
-        axes.plot(*zip(*ended, strict=True), color=FAINT, linewidth=1, linestyle=KINDS[kind][1], zorder=1)
-    for number, curve, colour in zip(sweep.numbers, sweep.curves, colours, strict=True):
-        for kind in kinds:
-            if values := getattr(curve, kind):
-                _dot(axes, number, values[-1], kind, colour, "o")
-    axes.set(ylim=ACCURACY, xlabel=shortened(sweep.word, 40))
-    axes.set_xticks(sweep.numbers, [f"{number:g}" for number in sweep.numbers])
-    plain_axes(axes)
-
-
-def _last_by_name(axes: Axes, sweep: Sweep, kinds: list[str], colours: list[str]) -> None:
-    """Accuracy after the last epoch, a line a curve: its name is also the key to the other axes."""
-    names = short_labels([curve.label for curve in sweep.curves])
-    places = range(len(names))
-    for place, curve, colour in zip(places, sweep.curves, colours, strict=True):
-        for kind in kinds:
-            if values := getattr(curve, kind):
-                _dot(axes, values[-1], place, kind, colour, _marker(place))
-    axes.set(xlim=ACCURACY, ylim=(len(names) - 0.4, -0.6), xlabel="accuracy")
-    plain_axes(axes)
-    axes.yaxis.tick_right()
-    axes.spines["left"].set_visible(False)
-    texts = [textwrap.fill(shortened(name, 84), 42) for name in names]
-    axes.set_yticks(places, texts, fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    for label, colour in zip(axes.get_yticklabels(), colours, strict=True):
-        label.set_color(colour)
-
-
-def _dot(axes: Axes, x: float, y: float, kind: str, colour: str, marker: str) -> None:
-    """Test accuracy: a filled dot; training accuracy: a ring round it."""
-    size, face = (26, colour) if kind == "test" else (80, "none")
-    axes.scatter([x], [y], s=size, facecolors=face, edgecolors=colour, linewidths=1.3, marker=marker, zorder=2)
-
-
-def _key(figure: Figure, kinds: list[str], *, filled: bool) -> None:
-    """What solid and dashed lines are; `filled`: and what dots and rings are."""
-    keys = []
-    for kind in kinds:
-        key = Line2D([], [], color=INK, label=KINDS[kind][0])
-        key.set(linestyle=KINDS[kind][1])
-        if filled:
-            key.set(marker="o", markersize=5 if kind == "test" else 8)
-            key.set_markerfacecolor(INK if kind == "test" else "white")
-        keys.append(key)
-    figure.legend(handles=keys, loc="outside lower center", ncols=2, frameon=False, fontsize=8, handlelength=3.5)
-
-
-def _kinds(curves: list[Curve]) -> list[str]:
-    return [kind for kind in KINDS if any(getattr(curve, kind) for curve in curves)]
-
-
-def _marker(index: int) -> str:
-    return MARKERS[(index + index // len(MARKERS)) % len(MARKERS)]
-
-
-def _categories(count: int) -> list[str]:
-    return [COLOURS[index % len(COLOURS)] for index in range(count)]
-
-
-def _shades(count: int) -> list[str]:
-    """Colours from dark to light, which grey print and colour-blind readers also see in order."""
-    scale = colormaps["viridis"]
-    return [to_hex(scale(0.86 * index / max(count - 1, 1))) for index in range(count)]
-
-
-FIGURE = draw_training
+def _draw_key(
+    axes: Axes, tied: tuple[str, ...], group: pd.DataFrame, lines: list[pd.DataFrame], own: list[Look]
+) -> None:
+    """What the lines are: a sweep's ends over its number, a dot on test images and a ring on training batches."""
+    if not tied:
+        texts = [words(training, factors(group) or ["model"]) for training in group.to_dict("records")]
+        keys = [Line2D([], [], color=c, marker=m, label=text) for (c, m), text in zip(own, texts, strict=True)]
+        axes.set_axis_off()
+        axes.legend(handles=keys, loc="center left", labelspacing=0.8, frameon=False)
+        return
+    numbers, colours = group[tied[0]].tolist(), [colour for colour, _ in own]
+    for kind, (_, style) in KINDS.items():
+        ends = [line["value"][line["subset"] == kind].iloc[-1:].sum() for line in lines]
+        axes.plot(numbers, ends, style, color="#BBBBBB", linewidth=1, zorder=1)
+        size, faces = (26, colours) if kind == "all" else (70, "none")
+        axes.scatter(numbers, ends, size, facecolors=faces, edgecolors=colours, zorder=2)
+    named = " = ".join(name.replace("_", " ") for name in tied)
+    axes.set(title="after the last epoch, in the same colours", xlabel=named, ylim=RATE)
+    axes.set_xticks(numbers, [f"{number:g}" for number in numbers])

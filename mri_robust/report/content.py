@@ -1,0 +1,206 @@
+"""What a report says, as plain data: its parts in order, which `report.md` and the page lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mri_robust.report.cells import Cell, Table, comparable, meanings, table_of
+from mri_robust.report.experiment import (
+    Comparison,
+    Description,
+    comparison_table,
+    comparisons,
+    experiment_tables,
+    pairs_table,
+    prepare,
+)
+from mri_robust.report.metrics import model_title
+from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.threats import AI_ACT, NIST
+
+NOT_COMPARED = (
+    "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
+)
+CAPTIONS = {
+    **{"accuracy": "Accuracy over epsilon", "artefacts": "Accuracy under MRI artefacts"},
+    **{"curves": "Accuracy over the epochs of training", "confusion": "Confusion matrices", "roc": "ROC curves"},
+    **{"extraction": "Copies over the number of queries", "detectors": "What detectors catch"},
+    **{"pruning": "Accuracy and attack success over pruned channels", "gallery": "Test images under rising epsilon"},
+    **{"sheet": "Images"},
+}
+"""Name of a figure -> what stands under it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn: its name, what stands under it, and its path without an ending."""
+
+    name: str
+    caption: str
+    path: Path
+
+
+class Section:
+    """One experiment of a report, by its description and the folder of its results."""
+
+    def __init__(self, description: Description, results: ResultsFolder) -> None:
+        self.description = description
+        self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
+        self.faults: dict[str, str] = description["faults"]
+        self.threats: list[dict[str, Any]] = description["threats"]
+        self.rows = prepare(results.table(self.name), description)
+        self.comparisons = comparisons(description, self.rows)
+        beside = comparison_table(self.comparisons, folded=description["columns"] == "model")
+        pairs = pairs_table(description, results.table("comparisons"))
+        found = [beside, *experiment_tables(description, self.rows), pairs]
+        self.tables = [table for table in found if table is not None]
+
+    @property
+    def tests(self) -> list[str]:
+        """Names of the threats that it tests."""
+        return [threat["name"] for threat in self.threats]
+
+    @property
+    def compared(self) -> list[tuple[float, Comparison]]:
+        """(distance to the study, number) of all that can be compared under protocol `paper`, the furthest first."""
+        found = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
+        return sorted(found, key=lambda pair: -pair[0])
+
+    @property
+    def notes(self) -> list[str]:
+        """What stands below its tables: how close to the study, what is not compared, what the metrics mean."""
+        notes = []
+        if self.compared:
+            far, each = self.compared[0]
+            counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
+            where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
+            notes.append(f"Protocol paper against the study: {counted} ({where}).")
+        if self.comparisons and not all(map(comparable, self.rows["weights"])):
+            notes.append(NOT_COMPARED)
+        return [note for note in (*notes, meanings(self.tables)) if note]
+
+    @property
+    def mean_distance(self) -> str:
+        """Of what can be compared."""
+        return f"{sum(far for far, _ in self.compared) / len(self.compared):.3f}" if self.compared else "–"
+
+
+class Report:
+    """Everything that a report says of a results folder.
+
+    Raises:
+        UserError: the folder holds no finished run, or a file of it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.results = ResultsFolder(folder)
+        self.run = self.results.json("run")
+        self.certificate = self.results.json("crosscheck")
+        self.sections = [Section(each, self.results) for each in self.run["experiments"]]
+        self.data: dict[str, Any] = next(iter(self.run["data"].values()))
+        failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
+        self.warnings = [*self.run["warnings"], *failed]
+
+    @property
+    def closeness(self) -> Table | None:
+        """One row per experiment: how far protocol `paper` comes to the study's numbers; None where it was not run."""
+        if "paper" not in self.run["protocols"]:
+            return None
+        records = []
+        for each in filter(lambda section: section.comparisons, self.sections):
+            far, where = each.compared[0] if each.compared else (None, None)
+            record = {"experiment": Cell(each.title, link=each.name), "in the study": each.reference}
+            record["its numbers"] = sum("paper" in number.ours for number in each.comparisons)
+            record |= {"compared": len(each.compared), "mean distance": each.mean_distance}
+            largest = Cell("–") if where is None else Cell(f"{far:.3f}", where.place, sort=far)
+            records.append({**record, "largest distance": largest})
+        return table_of("Distance to the study's numbers", records, 2)
+
+    @property
+    def threats(self) -> Table:
+        """One row per experiment and threat that it tests."""
+        records = []
+        for section, threat in ((each, threat) for each in self.sections for threat in each.threats):
+            record = {"experiment": Cell(section.title, link=section.name)}
+            record |= {"role": Cell("defence" if threat["defence"] else "attacker")}
+            record |= {"what it does": Cell(threat["attacker"]), "AI Act, Article 15(5)": Cell(threat["ai_act"])}
+            records.append(
+                {**record, "NIST AI 100-2": Cell(threat["nist"], f"section {NIST.get(threat['nist'], '?')}")}
+            )
+        return table_of("Experiments of this run", records, 5)
+
+    @property
+    def untested(self) -> list[tuple[str, str]]:
+        """(source, what of it no experiment of the run tests)."""
+        tested = {threat[key] for each in self.sections for threat in each.threats for key in ("ai_act", "nist")}
+        law = "; ".join(f"{name} ({words})" for name, words in AI_ACT.items() if name not in tested)
+        nist = "; ".join(f"{name} (section {place})" for name, place in NIST.items() if name not in tested)
+        return [(source, left) for source, left in (("Article 15(5)", law), ("NIST AI 100-2", nist)) if left]
+
+    @property
+    def sanity(self) -> Table | None:
+        """One row per check and one column per model, and below what tripped; None where no model was checked."""
+        several = [name for name in ("protocol", "seed") if len(self.run[f"{name}s"]) > 1]
+        records: dict[str, dict[str, str]] = {}
+        tripped = []
+        for each in self.run["findings"]:
+            model = ", ".join([model_title(each["model"]), *(f"{name} {each[name]}" for name in several)])
+            record = records.setdefault(each["check"], {"check": each["check"].replace("-", " ")})
+            record[model] = "WARNING" if each["tripped"] else "passed"
+            tripped += [f"{model}: {each['message']}."] if each["tripped"] else []
+        asked = sum(len(record) - 1 for record in records.values())
+        caption = f"{len(tripped)} of {asked} checks tripped" if tripped else f"All {asked} checks passed"
+        return table_of(caption, list(records.values()), asked, " ".join(tripped)) if records else None
+
+    @property
+    def certified(self) -> Table:
+        """One row per attack and pair of engines that was cross-checked."""
+        return certificate_table(self.certificate["comparisons"], f"Cross-check on {self.certificate['images']} images")
+
+    @property
+    def provenance(self) -> list[tuple[str, list[str]]]:
+        """(what, its lines) of everything that decided the numbers."""
+        run, machine = self.run, self.run["machine"]
+        data = "{name}, {}: {train} training, {test} test images, digest {digest}"
+        counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
+        return [
+            ("Command", [run["command"]]),
+            ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
+            (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),
+            ("Protocols", [", ".join(run["protocols"])]),
+            ("Seeds", [", ".join(map(str, run["seeds"]))]),
+            ("Attack engine", [run["engine"]]),
+            ("First weights", [run["weights"] or "random"]),
+            ("Device", [f"{machine['device_name']}, {machine['threads']} threads, training in {machine['precision']}"]),
+            ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),
+            ("Time", [f"{run['seconds']} seconds; {counted}"]),
+        ]
+
+    def draw(self) -> dict[str, list[Picture]]:
+        """Draw every figure into `figures/`, as PNG and SVG; experiment -> pictures, both protocols of one together."""
+        from mri_robust.report.figures import KINDS, draw_all, save
+
+        drawn: dict[str, list[Picture]] = {}
+        for each in self.sections:
+            found = []
+            for protocol in dict.fromkeys(each.rows["protocol"]):
+                for name, figure in draw_all(self.results, dict(each.description), protocol).items():
+                    path = self.results.path / "figures" / f"{each.name}-{protocol}-{name}"
+                    save(figure, path)
+                    found.append(Picture(name, f"{CAPTIONS.get(name, name)}, protocol {protocol}", path))
+            drawn[each.name] = sorted(found, key=lambda picture: list(KINDS).index(picture.name))
+        return drawn
+
+
+def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:
+    """The comparisons of a cross-check: one row per attack and pair of engines."""
+    records = []
+    for row in compared:
+        largest = "not a number" if row["max_difference"] is None else f"{row['max_difference']:.1e}"
+        record = {"attack": row["attack"], "engines": f"{row['engine']}, {row['other']}"}
+        record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
+        record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
+        records.append({**record, "bound": f"{row['bound']:g}", "verdict": "passed" if row["passed"] else "FAILED"})
+    return table_of(caption, records, 2)

@@ -1,1 +1,0 @@
-"""`report.html`: one page that opens offline, made with Jinja from what a bench left."""

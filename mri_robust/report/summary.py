@@ -1,0 +1,248 @@
+"""The summary: one sentence per question that the run can answer, with the numbers that it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from mri_robust.report.cells import capitalised
+from mri_robust.report.content import Report, Section
+from mri_robust.report.experiment import USUAL, measured, ordered, plain_text
+from mri_robust.report.metrics import in_255ths, model_title, percent
+
+MOST, WORST = 4, "worst-case"
+"""Most attacks that one verdict shows; what rows call the strongest attack."""
+CHOSEN, HALF = "chosen", "0.5"
+"""Thresholds of the snooping detector: its own, and the study's."""
+EPSILON = "ε\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A rate on a scale from 0 to 1, with its 95 % interval where it has one."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """`89.7 % [85.4, 92.8]`."""
+        bounds = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return percent(self.value) + bounds
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a decision needs to know of one question.
+
+    `marks` are the rates that the sentence speaks of; `anchor` and `place` lead to their table; `shift` says how much
+    the study's faults changed them, where that can be said; `failed` means that something does not hold.
+    """
+
+    topic: str
+    sentence: str
+    anchor: str
+    place: str
+    marks: tuple[Mark, ...] = ()
+    shift: str = ""
+    failed: bool = False
+
+
+def verdicts(report: Report) -> list[Verdict]:
+    """One verdict per question, the cross-check's last."""
+    kinds = {"backdoor": backdoor, "trigger-detection": detector, "backdoor trigger-detection": pipeline}
+    found = list(evasion([each for each in report.sections if "evasion" in each.tests]))
+    for threats, judge in kinds.items():
+        told = filter(None, (judge(each) for each in report.sections if " ".join(each.tests) == threats))
+        found += list(told)[: 1 if judge is detector else None]
+    return [*found, certified(report.certificate)]
+
+
+def evasion(sections: list[Section]) -> Iterator[Verdict]:
+    """Accuracy at the smallest epsilon and at 4/255, of the first model and of the best other; tumours missed.
+
+    Of the first experiment that has the worst case, or else has whole epsilons, under protocol `sound`.
+    """
+    sections = sorted(filter(_sizes, sections), key=lambda each: WORST not in set(_rows(each, "accuracy")["attack"]))
+    if not sections:
+        return
+    section = sections[0]
+    rows = _rows(section, "accuracy")
+    first, *others = ordered(rows["model"], section.description)
+    under = "in the worst case" if WORST in set(rows["attack"]) else f"under {section.name.upper()}"
+
+    def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:
+        marks = _marks(section, metric, first)
+        if len(marks) > 1:
+            attacked = " and ".join(f"{each} at {EPSILON}{each.label}" for each in marks[1:])
+            sentence = f"{beginning.format(model_title(first), marks[0])}; {under} that becomes {attacked}."
+            yield _verdict(section, topic, sentence, marks, _moved(section, metric, first))
+
+    yield from harm("accuracy", "Accuracy under invisible changes", "{} is right on {} of clean images")
+    found = {model: marks for model in others if (marks := _marks(section, "accuracy", model))}
+    if found:
+        best, marks = max(found.items(), key=lambda each: each[1][-1].value)
+        clean = f", from {marks[0]} on clean ones" if marks[0].label == "clean" else ""
+        at = f"{EPSILON}{marks[-1].label}"
+        sentence = f"{model_title(best)} keeps most: it is right on {marks[-1]} of images at {at}{clean}."
+        yield _verdict(section, "The best defence tried", sentence, marks, _moved(section, "accuracy", best))
+    yield from harm("missed_tumour_rate", "Missed tumours", "{} calls {} of tumours healthy without an attack")
+
+
+def backdoor(section: Section) -> Verdict | None:
+    """The most successful backdoor of an experiment, with what it leaves of clean accuracy."""
+
+    def called(model: str, **factors: Any) -> str:
+        more = ", ".join(f"{name} {plain_text(value)}" for name, value in factors.items() if value != "")
+        return model_title(model) + (f" ({more})" if more else "")
+
+    groups = _groups(section, _rows(section, "asr"), "test", "class")
+    found = sorted(((_mark(group, called(**which)), which) for group, which in groups), key=lambda each: -each[0].value)
+    if not found:
+        return None
+    most, which = found[0]
+    clean = _rate(section, "accuracy", test="clean", **which)
+    beside = f", and is still right on {clean} of clean images" if clean else ""
+    sentence = f"With the trigger stamped on, {most.label} calls {most} of tumour images healthy{beside}."
+    both = [each for each in section.comparisons if not each.labels["class"] and {"paper", "sound"} <= set(each.ours)]
+    shift = _said(
+        "The study's protocol never counts this; the accuracy that it prints instead reads {} its way and {} soundly.",
+        *(Mark("", both[0].ours[name]["value"]) if both else None for name in ("paper", "sound")),
+    )
+    return _verdict(section, section.title, sentence, [each for each, _ in found[:MOST]], shift)
+
+
+def detector(section: Section) -> Verdict | None:
+    """What a snooping detector catches at its own threshold, and how often it cries wolf."""
+
+    def rates(threshold: str, protocol: str = "sound") -> list[Mark | None]:
+        how: dict[str, str] = {"threshold": threshold, "protocol": protocol}
+        small = _rate(section, "recall", "small pattern caught", label="pattern", attack="patterns", **how)
+        unseen = _rate(section, "recall", "unseen trigger caught", label="pattern", attack="creeper", **how)
+        return [small, unseen, _rate(section, "fpr", "false alarms", attack="patterns", **how)]
+
+    small, unseen, false = rates(CHOSEN)
+    if not small or not false:
+        return None
+    trigger = f", {unseen} of those with a trigger that it never saw," if unseen else ""
+    sentence = (
+        f"At its own threshold it flags {small} of images with a small pattern{trigger} and {false} of clean ones"
+    )
+    shift = _said(
+        f"At the study's threshold of {HALF} the study's way finds {{}} caught with {{}} false alarms, the sound way "
+        "{} with {}.",
+        *(each for name in ("paper", "sound") for each in rates(HALF, name)[::2]),
+    )
+    marks = [each for each in (small, unseen, false) if each]
+    return _verdict(section, "What the snooping detector catches", f"{sentence}: false alarms.", marks, shift)
+
+
+def pipeline(section: Section) -> Verdict | None:
+    """How far the detector that stops most takes a backdoor's success down, and what that costs."""
+
+    def guarded(protocol: str) -> tuple[str, Mark, Mark, Mark | None] | None:
+        """The first model, its attack success alone and behind the detector that stops most, what that one refers."""
+        groups = _groups(section, _rows(section, "asr", protocol=protocol, test="triggered"), "test")
+        own = [(_mark(group), which) for group, which in groups if which["model"] == groups[0][1]["model"]]
+        if len(own) < 2:
+            return None
+        behind, which = min(own[1:], key=lambda each: each[0].value)
+        referred = _rate(section, "referred", "clean images referred", protocol=protocol, test="clean", **which)
+        alone = replace(own[0][0], label="attack success alone")
+        return model_title(which["model"]), alone, replace(behind, label="behind the detector"), referred
+
+    sound, paper = guarded("sound"), guarded("paper")
+    if not sound:
+        return None
+    model, *marks = sound
+    cost = f", while {marks[2]} of clean images go to a doctor" if marks[2] else ""
+    faulty = paper[1:] if paper else (None,)
+    shift = _said(
+        "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor.", *faulty
+    )
+    sentence = f"The detector takes the attack success on {model} from {marks[0]} to {marks[1]}{cost}."
+    return _verdict(section, "The backdoor behind the detector", sentence, [each for each in marks if each], shift)
+
+
+def certified(certificate: dict[str, Any]) -> Verdict:
+    """What the cross-check says of the attacks, and does not say of the models."""
+    passed, verdict = certificate["passed"], capitalised(certificate["verdict"])
+    good = "the attacks compute what ART and torchattacks compute, which says nothing of whether the models are safe"
+    sentence = f"{verdict}: {good if passed else 'do not rely on what these attacks measured'}."
+    return Verdict("What the cross-check certifies", sentence, "certificate", "certificate", failed=not passed)
+
+
+def _said(words: str, *marks: Mark | None) -> str:
+    """The words with the rates; empty where one is missing."""
+    return words.format(*(percent(each.value) for each in marks if each)) if all(marks) else ""
+
+
+def _verdict(section: Section, topic: str, sentence: str, marks: list[Mark], shift: str) -> Verdict:
+    return Verdict(topic, sentence, section.name, section.reference, tuple(marks), shift)
+
+
+def _rows(section: Section, metric: str, **columns: Any) -> pd.DataFrame:
+    """The rows of one metric over all test images, under protocol `sound` unless said; `label` is the class."""
+    asked = {"protocol": "sound", "subset": "all", "class": columns.pop("label", ""), "metric": metric, **columns}
+    rows = section.rows.reindex(columns=list(dict.fromkeys([*section.rows, *asked])))
+    kept = rows.index == rows.index
+    for name, value in asked.items():
+        kept &= rows[name].astype(str) == str(value)
+    return rows[kept]
+
+
+def _mark(rows: pd.DataFrame, label: str = "") -> Mark:
+    """The number of rows that differ in their seed alone."""
+    [record] = measured(rows.assign(one=0), ["one"])
+    bounds = {name: record[name] for name in ("low", "high") if pd.notna(record[name])}
+    return Mark(label, record["value"], **bounds)
+
+
+def _rate(section: Section, metric: str, name: str = "", **columns: Any) -> Mark | None:
+    rows = _rows(section, metric, **columns)
+    return None if rows.empty else _mark(rows, name)
+
+
+def _groups(section: Section, rows: pd.DataFrame, *less: str) -> list[tuple[pd.DataFrame, dict[str, Any]]]:
+    """The rows of each model and row of the table, with what names it but for the columns `less`."""
+    names = ["model", *(name for name in section.description["row_key"] if name not in less)]
+    return [(group, dict(zip(names, key, strict=True))) for key, group in rows.groupby(names, sort=False)]
+
+
+def _sizes(section: Section) -> list[float]:
+    """The smallest whole epsilon in 255ths of the strongest attack, and 4/255 or the largest below it."""
+    rows = _rows(section, "accuracy")
+    rows = rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
+    found = sorted(eps for eps in set(rows["epsilon"]) - {""} if eps > 0 and abs(eps * 255 - round(eps * 255)) < 1e-6)
+    return sorted({found[0], max((eps for eps in found if eps <= USUAL + 1e-9), default=found[0])}) if found else []
+
+
+def _marks(section: Section, metric: str, model: str) -> list[Mark]:
+    """A model's rate on clean images and at the sizes that are told, under the last and strongest attack there."""
+    rows = _rows(section, metric, model=model)
+    clean = rows[rows["attack"] == "none"]
+    found = [] if clean.empty else [_mark(clean, "clean")]
+    for eps in _sizes(section):
+        at = rows[(rows["epsilon"] == eps) & (rows["attack"] != "none")]
+        at = at[at["attack"] == WORST] if WORST in set(at["attack"]) else at
+        found += [_mark(at[at["label"] == at["label"].iloc[-1]], in_255ths(eps))] if len(at) else []
+    return found
+
+
+def _moved(section: Section, metric: str, model: str) -> str:
+    """How far the study's rows, measured its way, lie from the same rows measured soundly."""
+    ways = [_rows(section, metric, protocol=name, model=model) for name in ("paper", "sound")]
+    paper, sound = (rows[rows["printed"] != ""].groupby("printed", sort=False)["value"].mean() for rows in ways)
+    gaps = (paper - sound).dropna()
+    if gaps.empty:
+        return ""
+    most: Any = gaps.abs().idxmax()
+    return (
+        f"The study's faults move its own rows ({len(gaps)}) {100 * abs(gaps.mean()):.1f} points "
+        f"{'down' if gaps.mean() < 0 else 'up'} on average, most at {most}: {percent(paper[most])} its way, "
+        f"{percent(sound[most])} soundly."
+    )

@@ -1,0 +1,187 @@
+"""Extraction, inversion and membership inference: closed forms and models that are known."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from sklearn.metrics import log_loss
+from torch import Tensor, nn
+from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
+
+from mri_robust.attacks.privacy.extraction import Extraction
+from mri_robust.attacks.privacy.inversion import Inversion
+from mri_robust.attacks.privacy.membership import LossThreshold
+
+# Extraction
+
+POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
+TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np.float32))
+
+
+def victim_of(seed: int, scale: float = 3.0) -> Linear:
+    """Four classes that are about as common on uniform pixels: each reads its own four pixels, whose mean is .5."""
+    weight = torch.eye(4).repeat_interleave(4, 1)
+    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(seed)))
+    return Linear(weight, -0.5 * weight.sum(1))
+
+
+def blank() -> Linear:
+    return Linear(torch.zeros(4, 16), torch.zeros(4))
+
+
+def fidelity(one: nn.Module, other: nn.Module) -> float:
+    with torch.no_grad():
+        return float((one(TEST).argmax(1) == other(TEST).argmax(1)).float().mean())
+
+
+def rob(attack: Extraction, victim: nn.Module, thief: nn.Module) -> tuple[Tensor, Tensor]:
+    return attack(lambda images: victim(images).softmax(1), thief, attack.draw(POOL, seeded()), generator=seeded(7))
+
+
+class Counter(Nameless):
+    asked, classes = 0, tuple("abcd")
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.asked += len(images)
+        return super().forward(images)
+
+
+class TestExtraction:
+    def test_the_copy_of_a_linear_model_agrees_with_it_everywhere(self) -> None:
+        victim, thief = victim_of(1), blank()
+        rob(Extraction("training images", 400, updates=400, batch_size=400, learning_rate=1.0), victim, thief)
+        assert fidelity(victim, thief) == 1.0
+
+    @pytest.mark.parametrize("labels_only", [False, True])
+    @pytest.mark.parametrize("budget", [33, 100])
+    def test_each_query_is_asked_once_and_answered_as_the_attack_says(self, budget: int, labels_only: bool) -> None:
+        victim = Counter(victim_of(2))
+        attack = Extraction("training images", budget, labels_only=labels_only, updates=1)
+        asked, answers = rob(attack, victim, blank())
+        assert victim.asked == len(asked) == len(answers) == budget
+        assert len({image.numpy().tobytes() for image in asked}) == budget
+        with torch.no_grad():
+            expected = victim(asked).softmax(1)
+        expected = nn.functional.one_hot(expected.argmax(1), 4).float() if labels_only else expected
+        torch.testing.assert_close(answers, expected)
+
+    def test_the_seed_decides_and_the_global_state_does_not_move(self) -> None:
+        copies, before = [small_net(1), small_net(1)], torch.get_rng_state()
+        attack, queries = Extraction("noise", 40, updates=4), dyadic_images(40)
+        for thief in copies:
+            attack(lambda images: small_net()(images).softmax(1), thief, queries, generator=seeded())
+        assert torch.equal(torch.get_rng_state(), before)
+        assert torch.equal(copies[0].head.weight, copies[1].head.weight)
+
+
+def test_queries_and_steps_follow_from_the_budget() -> None:
+    attack = Extraction("noise", 300, updates=200, batch_size=32)
+    for queries in (1, 100, 1000, 6400):
+        assert 200 <= attack.epochs(queries) * -(-queries // 32) < 200 + -(-queries // 32)
+    small, large = (Extraction("phantom", budget).draw(POOL, seeded(3)) for budget in (50, 200))
+    assert torch.equal(small, large[:50])
+    noise = attack.draw(POOL, seeded())
+    assert noise.shape == (300, 1, 4, 4)
+    assert abs(float(noise.mean()) - 0.5) < 0.03
+    with pytest.raises(ValueError, match="400"):
+        Extraction("training images", 401).draw(POOL, seeded())
+
+
+# Inversion
+
+CLASSES, GREY = torch.arange(4), torch.full((4, 1, 8, 8), 0.5)
+
+
+def linear() -> Linear:
+    return Linear(torch.randn(4, 64, generator=seeded(1)) / 8, torch.zeros(4))
+
+
+class TestInversion:
+    def test_the_logit_alone_is_greatest_where_its_own_weights_are_positive(self) -> None:
+        model = linear()
+        made = Inversion(400, step=8.0, loss="logit", scaled=False)(model, GREY, CLASSES)
+        assert torch.equal(made, (model.weight > 0).float().reshape(GREY.shape))
+
+    @pytest.mark.parametrize(("scaled", "smoothing"), [(False, 0.0), (True, 0.0), (True, 0.8)])
+    def test_one_step_follows_the_known_gradient(self, scaled: bool, smoothing: float) -> None:
+        """Of the cross entropy of a linear softmax model: W^T (p - e_y)."""
+        model = linear()
+        moved = (GREY - Inversion(1, step=0.01, scaled=scaled, smoothing=smoothing)(model, GREY, CLASSES)).numpy()
+        gradients = ((model(GREY).softmax(1) - torch.eye(4)) @ model.weight).reshape(GREY.shape).detach().numpy()
+        for change, gradient in zip(moved[:, 0], gradients[:, 0], strict=True):
+            # scipy's `mirror` is what torchvision calls reflection
+            expected = gaussian_filter(gradient, smoothing, mode="mirror", radius=3) if smoothing else gradient
+            expected = expected / np.sqrt((expected**2).mean()) if scaled else expected
+            np.testing.assert_allclose(change, 0.01 * expected, atol=1e-6)
+
+    def test_an_image_does_not_depend_on_the_batch_and_the_model_is_left_as_it_was(self) -> None:
+        model, images = unsettle(small_net()), dyadic_images(4)
+        before, kept, attack = state_of(model), images.clone(), Inversion(5, step=0.02, smoothing=0.5)
+        with torch.no_grad():
+            together = attack(model, images, CLASSES)
+        alone = torch.cat([attack(model, images[i : i + 1], CLASSES[i : i + 1]) for i in range(4)])
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+        assert torch.equal(images, kept)
+        assert 0 <= together.min() <= together.max() <= 1
+        assert_unchanged(model, before)
+        bomb = unsettle(Bomb(small_net(), 3))
+        before = state_of(bomb)
+        with pytest.raises(RuntimeError, match="boom"):
+            attack(bomb, images, CLASSES)
+        assert_unchanged(bomb, before)
+
+    def test_a_smoothing_wider_than_the_image_and_a_class_that_is_none_are_refused(self) -> None:
+        for attack, labels, named in (
+            (Inversion(1, step=0.1, smoothing=3.0), CLASSES, "smoothing"),
+            (Inversion(1, step=0.1), CLASSES + 1, "labels"),
+        ):
+            with pytest.raises(ValueError, match=named):
+                attack(small_net(), dyadic_images(4), labels)
+
+
+# Membership
+
+IMAGES, LABELS = dyadic_images(120), torch.arange(120) % 4
+
+
+class TestMembership:
+    def test_the_score_is_less_the_cross_entropy_as_scikit_learn_has_it(self) -> None:
+        model = small_net()
+        scores = LossThreshold(batch_size=7)(model, IMAGES, LABELS)
+        with torch.no_grad():
+            rows = model(IMAGES).double().softmax(1).numpy()
+        expected = [
+            -log_loss([label], [row], labels=range(4)) for label, row in zip(LABELS.tolist(), rows, strict=True)
+        ]
+        np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-6)
+        unsettled = unsettle(small_net())
+        before = state_of(unsettled)
+        assert torch.equal(LossThreshold(batch_size=7)(unsettled, IMAGES, LABELS), scores)
+        assert_unchanged(unsettled, before)
+
+    def test_losses_near_zero_stay_apart(self) -> None:
+        """Logits 20 and 21 above the others: in float32 both losses are 0."""
+        sure = nn.Module()
+        sure.forward = lambda images: torch.tensor([[20.0, 0, 0, 0], [21.0, 0, 0, 0]])  # type: ignore[method-assign]
+        found = LossThreshold()(sure, IMAGES[:2], torch.zeros(2, dtype=torch.int64)).tolist()
+        assert found == pytest.approx([-3 * np.exp(-20), -3 * np.exp(-21)], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong", "error"),
+    [
+        (partial(Extraction, budget=10), {"queries": "letters"}, ValueError), (Extraction, {"updates": 1.5}, TypeError),
+        (partial(Extraction, "noise"), {"budget": 0}, ValueError), (LossThreshold, {"batch_size": 0}, ValueError),
+        (Extraction, {"learning_rate": 0.0}, ValueError), (partial(Inversion, 5), {"step": 1.5}, ValueError),
+        (Inversion, {"loss": "margin"}, ValueError), (Inversion, {"smoothing": -1.0}, ValueError),
+    ],
+)  # fmt: skip
+def test_wrong_parameters_are_refused_by_name(make: Any, wrong: dict[str, Any], error: type[Exception]) -> None:
+    make = {Extraction: partial(Extraction, "noise", 10), Inversion: partial(Inversion, 5, step=0.1)}.get(make, make)
+    with pytest.raises(error, match=next(iter(wrong))):
+        make(**wrong)
