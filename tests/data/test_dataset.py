@@ -6,18 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mri_robust.core.errors import UserError
-from mri_robust.data.dataset import (
-    Dataset,
-    Split,
-    content_digest,
-    healthy_classes,
-    load_dataset,
-    training_images,
-    training_places,
-    with_tumours,
-)
+from mri_robust.data.dataset import Dataset, Split, content_digest, healthy_classes, load_dataset, with_tumours
 from mri_robust.data.preview import sample
 from mri_robust.data.sources import SOURCES
+from mri_robust.data.subset import training_images, training_places
 
 STUDY, OWN = ("glioma", "meningioma", "notumor", "pituitary"), ("Astrozytom", "Gesund", "Metastase", "Narbe")
 LOADABLE = ["phantom:train=8,test=8", *(name for name in SOURCES.added() if SOURCES.load(name).accepts(name))]
