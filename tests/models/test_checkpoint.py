@@ -49,7 +49,6 @@ def test_a_checkpoint_alone_rebuilds_the_model_and_draws_nothing(kind, model, pa
     again = load_model(path)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(logits(again), logits(model))
-    assert (again.classes, again.image_size, again.channels) == (CLASSES, 16, "rgb")
     assert again.description() == model.description()
     assert not again.training
     notes = read_notes(path)
@@ -82,6 +81,12 @@ def test_a_bad_checkpoint_is_one_line_that_names_it(word, model, path):
     BAD[word](path, model)
     refused(load_model, path, word)
     refused(load_detector, path, "m.safetensors")
+
+
+def test_a_header_that_asks_for_more_than_the_file_holds_builds_nothing(model, path, monkeypatch):
+    header(path, model, image_size=1024)
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda self: self.weight.is_meta or pytest.fail("built"))
+    refused(load_model, path, "does not fit")
 
 
 def test_classes_that_differ_from_the_datas_are_refused(model):
