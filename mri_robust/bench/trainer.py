@@ -19,7 +19,8 @@ from mri_robust.core.files import locked, set_aside
 from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import derive_seed
-from mri_robust.data.dataset import Dataset, training_images
+from mri_robust.data.dataset import Dataset
+from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
 from mri_robust.evaluation.poisoned_training import poison_training

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import Dataset, Split, load_dataset
-from mri_robust.data.dataset import training_places
+from mri_robust.data.subset import training_places
 from mri_robust.evaluation.measures.extraction import measure_extraction
 from mri_robust.evaluation.measures.membership import measure_membership
 from mri_robust.evaluation.roc import auc_interval, caught_at
