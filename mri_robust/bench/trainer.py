@@ -26,11 +26,11 @@ from mri_robust.evaluation.evaluation import CODE_VERSION
 from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
-from mri_robust.models.checkpoint import load_model, read_notes, read_state_dict, save_model
+from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.external import open_model
-from mri_robust.models.pretrained import find_imagenet
+from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder

@@ -29,6 +29,21 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
+class ExecutorOptions:
+    """Where to run.
+
+    Attributes:
+        name: `local` or `ray`.
+        address: of a Ray cluster to join; None starts one on this machine.
+        gpu_share: of one GPU, for each task, where tasks compute on one.
+    """
+
+    name: str = "local"
+    address: str | None = None
+    gpu_share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Task:
     """One evaluation of one model, in one experiment under one configuration."""
 

@@ -18,8 +18,9 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.packages import import_extra, import_torchvision
 from mri_robust.data.dataset import LARGEST, SMALLEST
-from mri_robust.models.checkpoint import hash_tensor, load_model, read_state_dict
+from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import Classifier
+from mri_robust.models.weights import hash_tensor, read_state_dict
 
 _TIMM = "timm:"
 

@@ -15,9 +15,10 @@ from sandbox import Sandbox
 
 from mri_robust import load_model
 from mri_robust.defences.snooping import Snooper
-from mri_robust.models.checkpoint import load_detector, read_notes
+from mri_robust.models.checkpoint import load_detector
 from mri_robust.models.classifier import build_model
 from mri_robust.models.external import model_digest, open_model
+from mri_robust.models.weights import read_notes
 
 Sandboxes = Callable[[], AbstractContextManager[Sandbox]]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npy", ".npz", ".yaml", ".json", ".zip", "")

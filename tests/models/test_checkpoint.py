@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 
 from mri_robust import Snooper, load_model, save_model
 from mri_robust.core.errors import UserError
-from mri_robust.models.checkpoint import check_classes, load_detector, read_notes, write_tensors
+from mri_robust.models.checkpoint import check_classes, load_detector
 from mri_robust.models.classifier import build_model
 from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.weights import read_notes, write_tensors
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 

@@ -11,9 +11,9 @@ import torchvision
 from torch import nn
 
 from mri_robust.core.errors import UserError
-from mri_robust.models import pretrained
+from mri_robust.models import weights
 from mri_robust.models.architectures.resnet18 import resnet18
-from mri_robust.models.pretrained import find_imagenet
+from mri_robust.models.weights import find_imagenet
 
 CONTENT = b"any bytes: looking for a file does not load it"
 
@@ -51,7 +51,7 @@ def publish(monkeypatch, file, root="https://download.pytorch.org/models"):
     """Let torchvision name a file of this content, and give it that name where it lies; returns the new path."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     name = f"resnet18-{digest}.pth"
-    monkeypatch.setattr(pretrained, "_imagenet", lambda network: (f"{root}/{name}", name, digest))
+    monkeypatch.setattr(weights, "_imagenet", lambda network: (f"{root}/{name}", name, digest))
     return file.rename(file.with_name(name))
 
 
@@ -71,7 +71,7 @@ def refused(word, action, *arguments):
 
 def test_the_files_are_named_as_torchvision_publishes_them_and_are_nowhere(folder, cache):
     for name, file in (("resnet18", "resnet18-f37072fd.pth"), ("resnet50", "resnet50-0676ba61.pth")):
-        assert pretrained._imagenet(name)[1] == file
+        assert weights._imagenet(name)[1] == file
         assert find_imagenet(name, None) is None
         (folder / file).mkdir()
         assert find_imagenet(name, folder) is None
