@@ -114,8 +114,8 @@ def test_a_folder_that_does_not_exist_and_a_file_that_cannot_be_read_are_named(f
 def test_found_weights_are_the_files_bit_for_bit_but_for_fc(cache, donor, monkeypatch):
     file = publish(monkeypatch, written(cache, donor))
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_: pytest.fail("downloaded what was there"))
-    for weights in ("imagenet", str(file)):
-        network = resnet18(4, 32, weights)
+    for given in ("imagenet", str(file)):
+        network = resnet18(4, 32, given)
         loaded = network.state_dict()
         assert all(torch.equal(loaded[key], value) for key, value in donor.items() if not key.startswith("fc."))
         assert all(key.endswith("num_batches_tracked") for key in set(loaded) - set(donor))
