@@ -53,7 +53,7 @@ class Opened:
     dataset: Dataset
 
 
-def tests_of(names: Sequence[str], *, everything: bool = False) -> list[Experiment]:
+def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     """The experiments that ask a finished model: those named, the first answer's, or all of them.
 
     Raises:
@@ -179,7 +179,7 @@ def audit(
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
         trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
-        for experiment in tests_of(tests):
+        for experiment in tests_of(tests, everything=False):
             for asked, evaluation in experiment.tasks(config):
                 context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)
                 labels = Task(experiment.name, config, asked, evaluation).labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class PoisonDetection(Evaluation):
         scene = _Scene(self, context)
         for number, (detector, rule, where) in enumerate(TESTS, start=1):
             poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
-            factors = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
+            factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
             yield from _detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
             context.on_step(number, len(TESTS))
 
