@@ -1,0 +1,333 @@
+"""Every sanity check has a model built to trip it, and honest models trip none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from toy_models import Linear, Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
+
+from mri_robust.data.dataset import Dataset, Split
+from mri_robust.evaluation.evaluation import Context
+from mri_robust.evaluation.sanity import (
+    BLIND,
+    CHECKS,
+    EPS,
+    FAST,
+    SLOW,
+    UNLIMITED,
+    Finding,
+    SanityChecks,
+    black_box,
+    fgsm_beats_pgd,
+    gather,
+    probability_outputs,
+    sanity_checks,
+    single_step,
+)
+
+SHAPES = dyadic_images(48)
+OWN = own_labels(small_net(), SHAPES)
+TURNS = torch.arange(48) % 2
+NOISE = torch.randn((48, 1, 16, 16), generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+BRIGHT = 0.3 + 0.4 * TURNS[:, None, None, None] + 0.01 * NOISE
+"""Brightness .3 and .7 by turns: noise alone, of whatever size, hardly moves the mean."""
+Case = tuple[nn.Module, Tensor, Tensor]
+
+
+class After(Nameless):
+    """A model with something done to its output."""
+
+    def __init__(self, inner: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(inner)
+        self.change = change
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.change(super().forward(images))
+
+
+class Before(After):
+    """A model with something done to its input."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(self.change(images))
+
+
+class Backwards(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        return images.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+class NearTheMedian(nn.Module):
+    """Pixels clamped to within 1/200 of the image's median, then class 1 if they are brighter than 1/2.
+
+    Moving the median means moving half of the pixels, and the gradient shows but those near it: an attack creeps.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = images.flatten(1)
+        median = pixels.median(1, keepdim=True).values
+        brightness = (median + (pixels - median).clamp(-1 / 200, 1 / 200)).mean(1) - 0.5
+        return torch.stack([-brightness, brightness], 1)
+
+
+class Slope(nn.Module):
+    """Margin of class 1, straight from knot to knot, over the mean pixel's way from 1/2 in epsilons.
+
+    The first and the last piece go on for ever.
+    """
+
+    def __init__(self, *knots: tuple[float, float]) -> None:
+        super().__init__()
+        self.places, self.margins = torch.tensor(knots).T.contiguous()
+
+    def forward(self, images: Tensor) -> Tensor:
+        shift = (images.flatten(1).mean(1) - 0.5) / EPS
+        piece = torch.searchsorted(self.places, shift.detach()).clamp(1, len(self.places) - 1)
+        rise = (self.margins.diff() / self.places.diff())[piece - 1]
+        margin = self.margins[piece] + rise * (shift - self.places[piece])
+        return torch.stack([-margin, margin], 1)
+
+
+def brightness() -> Linear:
+    """Class 1 if the image is brighter than 1/2 on average."""
+    weight = torch.ones(256) / 16
+    return Linear(torch.stack([-weight, weight]), torch.tensor([8.0, -8.0])).eval()
+
+
+def bright(model: nn.Module) -> Case:
+    """Nothing within 4/255 fools, with or without gradients; at .5 gradients are needed."""
+    return model.eval(), BRIGHT, TURNS
+
+
+def shapes(model: nn.Module) -> Case:
+    """Margins so small that any attack within 4/255 fools many."""
+    return model.eval(), SHAPES, OWN
+
+
+def grey(model: nn.Module) -> Case:
+    """Even grey images; with one label only, an epsilon of .5 proves nothing."""
+    return model.eval(), torch.full((48, 1, 16, 16), 0.5), torch.ones(48, dtype=torch.int64)
+
+
+def dropout_left_on() -> nn.Module:
+    model = small_net()
+    model.dropout.train()
+    return model
+
+
+BARRIER = Slope((-1.0, -1.0), (-0.65, 2.0), (-0.3, 0.5), (0.0, 1.0))
+"""A step of one epsilon lands beyond the barrier at -.65; steps of a quarter stay in the dip at -.3."""
+VALLEY = Slope((-1.0, 0.15), (-0.5, -0.35), (0.0, 0.15))
+"""A step of one epsilon leaps over the valley; steps of a quarter end within a quarter of its floor."""
+
+STUCK = {"zero-gradients", "large-epsilon"}
+BROKEN: dict[str, tuple[Case, set[str]]] = {
+    "quantised": (bright(Before(brightness(), lambda pixels: (4 * pixels).round() / 4)), STUCK),
+    "no gradient": (bright(Before(brightness(), Tensor.detach)), STUCK),
+    "no graph": (bright(Before(brightness(), torch.no_grad()(lambda pixels: pixels * 1))), STUCK),
+    "saturated": (bright(After(brightness(), lambda logits: 1e4 * logits)), STUCK),
+    "not finite": (bright(After(brightness(), lambda logits: logits + (0 * logits).sqrt())), STUCK),
+    "softmax": (shapes(After(small_net(), lambda logits: logits.softmax(1))), {"probabilities"}),
+    "noise": (shapes(After(small_net(), lambda logits: logits + torch.randn(4) / 100)), {"randomised"}),
+    "train mode": ((small_net().train(), SHAPES, OWN), {"train-mode"}),
+    "dropout left on": ((dropout_left_on(), SHAPES, OWN), {"train-mode"}),
+    "backwards": (shapes(Before(small_net(), Backwards.apply)), {"black-box", "large-epsilon"}),
+    "clamped": (bright(NearTheMedian()), {"large-epsilon"}),
+    "barrier": (grey(BARRIER), {"fgsm-beats-pgd"}),
+    "valley": (grey(VALLEY), {"single-step"}),
+    "range": ((small_net(), 2 * SHAPES - 0.5, OWN), {"range"}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_model_trips_its_checks_and_no_other(name: str) -> None:
+    case, expected = BROKEN[name]
+    findings = sanity_checks(*case)
+    assert {finding.check for finding in findings if finding.tripped} == expected
+    for finding in findings:
+        assert math.isfinite(finding.figure)
+        assert "\n" not in finding.message
+
+
+def test_every_check_has_a_model_that_trips_it() -> None:
+    names = [finding.check for finding in sanity_checks(*shapes(small_net()))]
+    assert len(names) == len(CHECKS) == 9
+    assert set().union(*(expected for _, expected in BROKEN.values())) == set(names)
+
+
+def trained() -> Case:
+    """A small network that tells apart four bright quadrants after 40 steps of training."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(96) % 4
+    images = 0.4 * torch.rand((96, 1, 8, 8), generator=generator)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[0, 4 * (label // 2) :, 4 * (label % 2) :][:4, :4] += 0.3
+    model = small_net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(40):
+        optimizer.zero_grad()
+        functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    assert (own_labels(model, images) == labels).all()
+    return model, images, labels
+
+
+def linear(seed: int) -> Case:
+    weight = torch.randn(4, 64, generator=torch.Generator().manual_seed(seed))
+    model = Linear(weight, -weight.sum(1) / 2).eval()
+    return model, SHAPES, own_labels(model, SHAPES)
+
+
+HONEST: dict[str, Callable[[], Case]] = {
+    "small": lambda: shapes(small_net()),
+    "trained": trained,
+    "bright": lambda: bright(brightness()),
+    "linear": lambda: linear(0),
+    "another linear": lambda: linear(1),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_model_trips_none(name: str) -> None:
+    case = HONEST[name]()
+    for eps, seed in ((1 / 255, 0), (EPS, 1), (16 / 255, 3)):
+        assert not [each.message for each in sanity_checks(*case, eps=eps, seed=seed) if each.tripped]
+
+
+def finding(findings: list[Finding], check: str) -> Finding:
+    [found] = [each for each in findings if each.check == check]
+    return found
+
+
+def test_figures_are_those_of_the_closed_form() -> None:
+    """A linear model is right under an attack where its margin is above eps * ||w||_1; noise finds less."""
+    generator = torch.Generator().manual_seed(3)
+    images = 0.4 + 0.2 * torch.rand((30, 1, 4, 4), generator=generator)
+    weight = torch.randn(2, 16, generator=generator)
+    model = Linear(weight, -weight.sum(1) / 2).eval()
+    gap = (weight[1] - weight[0]).double()
+    reach = ((images.double().flatten(1) - 0.5) @ gap).abs() / gap.abs().sum()
+    eps = float(reach.median())
+    measured = gather(model, images, own_labels(model, images), eps=eps).measured
+    assert measured[FAST] == pytest.approx(0.5, abs=1 / 30)
+    assert measured[SLOW] == pytest.approx(float((reach > eps).double().mean()), abs=1 / 30)
+    assert measured[UNLIMITED] == 0
+    assert 0.5 < measured[BLIND] <= 1
+
+
+@pytest.mark.parametrize("count", [1, 8, 20, 32])
+def test_gaps_between_attacks_trip_above_their_thresholds(count: int) -> None:
+    """One image is luck and two are not; a single step may be resisted by .3 more than many."""
+    evidence = gather(*(each[:count] if isinstance(each, Tensor) else each for each in shapes(small_net())))
+    for lucky, tripped in ((1, False), (2, True)):
+        measured = {SLOW: lucky / count, FAST: 0.0, BLIND: 0.0}
+        for check in (fgsm_beats_pgd, black_box):
+            found = check(replace(evidence, measured=measured))
+            assert (found.tripped, found.figure) == (tripped, lucky / count)
+    for gap, tripped in ((0.29, False), (0.31, True)):
+        assert single_step(replace(evidence, measured={SLOW: 0.5, FAST: 0.5 + gap})).tripped == tripped
+
+
+def test_an_image_that_is_wrong_when_clean_is_never_robust() -> None:
+    """Backwards, PGD makes wrong images right."""
+    model, images, labels = shapes(Before(small_net(), Backwards.apply))
+    assert set(gather(model, images, (labels + 1) % 4).measured.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "tripped"),
+    [([0.2, 0.8], True), ([0.2, 0.8004], True), ([1.0, 0.0], True), ([2.0, -1.0], False), ([0.2, 0.3], False)],
+)
+def test_probabilities_are_shares_of_one(outputs: list[float], tripped: bool) -> None:
+    evidence = replace(gather(*shapes(small_net())), logits=torch.tensor([[0.5, 0.5], outputs]))
+    assert probability_outputs(evidence).tripped == tripped
+
+
+class Counted(Nameless):
+    """Counts images forward and backward."""
+
+    forward_images = backward_images = most = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.forward_images += len(images)
+        self.most = max(self.most, len(images))
+        if images.requires_grad:
+            images.register_hook(lambda gradient: self.count_back(len(gradient)))
+        return super().forward(images)
+
+    def count_back(self, images: int) -> None:
+        self.backward_images += images
+
+
+def test_it_costs_less_than_100_passes_of_32_images() -> None:
+    model, images = Counted(small_net()).eval(), dyadic_images(200)
+    told: list[tuple[int, int]] = []
+    sanity_checks(model, images, torch.arange(200) % 4, on_step=lambda *step: told.append(step))
+    assert model.most == 32
+    assert model.backward_images == 32 * (1 + 1 + 10 + 10)
+    assert model.forward_images + model.backward_images < 100 * 32
+    assert told == [(done, 4) for done in (1, 2, 3, 4)]
+
+
+def test_the_model_is_left_as_it_was_and_the_seed_decides_what_is_found() -> None:
+    model, images = unsettle(After(small_net(), lambda logits: logits + torch.randn(4))), dyadic_images(100)
+    before, kept, state = state_of(model), images.clone(), torch.get_rng_state()
+    sanity_checks(model, images, torch.arange(100) % 4)
+    assert_unchanged(model, before)
+    assert torch.equal(images, kept)
+    assert torch.equal(torch.get_rng_state(), state)
+    labels = own_labels(small_net(), images)
+    one, again, other = (sanity_checks(small_net(), images, labels, seed=seed) for seed in (1, 1, 2))
+    assert one == again != other
+
+
+@pytest.mark.parametrize(("pixel", "outside"), [(-0.25, 0.25), (3.0, 2.0), (1.0, 0.0), (math.nan, None)])
+def test_range_looks_at_every_image(pixel: float, outside: float | None) -> None:
+    images = dyadic_images(200)
+    images[117, 0, 3, 3] = pixel
+    found = finding(sanity_checks(small_net(), images, torch.arange(200) % 4), "range")
+    assert found.tripped == (outside != 0.0)
+    assert outside is None or found.figure == outside
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "error"),
+    [
+        ((SHAPES * 255).to(torch.uint8), OWN, TypeError),
+        (SHAPES.numpy(), OWN, TypeError),
+        (SHAPES[:0], OWN[:0], ValueError),
+        (SHAPES, OWN[:5], ValueError),
+        (SHAPES, OWN + 2, ValueError),
+        (SHAPES, OWN.float(), TypeError),
+    ],
+)
+def test_other_input_is_refused(images: Any, labels: Tensor, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"images|labels"):
+        sanity_checks(small_net(), images, labels)
+
+
+def test_as_an_evaluation_it_looks_at_images_of_every_class_and_leaves_its_findings() -> None:
+    order = TURNS.sort().indices.repeat(4)  # sorted by class, which must not matter
+    pixels = (255 * BRIGHT[order]).round().byte().numpy()
+    split = Split(pixels, TURNS[order].numpy(), tuple(map(str, range(len(order)))))
+    dataset = Dataset("bright", split, split, ("dark", "light"), "bright")
+    for cut, expected in ((False, set()), (True, STUCK)):
+        context = Context(Before(brightness(), Tensor.detach if cut else Tensor.clone).eval(), dataset)
+        assert list(SanityChecks(seed=1)(context)) == []
+        findings = context.artefacts["findings"]
+        assert {each["check"] for each in findings if each["tripped"]} == expected
+        share = finding([Finding(**each) for each in findings], "large-epsilon")
+        assert np.isclose(share.figure, 1.0 if cut else 0.0)
