@@ -67,7 +67,7 @@ class PoisonDetection(Evaluation):
         for number, (detector, rule, where) in enumerate(TESTS, start=1):
             poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
             factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
-            yield from _detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
+            yield from detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
             context.on_step(number, len(TESTS))
 
 
@@ -122,7 +122,7 @@ class _Scene:
         return strip(self.context.model, trusted_pixels, self.inputs[0].numpy(), seed=seed)
 
 
-def _detection_rows(
+def detection_rows(
     poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: str
 ) -> Iterator[Row]:
     """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for."""

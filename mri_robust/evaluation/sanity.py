@@ -300,7 +300,12 @@ def gather(
             logits, again = tethered(some), tethered(some)
         gradient, _ = loss_gradient(tethered, some, truth)
         standing = logits.argmax(1) == truth
-        attacks = {FAST: FGSM(eps), SLOW: PGD(eps, steps=10), UNLIMITED: PGD(LARGE, steps=10), BLIND: RandomSearch(eps)}
+        attacks: dict[str, Any] = {
+            FAST: FGSM(eps),
+            SLOW: PGD(eps, steps=10),
+            UNLIMITED: PGD(LARGE, steps=10),
+            BLIND: RandomSearch(eps),
+        }
         measured = {}
         for name, attack in attacks.items():
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name_of(attack)))
