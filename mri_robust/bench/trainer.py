@@ -15,7 +15,7 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.files import locked, set_aside
+from mri_robust.core.files import set_aside
 from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import derive_seed
@@ -124,14 +124,14 @@ class Trainer:
         path, part = self._path(name), self._path(f"{name}.partial")
         model = self._load(path, recipe)
         if model is None:
-            with locked(self.folder.models / f"{name}.lock", lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
+            with self.folder.hold(name, lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
                 model = self._load(path, recipe)
                 if model is None:
                     self._set_damaged_aside(path)
                     self._set_damaged_aside(part)
                     model = self._make(recipe, path, part)
         module = model.model if isinstance(model, Snooper) else model
-        module.to(self.config.device, memory_format=torch.channels_last).eval()
+        module.to(self.config.device).to(memory_format=torch.channels_last).eval()
         return model
 
     def _make(self, recipe: Recipe, path: Path, part: Path) -> Any:
@@ -231,8 +231,14 @@ class Trainer:
         adversary = recipe.adversary.build() if recipe.adversary else None
         stamp = None
         if recipe.poison is not None:
-            how = {"augment": augment, "seed": recipe.seed, "frozen": recipe.frozen_augmentation}
-            poisoned = poison_training(images, labels, recipe.poison.build(), **how)
+            poisoned = poison_training(
+                images,
+                labels,
+                recipe.poison.build(),
+                augment=augment,
+                seed=recipe.seed,
+                frozen=recipe.frozen_augmentation,
+            )
             images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
         for name, parameter in model.network.named_parameters():
             parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))

@@ -126,8 +126,9 @@ class Worker:
         key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
         if key not in self._trainers:
             self.on_step("load data", 0, 1)
-            how = {"opened": self._opened, "on_step": self.on_step}
-            self._trainers[key] = Trainer(self.folder, load_data(config), config, **how)
+            self._trainers[key] = Trainer(
+                self.folder, load_data(config), config, opened=self._opened, on_step=self.on_step
+            )
         return self._trainers[key]
 
     def name(self, task: Task) -> str:

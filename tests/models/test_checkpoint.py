@@ -102,7 +102,7 @@ def test_a_full_disk_is_the_systems_own_error_and_leaves_nothing(model, path, mo
     def full(*args, **kwargs):
         raise SafetensorError("Error while serializing: No space left on device (os error 28)")
 
-    monkeypatch.setattr("mri_robust.models.checkpoint.save_file", full)
+    monkeypatch.setattr("mri_robust.models.weights.save_file", full)
     with pytest.raises(OSError, match="No space") as caught:
         save_model(model, path)
     assert caught.value.errno == errno.ENOSPC
