@@ -277,7 +277,7 @@ class _Search:
         for place in torch.nonzero(self.active).flatten().tolist():
             self._begin(place)
         while bool(self.active.any()):
-            ended = torch.nonzero(self.active & (self.step == self.steps)).flatten()
+            ended = torch.nonzero(self.active & (self.step >= self.steps)).flatten()
             moving = torch.nonzero(self.active & (self.step < self.steps)).flatten()
             if len(ended) >= self.batch or not len(moving):
                 self._judge(ended[: self.batch])
