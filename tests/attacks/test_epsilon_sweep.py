@@ -23,6 +23,17 @@ from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
 
 
+class Counter(Nameless):
+    """Counts images whose gradient is taken, and others."""
+
+    gradients = answers = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.gradients += len(images) * images.requires_grad
+        self.answers += len(images) * (not images.requires_grad)
+        return super().forward(images)
+
+
 class Wavy(Nameless):
     """Its decisions change back and forth along an attack: a later iterate need not fool where an earlier one did."""
 
@@ -219,19 +230,13 @@ class TestLower:
 
     def test_shared_steps_are_not_computed_again(self) -> None:
         """Alpha .001: the runs at .002 and .005 share 1 and 2 steps; those at .01 and .1 repeat the one at .005."""
-        taken = 0
-
-        def count(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            nonlocal taken
-            taken += len(images)
-            return loss_gradient(model, images, labels)
-
-        model = Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([100.0, 0.0]))  # never fooled
+        model = Counter(Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([100.0, 0.0])))  # never fooled
         images, labels = torch.full((8, 1, 8, 8), 0.5), torch.zeros(8, dtype=torch.int64)
         attacks = at_all(PGD, (0.001, 0.002, 0.005, 0.01, 0.1), alpha=0.001, steps=5, random_start=False)
         before = fooled_clean(model, images, labels, 5)
-        assert lower(before, model, images, labels, attacks, gradient=count, batch=8).index.tolist() == [5] * 8
-        assert taken == 8 * (5 + 3 + 2)
+        model.answers = 0
+        assert lower(before, model, images, labels, attacks, batch=8).index.tolist() == [5] * 8
+        assert (model.gradients, model.answers) == (8 * (5 + 3 + 2), 8 * 3)
 
     def test_a_linear_model_is_fooled_at_the_first_radius_over_its_margin(self) -> None:
         """The gap of the logits falls by 128 eps: an image with gap g is fooled from eps = g / 128 on."""
@@ -268,18 +273,10 @@ class TestAttackedPredictions:
         assert torch.equal(torch.cat(joined, 1), found)
 
     def test_the_gradient_at_the_images_is_computed_once_for_all_epsilons(self) -> None:
-        class Counter(Nameless):
-            gradients = answers = 0
-
-            def forward(self, images: Tensor) -> Tensor:
-                self.gradients += images.requires_grad
-                self.answers += not images.requires_grad
-                return super().forward(images)
-
         model = Counter(MODEL)
         images, labels = IMAGES.repeat(9, 1, 1, 1)[:130], LABELS.repeat(9)[:130]  # three batches
         attacked_predictions(model, images, labels, at_all(FGSM))
-        assert (model.gradients, model.answers) == (3, 3 * len(EPSILONS))
+        assert (model.gradients, model.answers) == (130, 130 * len(EPSILONS))
 
     def test_a_faster_copy_proposes_and_the_model_answers(self) -> None:
         other, attacks = small_net(1), [FGSM(0.05), PGD(0.05, steps=2)]
