@@ -95,9 +95,6 @@ def test_projection_keeps_the_inside_and_is_the_nearest_point(shape: tuple, eps:
     assert (away <= away_other + 1e-5).all()
 
 
-# Restarts
-
-
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_of_several_runs_the_one_that_fools_is_kept_or_else_the_most_harmful(norm: str, targeted: bool) -> None:
