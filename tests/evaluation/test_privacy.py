@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_data import CLASSES
+from toy_data import CLASSES
 from torch import Tensor, nn
 
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.registry import Spec
-from mri_robust.data.dataset import Dataset, Split, load_dataset, training_places
+from mri_robust.data.dataset import Dataset, Split, load_dataset
+from mri_robust.data.subset import training_places
 from mri_robust.evaluation import membership
 from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.extraction import PHANTOMS, ExtractionTest, Theft
