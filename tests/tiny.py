@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from mri_robust.bench.certificate import certify_run
-from mri_robust.bench.executors import ExecutorOptions
 from mri_robust.bench.runner import Run, open_folder
+from mri_robust.bench.worker import ExecutorOptions
 from mri_robust.evaluation import sanity
 from mri_robust.experiments import extraction, inversion
-from mri_robust.models import pretrained
+from mri_robust.models import weights
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
@@ -52,9 +52,8 @@ def shallow(name: str, **options: Any) -> Any:
 def cut() -> Iterator[None]:
     """Cuts that are no scale's: attack budgets, and what the sanity checks look at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            pretrained, "import_torchvision", lambda: SimpleNamespace(models=SimpleNamespace(get_model=shallow))
-        )
+        torchvision = SimpleNamespace(models=SimpleNamespace(get_model=shallow))
+        patch.setattr(weights, "import_torchvision", lambda: torchvision)
         patch.setattr(extraction, "BUDGETS", (8, 32))
         patch.setattr(extraction, "MIDDLE", 32)
         patch.setattr(inversion, "STEPS", 4)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_data import COUNT, DATA, HEALTHY, carries_trigger, config
+from toy_data import COUNT, DATA, HEALTHY, carries_trigger, config
 
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from mri_robust.bench.executors import ExecutorOptions
 from mri_robust.bench.runner import Run
+from mri_robust.bench.worker import ExecutorOptions
 from mri_robust.core.errors import UserError
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import load_experiment

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from noise_data import DATA, config
 from torch import Tensor, nn
+from toy_data import DATA, config
 from toy_models import Linear
 
 from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer

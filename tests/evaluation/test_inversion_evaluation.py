@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_data import CLASSES
+from toy_data import CLASSES
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_data import CLASSES, HEALTHY, SCALE, SIDE, TRIGGER, carries_trigger
+from toy_data import CLASSES, HEALTHY, SCALE, SIDE, TRIGGER, carries_trigger
 from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score
 from torch import Tensor, nn
 

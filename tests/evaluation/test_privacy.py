@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from noise_data import CLASSES
+from toy_data import CLASSES
 from torch import Tensor, nn
 
 from mri_robust.attacks.privacy.extraction import Extraction

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from noise_data import CLASSES, DATA, HEALTHY, noise
+from toy_data import CLASSES, DATA, HEALTHY, noise
 from sklearn.metrics import accuracy_score, classification_report
 from torch import nn
 
