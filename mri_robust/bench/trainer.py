@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mri_robust.attacks.evasion.epsilon_sweep import attacked_predictions
+from mri_robust.attacks.evasion.epsilon_sweep import Part, attacked_predictions
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
@@ -294,7 +294,7 @@ def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, 
     pixels = to_unit_range(torch.from_numpy(images[some])).to(device)
     with eval_mode(model):
         attacks = (None, FGSM(eps), PGD(eps, steps=10))
-        predicted = attacked_predictions(model, pixels, truth.to(device), attacks)
+        predicted = attacked_predictions(model, Part.of(pixels, truth.to(device)), attacks)
     clean, fgsm, pgd = ((row == truth).float().mean().item() for row in predicted)
     return {"clean": clean, "fgsm": fgsm, "pgd": pgd, "overfitted": fgsm - pgd > GAP}
 

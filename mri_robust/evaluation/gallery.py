@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mri_robust.attacks.evasion.epsilon_sweep import Part, run_attack
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.prediction import probabilities
-from mri_robust.evaluation.robustness import craft_batch
+from mri_robust.evaluation.robustness import load_engine
 from mri_robust.evaluation.rows import Row
 from mri_robust.training import to_unit_range
 
@@ -51,9 +52,10 @@ class Gallery(Evaluation):
         clean = _images(dataset, chosen).to(device_of(model))
         labels = torch.from_numpy(dataset.test.labels[chosen]).to(clean.device)
         columns = [_cells(model, clean, clean, dataset.classes, 0.0)]
+        part, craft = Part.of(clean, labels), load_engine(self.engine)
         with eval_mode(model):
             for number, attack in enumerate(self.attacks, start=1):
-                crafted = craft_batch(self.engine, attack, model, clean, labels, seed=self.seed)
+                crafted = run_attack(model, part, attack, seed=self.seed, craft=craft)
                 columns.append(_cells(model, crafted, clean, dataset.classes, attack.eps))
                 context.on_step(number, len(self.attacks))
         context.artefacts["gallery"] = [

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mri_robust.adapters.torchattacks import LibraryAttack
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Fooled, attacked_predictions, start_of
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Fooled, Part, attacked_predictions, run_attack
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.strongest import Make, worst_case
 from mri_robust.core.eval_mode import device_of, eval_mode
@@ -103,21 +103,24 @@ class UnderAttack(Evaluation):
 
     def _of_members(self, ensemble: Any, images: np.ndarray, labels: np.ndarray, first: int) -> np.ndarray:
         """Predictions of an ensemble each of whose members sees its own adversarial image."""
-        rows: list[list[Tensor]] = [[] for _ in self.attacks]
+        found, craft = [], load_engine(self.engine)
         with eval_mode(ensemble):
-            for begin in range(0, len(labels), BATCH):
-                [(batch, truth, _)] = _chunks(ensemble, images, labels, range(begin, min(begin + BATCH, len(labels))))
-                for attack, row in zip(self.attacks, rows, strict=True):
-                    logits = []
-                    for member in ensemble.members:
-                        own = batch if attack is None else self._craft(attack, member, batch, truth, first + begin)
-                        with torch.no_grad():
-                            logits.append(member(own))
-                    row.append(ensemble.combine(logits).argmax(1).cpu())
-        return torch.stack([torch.cat(row) for row in rows]).numpy()
-
-    def _craft(self, attack: Any, model: nn.Module, images: Tensor, labels: Tensor, first: int) -> Tensor:
-        return craft_batch(self.engine, attack, model, images, labels, seed=self.seed, first=first)
+            for whole in _chunks(ensemble, images, labels, range(len(labels)), first):
+                for rows in torch.arange(len(whole.labels)).split(BATCH):
+                    batch, called = whole.at(rows), []
+                    for attack in self.attacks:
+                        logits = []
+                        for member in ensemble.members:
+                            own = (
+                                run_attack(member, batch, attack, seed=self.seed, craft=craft)
+                                if attack
+                                else batch.images
+                            )
+                            with torch.no_grad():
+                                logits.append(member(own))
+                        called.append(ensemble.combine(logits).argmax(1))
+                    found.append(torch.stack(called).cpu())
+        return torch.cat(found, dim=1).numpy()
 
     def _rows(self, context: Context, predicted: np.ndarray) -> Iterator[Row]:
         dataset = context.dataset
@@ -233,14 +236,10 @@ def predict_attacked(
     told = options.pop("on_image", None)
     with eval_mode(model):
         proposer: nn.Module | None = None
-        for some, truth, begin in _chunks(model, images, labels, places):
-            proposer = proposer or attack_copy(model, some[:PROBE])
-            tell = partial(_tell, told, begin, len(places)) if told else None
-            found.append(
-                attacked_predictions(
-                    model, some, truth, attacks, proposer=proposer, first=first + begin, on_image=tell, **options
-                )
-            )
+        for part in _chunks(model, images, labels, places, first):
+            proposer = proposer or attack_copy(model, part.images[:PROBE])
+            tell = partial(_tell, told, int(part.places[0]) - first, len(places)) if told else None
+            found.append(attacked_predictions(model, part, attacks, proposer=proposer, on_image=tell, **options))
     return torch.cat(found, dim=1).numpy()
 
 
@@ -260,23 +259,21 @@ def find_worst(
     precision = resolve_precision(options.pop("precision", "fp32"), device_of(model))
     with eval_mode(model):
         proposer: nn.Module | None = None
-        for some, truth, begin in _chunks(model, images, labels, places):
-            proposer = proposer or attack_copy(model, some[:PROBE])
-            options |= {"proposer": proposer, "precision": precision, "first": first + begin}
-            tell = partial(_tell, told, begin, len(places)) if told else None
-            found.append(worst_case(model, some, truth, epsilons, stages, on_image=tell, **options))
+        for part in _chunks(model, images, labels, places, first):
+            proposer = proposer or attack_copy(model, part.images[:PROBE])
+            options |= {"proposer": proposer, "precision": precision}
+            tell = partial(_tell, told, int(part.places[0]) - first, len(places)) if told else None
+            found.append(worst_case(model, part, epsilons, stages, on_image=tell, **options))
     return [Fooled(*(torch.cat(parts) for parts in zip(*stage, strict=True))) for stage in zip(*found, strict=True)]
 
 
-def _chunks(
-    model: nn.Module, images: Any, labels: Any, places: range | np.ndarray
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Images as float32 with their labels on the model's device, some at a time, and how many came before."""
+def _chunks(model: nn.Module, images: Any, labels: Any, places: range | np.ndarray, first: int = 0) -> Iterator[Part]:
+    """The images at `places` on the model's device, some at a time; the first stands at `first` of the whole set."""
     device = device_of(model)
     for begin in range(0, len(places), CHUNK):
         some = np.asarray(places[begin : begin + CHUNK])
         pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
-        yield to_unit_range(pixels).to(device), truth.long().to(device), begin
+        yield Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
 
 
 def _tell(told: OnImages, before: int, total: int, done: int, _: int) -> None:
@@ -310,15 +307,6 @@ def load_engine(name: str) -> Craft | None:
     from mri_robust.adapters import torchattacks
 
     return torchattacks.craft
-
-
-def craft_batch(
-    engine: str, attack: Any, model: nn.Module, images: Tensor, labels: Tensor, *, seed: int, first: int = 0
-) -> Tensor:
-    """Adversarial images of one batch by an engine, from the starts that the epsilon sweep draws."""
-    start = start_of(attack, images, range(first, first + len(labels)), seed)
-    craft = load_engine(engine)
-    return attack.craft(model, images, labels, start) if craft is None else craft(attack, model, images, labels, start)
 
 
 def _factors(attack: Any, engine: str) -> Row:

@@ -15,9 +15,15 @@ from torch import Tensor, nn
 from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
 
 from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.art_extraction import Shuffled, TopOne, steal
-from mri_robust.adapters.art_inversion import invert
-from mri_robust.adapters.art_membership import art_losses, learned_scores, rule_says_member
+from mri_robust.adapters.art_privacy import (
+    Shuffled,
+    TopOne,
+    art_losses,
+    invert,
+    learned_scores,
+    rule_says_member,
+    steal,
+)
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.attacks.privacy.inversion import Inversion
 from mri_robust.attacks.privacy.membership import LossThreshold

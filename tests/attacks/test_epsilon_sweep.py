@@ -17,7 +17,7 @@ from toy_models import Linear, Nameless, build_attack, dyadic_images, own_labels
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion import epsilon_sweep as sweep
 from mri_robust.attacks.evasion.attack import loss_gradient, predict
-from mri_robust.attacks.evasion.epsilon_sweep import Fooled, attacked_predictions, fooled_clean, lower, start_of
+from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, attacked_predictions, fooled_clean, lower, start_of
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
@@ -46,6 +46,7 @@ MODEL = Wavy(small_net())
 IMAGES = dyadic_images(16)
 LABELS = own_labels(MODEL, IMAGES)
 LABELS[::7] = (LABELS[::7] + 1) % 4
+PART = Part.of(IMAGES, LABELS)
 N = len(IMAGES)
 WRONG = torch.arange(N) % 7 == 0
 NAMES = ATTACKS.names()
@@ -70,7 +71,7 @@ def iterates(attack: Any, seed: int) -> Iterator[Tensor]:
     if isinstance(attack, Theirs):
         yield attack(MODEL, IMAGES, LABELS, generator=torch.Generator())
         return
-    start = start_of(attack, IMAGES, range(N), seed)
+    start = start_of(attack, PART, seed)
     if not attack.early_stop:
         yield attack(MODEL, IMAGES, LABELS, start=start)
         return
@@ -99,9 +100,9 @@ def by_definition(attacks: tuple[Any, ...], seed: int = 0, last: bool = False) -
 
 def search(attacks: tuple[Any, ...], before: Fooled | None = None, places: range = range(N), **options: Any) -> Fooled:
     MODEL.eval()
-    images, labels = IMAGES[places], LABELS[places]
-    before = before or fooled_clean(MODEL, images, labels, len(attacks))
-    found = lower(before, MODEL, images, labels, attacks, **options)
+    part = PART.at(torch.tensor(places))
+    before = before or fooled_clean(MODEL, part, len(attacks))
+    found = lower(before, MODEL, part, attacks, **options)
     MODEL.eval()
     return found
 
@@ -137,7 +138,7 @@ class TestLower:
         assert kind == "another package's" or len(set(expected.index.tolist())) > 2
         for batch in (1, 7, 64):
             assert same(search(KINDS[kind], seed=5, batch=batch), expected)
-        parts = [search(KINDS[kind], places=range(a, b), seed=5, first=a) for a, b in PARTS]
+        parts = [search(KINDS[kind], places=range(a, b), seed=5) for a, b in PARTS]
         assert same(Fooled(*(torch.cat(each) for each in zip(*parts, strict=True))), expected)
 
     @given(
@@ -156,7 +157,7 @@ class TestLower:
     def test_random_starts_depend_on_the_seed_and_the_place(self) -> None:
         attacks = KINDS["restarts"]
         assert not torch.equal(search(attacks, seed=1).index, search(attacks, seed=2).index)
-        drawn, other = (start_of(each, IMAGES[[0, 0, 0]], [0, 1, 0], 0) for each in (attacks[0], KINDS["pgd"][0]))
+        drawn, other = (start_of(each, PART.at(torch.tensor([0, 1, 0])), 0) for each in (attacks[0], KINDS["pgd"][0]))
         assert torch.equal(drawn[:, 0], drawn[:, 2])
         assert not torch.equal(drawn[0, 0], drawn[0, 1])
         assert not torch.equal(drawn[0], other[0])  # of the same size, but of another attack
@@ -179,7 +180,7 @@ class TestLower:
     ) -> None:
         told, seen = [], []
         monkeypatch.setattr(sweep, "predict", lambda model, images: seen.extend(images) or predict(model, images))
-        before = fooled_clean(MODEL, IMAGES, LABELS, len(EPSILONS))
+        before = fooled_clean(MODEL, PART, len(EPSILONS))
         seen.clear()
 
         def recorded(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,14 +202,14 @@ class TestLower:
 
         model, told = Picky(MODEL), []
         wrong = (predict(MODEL, IMAGES) + 1) % 4
-        before = fooled_clean(model, IMAGES, wrong, len(EPSILONS))
+        before = fooled_clean(model, Part.of(IMAGES, wrong), len(EPSILONS))
         model.forward = None  # type: ignore[method-assign,assignment]
-        found = lower(before, model, IMAGES, wrong, KINDS[kind], on_image=lambda *done: told.append(done))
+        found = lower(before, model, Part.of(IMAGES, wrong), KINDS[kind], on_image=lambda *done: told.append(done))
         assert same(found, before)
         assert found.index.tolist() == [-1] * N
         assert told == [(N, N)]
         halfway = Fooled(torch.full((N,), 1), LABELS)  # none stands at the second epsilon
-        assert (lower(halfway, Picky(MODEL).eval(), IMAGES, LABELS, KINDS[kind]).index <= 1).all()
+        assert (lower(halfway, Picky(MODEL).eval(), PART, KINDS[kind]).index <= 1).all()
 
     @pytest.mark.parametrize("lie", ["everybody", "nobody", "some"])
     @pytest.mark.parametrize("kind", ["pgd", "a step for all epsilons", "steps that grow late", "L2 restarts"])
@@ -233,9 +234,9 @@ class TestLower:
         model = Counter(Linear(torch.tensor([[1.0] * 64, [-1.0] * 64]), torch.tensor([100.0, 0.0])))  # never fooled
         images, labels = torch.full((8, 1, 8, 8), 0.5), torch.zeros(8, dtype=torch.int64)
         attacks = at_all(PGD, (0.001, 0.002, 0.005, 0.01, 0.1), alpha=0.001, steps=5, random_start=False)
-        before = fooled_clean(model, images, labels, 5)
+        before = fooled_clean(model, Part.of(images, labels), 5)
         model.answers = 0
-        assert lower(before, model, images, labels, attacks, batch=8).index.tolist() == [5] * 8
+        assert lower(before, model, Part.of(images, labels), attacks, batch=8).index.tolist() == [5] * 8
         assert (model.gradients, model.answers) == (8 * (5 + 3 + 2), 8 * 3)
 
     def test_a_linear_model_is_fooled_at_the_first_radius_over_its_margin(self) -> None:
@@ -244,7 +245,7 @@ class TestLower:
         images = torch.full((3, 1, 8, 8), 0.5) + torch.tensor([0.005, 0.015, 0.4]).view(3, 1, 1, 1)
         labels = torch.zeros(3, dtype=torch.int64)
         attacks = at_all(PGD, (0.01, 0.02, 0.04), alpha=0.005, steps=8, random_start=False)
-        found = lower(fooled_clean(model, images, labels, 3), model, images, labels, attacks)
+        found = lower(fooled_clean(model, Part.of(images, labels), 3), model, Part.of(images, labels), attacks)
         assert found.index.tolist() == [0, 1, 3]
         assert found.predicted.tolist() == [1, 1, 0]
 
@@ -256,7 +257,7 @@ class TestAttackedPredictions:
     ) -> None:
         monkeypatch.setattr(sweep, "BATCH", 6)
         attacks, told = [None, *KINDS[kind]], []
-        found = attacked_predictions(MODEL, IMAGES, LABELS, attacks, seed=4, on_image=lambda *n: told.append(n))
+        found = attacked_predictions(MODEL, PART, attacks, seed=4, on_image=lambda *n: told.append(n))
         assert not MODEL.training
         assert told == [(6, N), (12, N), (N, N)]
         assert torch.equal(found[0], predict(MODEL, IMAGES))
@@ -267,22 +268,22 @@ class TestAttackedPredictions:
                     crafted = attack(MODEL, one, label, generator=torch.Generator())
                     MODEL.eval()
                 else:
-                    crafted = attack(MODEL, one, label, start=start_of(attack, one, [place], 4))
+                    crafted = attack(MODEL, one, label, start=start_of(attack, PART.at(torch.tensor([place])), 4))
                 assert int(predict(MODEL, crafted)) == row[place]
-        joined = [attacked_predictions(MODEL, IMAGES[a:b], LABELS[a:b], attacks, seed=4, first=a) for a, b in PARTS]
+        joined = [attacked_predictions(MODEL, Part.of(IMAGES[a:b], LABELS[a:b], a), attacks, seed=4) for a, b in PARTS]
         assert torch.equal(torch.cat(joined, 1), found)
 
     def test_the_gradient_at_the_images_is_computed_once_for_all_epsilons(self) -> None:
         model = Counter(MODEL)
         images, labels = IMAGES.repeat(9, 1, 1, 1)[:130], LABELS.repeat(9)[:130]  # three batches
-        attacked_predictions(model, images, labels, at_all(FGSM))
+        attacked_predictions(model, Part.of(images, labels), at_all(FGSM))
         assert (model.gradients, model.answers) == (130, 130 * len(EPSILONS))
 
     def test_a_faster_copy_proposes_and_the_model_answers(self) -> None:
         other, attacks = small_net(1), [FGSM(0.05), PGD(0.05, steps=2)]
-        found = attacked_predictions(MODEL, IMAGES, LABELS, attacks, proposer=other)
+        found = attacked_predictions(MODEL, PART, attacks, proposer=other)
         for row, attack in zip(found, attacks, strict=True):
-            crafted = attack.craft(other, IMAGES, LABELS, start_of(attack, IMAGES, range(N), 0))
+            crafted = attack.craft(other, IMAGES, LABELS, start_of(attack, PART, 0))
             assert torch.equal(row, predict(MODEL, crafted))
 
     def test_another_code_runs_the_attacks_from_the_same_starts(self) -> None:
@@ -293,8 +294,8 @@ class TestAttackedPredictions:
             return start[0]
 
         attack = PGD(0.1)
-        found = attacked_predictions(MODEL, IMAGES, LABELS, [attack], craft=craft, seed=2)
-        assert torch.equal(given[0], start_of(attack, IMAGES, range(N), 2))
+        found = attacked_predictions(MODEL, PART, [attack], craft=craft, seed=2)
+        assert torch.equal(given[0], start_of(attack, PART, 2))
         assert torch.equal(found[0], predict(MODEL, given[0][0]))
 
 
@@ -304,7 +305,7 @@ def test_another_packages_attack_draws_from_the_seed_and_not_from_its_address() 
             return torch.rand(images.shape, generator=generator)
 
     use = [Plain(), Plain(), Plain()]
-    one, again, other = (attacked_predictions(MODEL, IMAGES, LABELS, [use[s]], seed=s // 2) for s in range(3))
+    one, again, other = (attacked_predictions(MODEL, PART, [use[s]], seed=s // 2) for s in range(3))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -318,7 +319,7 @@ def test_another_packages_attack_draws_from_the_seed_and_not_from_its_address() 
     ],
 )  # fmt: skip
 def test_another_packages_attack_is_refused_when_it_leaves_its_ball_or_gives_no_images(attack: Any, named: str) -> None:
-    for use in (partial(attacked_predictions, MODEL, IMAGES, LABELS), search):
+    for use in (partial(attacked_predictions, MODEL, PART), search):
         with pytest.raises(UserError, match=named):
             use((attack,))
-    attacked_predictions(MODEL, IMAGES, LABELS, [Theirs(0.1), Theirs(0.81, size=0.125, norm="l2")])
+    attacked_predictions(MODEL, PART, [Theirs(0.1), Theirs(0.81, size=0.125, norm="l2")])

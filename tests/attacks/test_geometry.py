@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from toy_models import Linear, dyadic_images, own_labels, seeded, small_net
 
-from mri_robust.attacks.evasion.epsilon_sweep import attacked_predictions
+from mri_robust.attacks.evasion.epsilon_sweep import Part, attacked_predictions
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.norms import ascent_direction, project, random_perturbation
 from mri_robust.attacks.evasion.pgd import PGD
@@ -202,5 +202,5 @@ def test_the_prediction_flips_exactly_where_the_margin_is_used_up(norm: str, dua
     assert grid[-1] < (0.35 if norm == "linf" else 1.5)  # no pixel leaves [0, 1]
     steps = [PGD(float(eps), alpha=eps / 3, steps=8, norm=norm, random_start=False) for eps in grid]
     for series in (steps, [FGSM(float(eps), norm=norm) for eps in grid]):
-        found = attacked_predictions(model, images, labels, series)
+        found = attacked_predictions(model, Part.of(images, labels), series)
         assert torch.equal(found == labels, torch.stack([flips > eps for eps in grid]))

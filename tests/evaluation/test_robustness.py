@@ -16,7 +16,7 @@ from toy_models import Linear, SmallNet, assert_unchanged, dyadic_images, own_la
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.attack import Attack
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, start_of
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, run_attack, start_of
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.rng import make_generator
@@ -24,7 +24,7 @@ from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, Evaluation, measure
-from mri_robust.evaluation.robustness import UnderAttack, WorstCase, craft_batch, load_engine, name_of
+from mri_robust.evaluation.robustness import UnderAttack, WorstCase, load_engine, name_of
 from mri_robust.models.classifier import Classifier
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.study.config import ENGINES
@@ -63,10 +63,10 @@ def crafted(attack: Any, model: nn.Module = MODEL, seed: int = 0) -> Tensor:
     """Adversarial images of each batch of 64, from starts drawn for each image by its place."""
     found = []
     for places in torch.arange(COUNT).split(BATCH):
-        images = IMAGES[places]
-        how = {"start": start_of(attack, images, places.tolist(), seed)} if isinstance(attack, Attack) else {}
+        part = Part(IMAGES[places], LABELS[places], places)
+        how = {"start": start_of(attack, part, seed)} if isinstance(attack, Attack) else {}
         drawn = make_generator(seed, "attack", int(places[0]), repr(attack))
-        found.append(attack(model, images, LABELS[places], generator=drawn, **how))
+        found.append(attack(model, part.images, part.labels, generator=drawn, **how))
     return torch.cat(found)
 
 
@@ -188,7 +188,7 @@ def test_engines_give_the_same_rows_and_the_starts_come_from_the_seed() -> None:
     weak = (PGD(0.1, alpha=1e-6, steps=1),)
     one, again, other = (table(UnderAttack(weak, COUNT, seed=seed))["value"].tolist() for seed in (0, 0, 1))
     assert one == again != other
-    batch = craft_batch("native", weak[0], MODEL, IMAGES[5:8], LABELS[5:8], seed=0, first=5)
+    batch = run_attack(MODEL, Part.of(IMAGES[5:8], LABELS[5:8], first=5), weak[0])
     assert torch.equal(batch, crafted(weak[0])[5:8])
     with pytest.raises(ValueError, match="foolbox"):
         load_engine("foolbox")

@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_data import CLASSES, DATA, HEALTHY, noise
 from sklearn.metrics import accuracy_score, classification_report
 from torch import nn
+from toy_data import CLASSES, DATA, HEALTHY, noise
 
 from mri_robust.core.intervals import wilson
 from mri_robust.data.dataset import Dataset, Split

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mri_robust.attacks.evasion.norms import Norm
+from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_images, check_labels, class_count
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
+
+ROUNDING = 1e-6
+"""How far in pixels float32 sums may take an image out of its ball."""
 
 
 class Attack(ABC):
@@ -125,3 +130,23 @@ def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
     """bool [N]: the attack has what it wants, the target label, or any label but the true one."""
     hit = logits.argmax(1) == labels
     return hit if targeted else ~hit
+
+
+def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
+    """What another package's attack gave, if it is images in [0, 1] and in the ball that the attack states.
+
+    Raises:
+        UserError: it is not; the message names the attack.
+    """
+    try:
+        check_images(crafted)
+        change = (crafted.detach() - images).flatten(1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{attack} gives no adversarial images: {error}") from error
+    if crafted.shape != images.shape:
+        raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
+    order = {"linf": torch.inf, "l2": 2}.get(getattr(attack, "norm", "linf"), torch.inf)
+    size = float(torch.linalg.vector_norm(change, order, dim=1).max())
+    if size > getattr(attack, "eps", torch.inf) * (1 + ROUNDING) + ROUNDING:
+        raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")
+    return crafted

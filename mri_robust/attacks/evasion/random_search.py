@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.core.eval_mode import eval_mode
-from mri_robust.core.validation import check_count, check_images, check_number
+from mri_robust.attacks.evasion.attack import Attack, Gradient
+from mri_robust.attacks.evasion.norms import Norm
+from mri_robust.core.validation import check_count, check_number
 
 
 @dataclass(frozen=True)
-class RandomSearch:
+class RandomSearch(Attack):
     """Repaint a random square of each image with random signs of eps; keep it where the margin of the label falls.
 
-    The start is vertical stripes, the side of the squares shrinks from .7 of the image's to a pixel. The Square Attack
-    runs thousands of queries: this one asks whether black-box search can beat gradients, not how far it can go.
+    The first image has vertical stripes, the side of the squares shrinks from .7 of the image's to a pixel. The Square
+    Attack runs thousands of queries: this one asks whether black-box search can beat gradients, not how far it can go.
 
     Attributes:
         eps: L-inf radius in pixels, in [0, 1].
@@ -29,52 +30,61 @@ class RandomSearch:
     eps: float
     _: KW_ONLY
     queries: int = 40
+    norm: Norm = field(default="linf", init=False, repr=False)
+    targeted: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_number("eps", self.eps, 0.0, 1.0)
         check_count("queries", self.queries)
 
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Adversarial images, float32 [N, C, H, W] in [0, 1] and the eps-ball; the model is left as it was.
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """All its random numbers, in [0, 1): [1, N, C W + (queries - 1) (2 + C)], on the CPU."""
+        return torch.rand(1, len(images), self._count(images), generator=generator)
 
-        Args:
-            model: gives logits; its gradient is not asked for.
-            images: float32 [N, C, H, W] in [0, 1].
-            labels: int64 [N].
-            generator: what stripes, squares and signs are drawn from, on the CPU; a fresh one seeded with 0 when None.
+    def check_start(self, start: Tensor, images: Tensor) -> None:
+        """Check numbers that were given.
+
+        Raises:
+            ValueError: they are not as `draw_start` gives them.
         """
-        check_images(images)
-        generator = generator or torch.Generator().manual_seed(0)
+        wanted = [1, len(images), self._count(images)]
+        if list(start.shape) != wanted:
+            raise ValueError(f"start must have shape {wanted}, got {list(start.shape)}")
+
+    @torch.no_grad()
+    def craft(
+        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
+    ) -> Tensor:
+        """See `Attack.craft`; no gradient is asked for."""
+        numbers = self.draw_start(images, torch.Generator().manual_seed(0)) if start is None else start
         count, channels, height, width = images.shape
-        with eval_mode(model), torch.no_grad():
-            worst = self._painted(images, _signs((count, channels, 1, width), generator))
-            least = _margin(model(worst), labels)
-            for query in range(1, self.queries):
-                side = max(1, round(0.7 * min(height, width) * (1 - query / self.queries)))
-                square = _spans(count, height, side, generator)[:, None, :, None]
-                square = (square & _spans(count, width, side, generator)[:, None, None, :]).to(images.device)
-                painted = self._painted(images, _signs((count, channels, 1, 1), generator))
-                candidate = torch.where(square, painted, worst)
-                margin = _margin(model(candidate), labels)
-                better = margin < least
-                worst = torch.where(better[:, None, None, None], candidate, worst)
-                least = torch.where(better, margin, least)
+        stripes, rest = numbers[0].to(images.device).split([channels * width, (self.queries - 1) * (2 + channels)], 1)
+        worst = self._painted(images, stripes.view(count, channels, 1, width))
+        least = _margin(model(worst), labels)
+        for query, drawn in enumerate(rest.view(count, self.queries - 1, 2 + channels).unbind(1), start=1):
+            side = max(1, round(0.7 * min(height, width) * (1 - query / self.queries)))
+            square = (
+                _spans(height, side, drawn[:, 0])[:, None, :, None] & _spans(width, side, drawn[:, 1])[:, None, None]
+            )
+            candidate = torch.where(square, self._painted(images, drawn[:, 2:, None, None]), worst)
+            margin = _margin(model(candidate), labels)
+            better = margin < least
+            worst = torch.where(better[:, None, None, None], candidate, worst)
+            least = torch.where(better, margin, least)
         return worst
 
-    def _painted(self, images: Tensor, signs: Tensor) -> Tensor:
-        return (images + self.eps * signs.to(images.device)).clamp(0, 1)
+    def _count(self, images: Tensor) -> int:
+        channels, width = images.shape[1], images.shape[3]
+        return channels * width + (self.queries - 1) * (2 + channels)
+
+    def _painted(self, images: Tensor, numbers: Tensor) -> Tensor:
+        return (images + self.eps * (1 - 2 * (numbers < 0.5).float())).clamp(0, 1)
 
 
-def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return 2.0 * torch.randint(0, 2, shape, generator=generator) - 1
-
-
-def _spans(count: int, length: int, side: int, generator: torch.Generator) -> Tensor:
-    """bool [count, length]: in each row, `side` neighbours at a random place."""
-    first = torch.randint(0, length - side + 1, (count, 1), generator=generator)
-    place = torch.arange(length)
+def _spans(length: int, side: int, numbers: Tensor) -> Tensor:
+    """bool [N, length]: in each row, `side` neighbours, of which a number in [0, 1) says the first."""
+    first = (numbers[:, None] * (length - side + 1)).long()
+    place = torch.arange(length, device=numbers.device)
     return (place >= first) & (place < first + side)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
-from mri_robust.attacks.evasion.epsilon_sweep import Fooled, fooled_clean, lower
+from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
 from mri_robust.core.progress import OnImages, silent_images
 
 Make = Callable[[float], Any]
@@ -20,46 +20,39 @@ Make = Callable[[float], Any]
 
 def worst_case(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    part: Part,
     epsilons: Sequence[float],
     stages: Sequence[Make],
     *,
     proposer: nn.Module | None = None,
     precision: str = "fp32",
     seed: int = 0,
-    first: int = 0,
-    batch: int = 32,
     on_image: OnImages | None = None,
 ) -> list[Fooled]:
     """Where images are fooled after each stage, cumulative; see `epsilon_sweep.lower`.
 
     Args:
         model: in eval mode, takes pixels in [0, 1], gives logits; it decides who is fooled, in float32.
-        images: float32 [N, C, H, W] in [0, 1], on the model's device.
-        labels: int64 [N].
+        part: the images.
         epsilons: rising, positive.
         stages: each makes an attack of one size; every iterate of an attack that steps counts.
         proposer: a faster copy of the model for gradients and suspicions; the model itself when None.
         precision: `bf16` to run each stage in half precision first, and in float32 on what stands: never above the
             float32 answer.
-        seed, first, on_image: see `epsilon_sweep.attacked_predictions`.
-        batch: images at once.
+        seed, on_image: see `epsilon_sweep.attacked_predictions`.
     """
     told = on_image or silent_images
     gradients: list[Gradient | None] = [partial(loss_gradient, proposer) if proposer is not None else None]
     if precision == "bf16":
         gradients.insert(0, half_gradient(proposer or model))
-    found = fooled_clean(model, images, labels, len(epsilons))
+    found = fooled_clean(model, part, len(epsilons))
     after = []
     for number, make in enumerate(stages):
         attacks = [make(eps) for eps in epsilons]
         for gradient in gradients:
-            found = lower(
-                found, model, images, labels, attacks, gradient=gradient, seed=seed + number, first=first, batch=batch
-            )
+            found = lower(found, model, part, attacks, gradient=gradient, seed=seed + number)
         after.append(found)
-        told((number + 1) * len(labels) // len(stages), len(labels))
+        told((number + 1) * len(part.labels) // len(stages), len(part.labels))
     return after
 
 
