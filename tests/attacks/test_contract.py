@@ -36,7 +36,7 @@ ATTACK = {name: build_attack(name, 0.03) for name in NAMES} | {
     "l2 restarts": PGD(1.0, alpha=0.25, steps=2, norm="l2", restarts=2),
     "targeted, clip at the end": PGD(0.1, steps=2, clip="end", targeted=True, random_start=False),
 }
-FIELDS = {name: {field.name for field in dataclasses.fields(ATTACKS.load(name))} for name in NAMES}
+FIELDS = {n: {field.name for field in dataclasses.fields(ATTACKS.load(n)) if field.init} for n in NAMES}
 NAN, INF = math.nan, math.inf
 
 
