@@ -21,7 +21,7 @@ from mri_robust.core.eval_mode import device_of
 from mri_robust.core.machine import resolve_precision
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_choice, check_count, check_number
-from mri_robust.models.checkpoint import read_notes, read_state_dict, write_tensors
+from mri_robust.models.weights import read_notes, read_state_dict, write_tensors
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(images [N, C, H, W] in [0, 1], generator) -> images of the same shape."""

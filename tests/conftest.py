@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,8 +16,8 @@ settings.load_profile("project")
 
 
 LONG = {
-    *("test_examples.py", "test_third_party.py", "test_docs.py", "test_extending.py", "test_whole_study.py"),
-    *("test_bench_run.py", "test_nothing_is_lost.py", "test_ray.py", "test_inversion_table.py", "test_tracker.py"),
+    *("test_examples.py", "test_third_party.py", "test_docs.py", "test_extending.py", "test_study.py"),
+    *("test_nothing_is_lost.py", "test_ray.py"),
 }
 """Files that take a while: they begin first, so that no process waits for the last one of another."""
 
@@ -30,3 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of every experiment under both protocols at 16 pixels; see `tiny`. Tests that change it copy it."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("study") / "results"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        tiny.tiny_study(folder)
+    return folder

@@ -1,7 +1,5 @@
 """DICOM and NIfTI files in memory, written by pydicom and nibabel."""
 
-from __future__ import annotations
-
 import io
 
 import nibabel
@@ -14,28 +12,17 @@ PATIENT = "SECRET^PATIENT"
 
 def dicom(pixels: np.ndarray, syntax: UID = ExplicitVRLittleEndian, **elements: object) -> bytes:
     """A DICOM file of pixels [H, W] (grey) or [H, W, 3] (RGB), integers or float32; an element of None is left out."""
-    grey, floats = pixels.ndim == 2, pixels.dtype.kind == "f"
+    grey, floats, bits = pixels.ndim == 2, pixels.dtype.kind == "f", 8 * pixels.dtype.itemsize
     meta = pydicom.dataset.FileMetaDataset()
-    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
-        syntax,
-        MRImageStorage,
-        "1.2",
-    )
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = syntax, MRImageStorage
+    meta.MediaStorageSOPInstanceUID = "1.2"
     file = pydicom.FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
-    bits = 8 * pixels.dtype.itemsize
-    said = {
-        "PatientName": PATIENT,
-        "Rows": pixels.shape[0],
-        "Columns": pixels.shape[1],
-        "SamplesPerPixel": 1 if grey else 3,
-        "PlanarConfiguration": None if grey else 0,
-        "PhotometricInterpretation": "MONOCHROME2" if grey else "RGB",
-        "BitsAllocated": bits,
-        "BitsStored": None if floats else bits,
-        "HighBit": None if floats else bits - 1,
-        "PixelRepresentation": None if floats else int(pixels.dtype.kind == "i"),
-        "FloatPixelData" if floats else "PixelData": pixels.tobytes(),
-    }
+    said = {"PatientName": PATIENT, "PatientID": PATIENT, "Rows": pixels.shape[0], "Columns": pixels.shape[1]}
+    said |= {"SamplesPerPixel": 1 if grey else 3, "PlanarConfiguration": None if grey else 0, "BitsAllocated": bits}
+    said |= {"PhotometricInterpretation": "MONOCHROME2" if grey else "RGB"}
+    if not floats:
+        said |= {"BitsStored": bits, "HighBit": bits - 1, "PixelRepresentation": int(pixels.dtype.kind == "i")}
+    said["FloatPixelData" if floats else "PixelData"] = pixels.tobytes()
     buffer = io.BytesIO()
     with pydicom.config.disable_value_validation():  # tests also write what the standard forbids
         for name, value in (said | elements).items():

@@ -53,7 +53,7 @@ class Opened:
     dataset: Dataset
 
 
-def tests_of(names: Sequence[str], *, everything: bool = False) -> list[Experiment]:
+def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     """The experiments that ask a finished model: those named, the first answer's, or all of them.
 
     Raises:
@@ -166,7 +166,8 @@ def audit(
         seed: of everything drawn.
 
     Returns:
-        The rows, one number a line, with the columns of the CSVs.
+        The rows, one number a line, with the columns of the CSVs. Its `attrs["findings"]` are those of the sanity
+        checks, where the worst case was asked for.
 
     Raises:
         UserError: a test is unknown, or the model and the data do not fit each other.
@@ -177,14 +178,18 @@ def audit(
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
     config = replace(config, models=(External("model"),))
     rows: list[Row] = []
+    findings: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
         trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
-        for experiment in tests_of(tests):
+        for experiment in tests_of(tests, everything=False):
             for asked, evaluation in experiment.tasks(config):
                 context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)
                 labels = Task(experiment.name, config, asked, evaluation).labels
                 rows += [{**labels, **row} for row in evaluation(context)]
-    return tidy(rows)
+                findings += context.artefacts.get("findings", [])
+    table = tidy(rows)
+    table.attrs["findings"] = findings
+    return table
 
 
 def _dataset_of(data: Any, model: nn.Module) -> Dataset:

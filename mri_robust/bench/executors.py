@@ -3,27 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from mri_robust.bench.worker import Outcome, Task, Worker
-
-EXECUTORS = ("local", "ray")
-
-
-@dataclass(frozen=True)
-class ExecutorOptions:
-    """Where to run.
-
-    Attributes:
-        name: one of `EXECUTORS`.
-        address: of a Ray cluster to join; None starts one on this machine.
-        gpu_share: of one GPU, for each task, where tasks compute on one.
-    """
-
-    name: str = "local"
-    address: str | None = None
-    gpu_share: float = 1.0
-
+from mri_robust.bench.worker import ExecutorOptions, Outcome, Task, Worker
 
 Execute = Callable[[Worker, Sequence[Task], ExecutorOptions], Iterator[tuple[int, Outcome]]]
 """(worker of the process that asks, tasks, options) -> (place in the tasks, outcome) as tasks end, in any order."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mri_robust.bench.executors import ExecutorOptions
-from mri_robust.bench.worker import Outcome, Task, Worker
+from mri_robust.bench.worker import ExecutorOptions, Outcome, Task, Worker
 from mri_robust.core.errors import UserError
 from mri_robust.core.machine import keep_freed_memory
 from mri_robust.core.packages import import_extra

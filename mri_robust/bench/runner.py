@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from mri_robust.bench.executors import ExecutorOptions, load_executor
-from mri_robust.bench.worker import Outcome, Task, Worker
+from mri_robust.bench.executors import load_executor
+from mri_robust.bench.worker import ExecutorOptions, Outcome, Task, Worker
 from mri_robust.core.errors import UserError
 from mri_robust.core.machine import describe_machine
 from mri_robust.core.packages import installed_version

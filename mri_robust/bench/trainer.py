@@ -15,21 +15,22 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.files import locked, set_aside
+from mri_robust.core.files import set_aside
 from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import derive_seed
-from mri_robust.data.dataset import Dataset, training_images
+from mri_robust.data.dataset import Dataset
+from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
 from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
-from mri_robust.models.checkpoint import load_model, read_notes, read_state_dict, save_model
+from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
 from mri_robust.models.external import open_model
-from mri_robust.models.pretrained import find_imagenet
+from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder
@@ -123,14 +124,14 @@ class Trainer:
         path, part = self._path(name), self._path(f"{name}.partial")
         model = self._load(path, recipe)
         if model is None:
-            with locked(self.folder.models / f"{name}.lock", lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
+            with self.folder.hold(name, lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
                 model = self._load(path, recipe)
                 if model is None:
                     self._set_damaged_aside(path)
                     self._set_damaged_aside(part)
                     model = self._make(recipe, path, part)
         module = model.model if isinstance(model, Snooper) else model
-        module.to(self.config.device, memory_format=torch.channels_last).eval()
+        module.to(self.config.device).to(memory_format=torch.channels_last).eval()
         return model
 
     def _make(self, recipe: Recipe, path: Path, part: Path) -> Any:
@@ -230,8 +231,14 @@ class Trainer:
         adversary = recipe.adversary.build() if recipe.adversary else None
         stamp = None
         if recipe.poison is not None:
-            how = {"augment": augment, "seed": recipe.seed, "frozen": recipe.frozen_augmentation}
-            poisoned = poison_training(images, labels, recipe.poison.build(), **how)
+            poisoned = poison_training(
+                images,
+                labels,
+                recipe.poison.build(),
+                augment=augment,
+                seed=recipe.seed,
+                frozen=recipe.frozen_augmentation,
+            )
             images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
         for name, parameter in model.network.named_parameters():
             parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))

@@ -29,6 +29,21 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
+class ExecutorOptions:
+    """Where to run.
+
+    Attributes:
+        name: `local` or `ray`.
+        address: of a Ray cluster to join; None starts one on this machine.
+        gpu_share: of one GPU, for each task, where tasks compute on one.
+    """
+
+    name: str = "local"
+    address: str | None = None
+    gpu_share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Task:
     """One evaluation of one model, in one experiment under one configuration."""
 
@@ -111,8 +126,9 @@ class Worker:
         key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
         if key not in self._trainers:
             self.on_step("load data", 0, 1)
-            how = {"opened": self._opened, "on_step": self.on_step}
-            self._trainers[key] = Trainer(self.folder, load_data(config), config, **how)
+            self._trainers[key] = Trainer(
+                self.folder, load_data(config), config, opened=self._opened, on_step=self.on_step
+            )
         return self._trainers[key]
 
     def name(self, task: Task) -> str:

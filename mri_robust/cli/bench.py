@@ -103,7 +103,7 @@ def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, s
         UserError: the file or the folder of weights does not exist, or a file in it is not what its name says.
     """
     from mri_robust.core.files import checksum
-    from mri_robust.models.pretrained import find_imagenet
+    from mri_robust.models.weights import find_imagenet
 
     if weights in ("none", "imagenet"):
         return tuple((name, weights, "") for name in RESNETS)

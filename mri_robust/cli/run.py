@@ -63,8 +63,8 @@ def execute(
         SystemExit: a task failed or the cross-check did not pass; everything that could be made is there.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
-    from mri_robust.bench.executors import ExecutorOptions
     from mri_robust.bench.runner import Run, open_folder
+    from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.report.page import write_report
     from mri_robust.report.tables import print_experiment

@@ -4,6 +4,8 @@ Of the data set called `key`, `<key>.u8` holds the pixels and `<key>.json` the r
 it there is nothing. Two processes may write the same one at once.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable, Iterable

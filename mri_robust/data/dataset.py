@@ -1,5 +1,7 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +12,7 @@ import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import did_you_mean
-from mri_robust.core.rng import make_generator
-from mri_robust.data.sources import SOURCES
+from mri_robust.data.registry import SOURCES
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
@@ -129,23 +130,6 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
     if not healthy:
         raise UserError(f"--tumour-classes names all of {', '.join(classes)}: leave out those without a tumour")
     return healthy
-
-
-def training_places(count: int, wanted: int | None, seed: int) -> np.ndarray:
-    """The sorted indices of `wanted` (None: all) out of `count` training images, int64, drawn with the seed."""
-    if wanted is None or wanted >= count:
-        return np.arange(count)
-    import torch
-
-    order = torch.randperm(count, generator=make_generator(seed, "training images")).numpy()
-    return np.sort(order[:wanted])
-
-
-def training_images(split: Split, wanted: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images at `training_places`, uint8 [N, C, H, W], and their labels, int64 [N]; no copy where that is all."""
-    whole = wanted is None or wanted >= len(split)
-    places = slice(None) if whole else training_places(len(split), wanted, seed)
-    return np.asarray(split.images[places]), split.labels[places]
 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:

@@ -1,5 +1,7 @@
 """Which files of a folder or archive are the images of which split and class, judged by their names."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Image files in `Training/<class>/`, `Testing/<class>/` to a `Dataset`, whatever they lie in."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import warnings

@@ -1,5 +1,7 @@
 """Scans to look through: one image, or all in a folder or a `.zip`, without classes or splits."""
 
+from __future__ import annotations
+
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass

@@ -115,11 +115,7 @@ def rotate_each(images: Tensor, angles: list[float]) -> Tensor:
     turns = torch.tensor([[[math.cos(r), -math.sin(r)], [math.sin(r), math.cos(r)]] for r in radians]) / (0.5 * side)
     along = torch.linspace((1 - side) * 0.5, (side - 1) * 0.5, side) * turns[..., None]  # [N, column or row, x or y, S]
     grid = (along[:, 0, :, None, :] + along[:, 1, :, :, None]).permute(0, 2, 3, 1)
-    rotated = grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-    for place, angle in enumerate(angles):
-        if angle % 90 == 0:  # torchvision turns these without arithmetic
-            rotated[place] = transforms.rotate(images[place], angle)
-    return rotated
+    return grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
 
 def draw_box(

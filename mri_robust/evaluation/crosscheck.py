@@ -22,7 +22,7 @@ from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.certificate import Agreement, Certificate
-from mri_robust.evaluation.mutants import MUTANTS, Stamping, WavyModel, mutate
+from mri_robust.evaluation.mutants import MUTANTS, Stamping, WavyModel
 from mri_robust.evaluation.robustness import load_engine
 from mri_robust.study.config import ENGINES
 
@@ -114,7 +114,7 @@ def crosscheck(
     check_images(images)
     classes = class_count(model, images)
     check_labels(labels, images, classes)
-    crafters = dict(engines) if engines else {name: _engine(name) for name in ENGINES}
+    crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}
     # One memory format for all engines: convolutions round otherwise on images that lie channels last.
     comparison = _Comparison(model, images.contiguous(), labels, classes, seed, on_step or silent)
     checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
@@ -129,37 +129,29 @@ def catches(mutation: str, reference: Craft) -> bool:
 
     The broken copy stands in place of the native attack; `reference` is the engine that it is compared with.
     """
-
-    def broken(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-        return _run_native(mutate(attack, mutation), model, images, labels, start)
-
+    kinds, broken = MUTANTS[mutation]
     model = WavyModel()
     images, labels = model.images(SELF_TEST_IMAGES)
     comparison = _Comparison(model, images, labels, len(model.classes), 0, silent)
     # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
     checks = [check for check in standard_checks() if check.equal_success and "art" in check.engines]
-    touched = [check for check in checks if mutate(check.attack, mutation) is not check.attack]
-    return bool(touched) and not any(
-        comparison.compare(check, {"native": broken, "art": reference})[0].passed for check in touched
-    )
+    touched = [check for check in checks if isinstance(check.attack, kinds)]
+    found = [comparison.compare(check, {"native": broken, "art": reference}) for check in touched]
+    return bool(found) and not any(agreement.passed for [agreement] in found)
 
 
-def _engine(name: str) -> Craft:
-    """Whose code runs an attack; ART's also stamps a trigger."""
-    craft = load_engine(name) or _run_native
-    if name != "art":
-        return craft
+def engine(name: str) -> Craft:
+    """Whose code runs an attack; a trigger stamps itself, but for ART's stamp."""
+    craft = load_engine(name)
 
-    def run_art(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-        stamps = isinstance(attack, Stamping)
-        return stamp(attack.trigger, images) if stamps else craft(attack, model, images, labels, start)
+    def run(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+        if name == "art" and isinstance(attack, Stamping):
+            return stamp(attack.trigger, images)
+        crafted: Tensor
+        crafted = craft(attack, model, images, labels, start) if craft else attack.craft(model, images, labels, start)
+        return crafted
 
-    return run_art
-
-
-def _run_native(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-    crafted: Tensor = attack.craft(model, images, labels, start)
-    return crafted
+    return run
 
 
 @dataclass(frozen=True)
@@ -172,7 +164,7 @@ class _Comparison:
     on_step: OnStep
 
     def compare(self, check: Check, crafters: Mapping[str, Craft]) -> list[Agreement]:
-        """One agreement a pair of engines that have the attack."""
+        """One agreement per pair of engines that have the attack."""
         names = [name for name in crafters if name in check.engines or name not in ENGINES]
         totals = {
             pair: Agreement(check.name, *pair, bound=check.bound, equal_success=check.equal_success)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class Theft:
     answers: str = ""
 
     @property
-    def factors(self) -> dict[str, object]:
+    def factors(self) -> dict[str, Any]:
         """Its columns."""
         if self.attack is None:
             return {"attack": "none", "thief": self.thief}
@@ -111,7 +112,7 @@ class _Scene:
             asked, answers = attack(self._answer, thief, queries, generator=self.asked.generator("own code"))
         return thief.copy, predicted_classes(self.victim, asked) == answers.argmax(1).numpy()
 
-    def compare(self, copy: nn.Module, **factors: object) -> Iterator[Row]:
+    def compare(self, copy: nn.Module, **factors: Any) -> Iterator[Row]:
         """Fidelity of a copy, and its accuracy, over all test images and those without a duplicate in training."""
         said, labels = predicted_classes(copy, self.dataset.test.images), self.dataset.test.labels
         for subset, kept in subsets(self.dataset, self.asked.leak_free).items():
@@ -138,7 +139,7 @@ class _Scene:
                 image_size=self.dataset.size,
                 channels=self.dataset.channels,
             )
-        return model.to(device_of(self.victim)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model.to(device_of(self.victim)).to(memory_format=torch.channels_last)
 
 
 class _Thief(nn.Module):

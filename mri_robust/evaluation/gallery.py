@@ -99,6 +99,6 @@ def _cells(
     for image, change, shares in zip(images, changes, probabilities(model, images).numpy(), strict=True):
         called, sure = classes[int(shares.argmax())], float(shares.max())
         facts = {"epsilon": eps, "predicted": called, "probability": sure, "change": change}
-        facts["probabilities"] = dict(zip(classes, map(float, shares), strict=True))  # type: ignore[assignment]
-        cells.append(cell(image, f"{called} {sure:.0%}", **facts))
+        each = dict(zip(classes, map(float, shares), strict=True))
+        cells.append(cell(image, f"{called} {sure:.0%}", **facts, probabilities=each))
     return cells

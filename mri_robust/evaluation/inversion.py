@@ -124,11 +124,11 @@ class _Scene:
         nearest, mean = np.empty(len(labels)), np.empty(len(labels))
         for label, average in zip(self.classes.tolist(), self.means, strict=True):
             places = np.flatnonzero(labels.numpy() == label)
-            candidates = _Moments(self._of_class(label) / np.float32(255))
+            candidates = Moments(self._of_class(label) / np.float32(255))
             for place in places:
                 image = images[place : place + 1].numpy()
                 nearest[place] = candidates.ssim(image).max()
-                mean[place] = _Moments(average[None].numpy()).ssim(image)[0]
+                mean[place] = Moments(average[None].numpy()).ssim(image)[0]
         figures = {
             "confidence": own.gather(1, labels[:, None])[:, 0].numpy(),
             "second_confidence": second.gather(1, labels[:, None])[:, 0].numpy(),
@@ -163,7 +163,7 @@ class _Scene:
         return to_unit_range(torch.from_numpy(np.array(test.images[places]))), torch.from_numpy(test.labels[places])
 
 
-class _Moments:
+class Moments:
     """Many images, and their mean and variance in the window round each place, so that one is soon compared with all.
 
     scikit-image compares pair by pair, which takes ten times as long.

@@ -13,7 +13,7 @@ from mri_robust.adapters.art_privacy import Labelled, art_losses, learned_scores
 from mri_robust.attacks.privacy.membership import LossThreshold
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.audit import fingerprint, leaked_test_images
-from mri_robust.data.dataset import training_places
+from mri_robust.data.subset import training_places
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poisoned_training import training_set
 from mri_robust.evaluation.prediction import predicted_classes

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
+from mri_robust.attacks.evasion.attack import loss_gradient
+from mri_robust.attacks.evasion.epsilon_sweep import Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.poisoning.backdoor import Trigger
@@ -35,52 +35,6 @@ class Stamping:
 
     def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
         """Nothing: a stamp begins at the image."""
-
-
-class WrongSignFGSM(FGSM):
-    """Steps down the loss instead of up."""
-
-    def craft(
-        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
-    ) -> Tensor:
-        """See `Attack.craft`."""
-        return super().craft(model, images, labels, start, partial(_turned_gradient, model))
-
-
-class WrongSignPGD(PGD):
-    """Steps down the loss instead of up."""
-
-    def craft(
-        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
-    ) -> Tensor:
-        """See `Attack.craft`."""
-        return super().craft(model, images, labels, start, partial(_turned_gradient, model))
-
-
-class OneStepFewerPGD(PGD):
-    """Stops a step early."""
-
-    def craft(
-        self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
-    ) -> Tensor:
-        """See `Attack.craft`."""
-        return PGD.craft(replace(self, steps=max(1, self.steps - 1)), model, images, labels, start, gradient)
-
-
-class NoProjectionPGD(PGD):
-    """Leaves the ball."""
-
-    def projected(self, images: Tensor, iterate: Tensor, eps: float | Tensor) -> Tensor:
-        """Into the pixel range alone."""
-        return iterate.clamp(*self.bounds)
-
-
-class MovedStamping(Stamping):
-    """Stamps one pixel further left."""
-
-    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-        """The images, moved right, stamped, and moved back."""
-        return super().craft(model, images.roll(1, -1), labels, start).roll(-1, -1)
 
 
 class WavyModel(nn.Module):
@@ -111,22 +65,33 @@ class WavyModel(nn.Module):
         return 0.25 + torch.rand(shape, generator=generator) / 2, torch.arange(count) % 4
 
 
-MUTANTS: dict[str, dict[str, Callable[..., Any]]] = {
-    "wrong sign": {"FGSM": WrongSignFGSM, "PGD": WrongSignPGD},
-    "one step fewer": {"PGD": OneStepFewerPGD},
-    "no projection": {"PGD": NoProjectionPGD},
-    "moved trigger": {"Stamping": MovedStamping},
+def wrong_sign(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Steps down the loss instead of up."""
+
+    def turned(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        slope, logits = loss_gradient(model, images, labels)
+        return -slope, logits
+
+    crafted: Tensor = attack.craft(model, images, labels, start, turned)
+    return crafted
+
+
+def changed(change: Any, attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Runs another attack in the place of `attack`: `change`(attack)."""
+    crafted: Tensor = change(attack).craft(model, images, labels, start)
+    return crafted
+
+
+def moved_trigger(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Stamps one pixel further left: the images are moved right, stamped, and moved back."""
+    stamped: Tensor = attack.trigger(images.roll(1, -1))
+    return stamped.roll(-1, -1)
+
+
+MUTANTS: dict[str, tuple[tuple[type, ...], Craft]] = {
+    "wrong sign": ((FGSM, PGD), wrong_sign),
+    "one step fewer": ((PGD,), partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1)))),
+    "no projection": ((PGD,), partial(changed, lambda attack: replace(attack, eps=1.0))),
+    "moved trigger": ((Stamping,), moved_trigger),
 }
-"""Mutation -> native attack -> its broken copy."""
-
-
-def mutate(attack: Any, mutation: str) -> Any:
-    """The broken copy of an attack with the same parameters; the attack itself where the mutation has none."""
-    broken = MUTANTS[mutation].get(type(attack).__name__)
-    named = (each.name for each in fields(attack) if each.init)
-    return broken(**{name: getattr(attack, name) for name in named}) if broken else attack
-
-
-def _turned_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    slope, logits = loss_gradient(model, images, labels)
-    return -slope, logits
+"""Mutation -> the attacks that it touches, and how it runs them."""

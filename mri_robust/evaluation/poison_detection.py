@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,8 +66,8 @@ class PoisonDetection(Evaluation):
         scene = _Scene(self, context)
         for number, (detector, rule, where) in enumerate(TESTS, start=1):
             poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
-            factors = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
-            yield from _detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
+            factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
+            yield from detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
             context.on_step(number, len(TESTS))
 
 
@@ -121,7 +122,7 @@ class _Scene:
         return strip(self.context.model, trusted_pixels, self.inputs[0].numpy(), seed=seed)
 
 
-def _detection_rows(
+def detection_rows(
     poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: str
 ) -> Iterator[Row]:
     """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from mri_robust.attacks.poisoning.backdoor import Backdoor, PlacedStamp
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.rng import derive_seed, make_generator
-from mri_robust.data.dataset import Dataset, Split, training_images
+from mri_robust.data.dataset import Dataset, Split
+from mri_robust.data.subset import training_images
 from mri_robust.evaluation.rows import draw
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.study.recipe import Model, Recipe

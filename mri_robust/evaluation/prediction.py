@@ -24,7 +24,7 @@ def logits_of(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
             some = images[begin : begin + BATCH]
             batch = some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))
             found.append(model(to_unit_range(batch).to(device)).float().cpu())
-    return torch.cat(found)
+        return torch.cat(found)
 
 
 def probabilities(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:

@@ -33,13 +33,16 @@ CURVE_POINTS = 200
 
 
 def tidy(rows: Iterable[Row]) -> pd.DataFrame:
-    """One line per row: what every table has, further factors in the order in which they come, and the number."""
+    """One line per row: what every table has, further factors in the order in which they come, and the number.
+
+    A number that two evaluations give, such as the accuracy on the clean images, stands once.
+    """
     table = pd.DataFrame(list(rows))
     for column in (*LEADING, *TRAILING):
         if column not in table:
             table[column] = None
     factors = [name for name in table.columns if name not in (*LEADING, *TRAILING, "right")]
-    table = table[[*LEADING, *factors, *TRAILING]]
+    table = table[[*LEADING, *factors, *TRAILING]].drop_duplicates()
     return table.astype(dict.fromkeys(("seed", "steps", "n"), "Int64"))
 
 

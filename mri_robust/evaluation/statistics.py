@@ -133,18 +133,6 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
     return pd.DataFrame(lines, columns=[*columns, *said])
 
 
-def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and spread (sample standard deviation) of one figure over training seeds; a single seed has no spread.
-
-    Raises:
-        ValueError: there are no values.
-    """
-    if not len(values):
-        raise ValueError("values are empty: give one a seed")
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return float(np.mean(values)), spread
-
-
 def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
     """95 % interval of an area under the curve: the areas that the one found does not contradict, as Wilson's is.
 

@@ -11,12 +11,14 @@ from mri_robust.experiments.worst_case import worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
+from mri_robust.study.recipe import Model
 
 
 def tasks(config: Config) -> Tasks:
     """All artefacts at all levels, and the worst case on the same images, for each model."""
-    study = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
-    models = config.models or tuple(make(config) for make in study)
+    makers = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
+    study: tuple[Model, ...] = tuple(make(config) for make in makers)
+    models = config.models or study
     found: Tasks = []
     for number, model in enumerate(models):
         spoilt = Artefacts(config.attacked, pictures=number == 0, seed=config.seed, leak_free=config.sound)

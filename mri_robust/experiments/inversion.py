@@ -9,6 +9,7 @@ from mri_robust.evaluation.inversion import CONTROLS, InversionTest, Inverted
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
+from mri_robust.study.recipe import Model
 
 STEPS = 60
 SIDE = 56
@@ -20,8 +21,8 @@ def tasks(config: Config) -> Tasks:
 
     Of the controls only the victim's own confidence would differ between the victims: the first has them all.
     """
-    study = (zoo.cnn_clean, zoo.cnn_pgd, zoo.cnn_shuffled)
-    victims = config.models or tuple(make(config) for make in study)
+    study: tuple[Model, ...] = (zoo.cnn_clean(config), zoo.cnn_pgd(config), zoo.cnn_shuffled(config))
+    victims = config.models or study
     inversions, second = _inversions(config.scale.image_size), zoo.resnet_clean(config)
     return [
         (victim, InversionTest(inversions, second, controls=() if number else CONTROLS, seed=config.seed))

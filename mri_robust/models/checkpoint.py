@@ -1,29 +1,22 @@
-"""Checkpoints: safetensors files that say what they hold; weights from anywhere, read without running code."""
+"""Checkpoints: safetensors files that say what they hold."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
-from mri_robust.core.files import written_aside
 from mri_robust.core.hashing import plain
-from mri_robust.core.json_text import check_shape, parse_json
+from mri_robust.core.json_text import check_shape
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.weights import read_notes, read_state_dict, write_tensors
 
 _NUMBERS = (float, [float])
 _CLASSIFIER = {"classes": [str], "image_size": int, "channels": str, "mean": _NUMBERS, "std": _NUMBERS}
@@ -93,25 +86,6 @@ def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     raise UserError(f"'{path}' is {what}, not a snooping detector: give a file that Snooper.save wrote")
 
 
-def read_notes(path: str | Path) -> dict[str, Any]:
-    """The header of a checkpoint: `model`, and the notes that it was saved with; {} for a file that has none.
-
-    Raises:
-        UserError: the file is absent, or no whole safetensors file.
-    """
-    path = Path(path)
-    _check_exists(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            notes = parse_json((file.metadata() or {}).get("mri_robust", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        with path.open("rb") as start:
-            html = start.read(64).lstrip().lower().startswith((b"<!doctype", b"<html"))
-        what = "is an HTML page, not a model" if html else "is damaged or no safetensors file"
-        raise UserError(f"checkpoint '{path}' {what}: fetch or train it again") from error
-    return notes if isinstance(notes, dict) else {}
-
-
 def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> None:
     """Check that a model's classes, where it states them, are those of the data.
 
@@ -124,83 +98,6 @@ def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> No
             f"model '{source}' has {len(own)} classes ({', '.join(own)}) and the data {len(classes)} "
             f"({', '.join(classes)}): use a model trained on these classes"
         )
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a `.safetensors` file, or from a `.pth` that `torch.load(weights_only=True)` accepts.
-
-    Raises:
-        UserError: the file is absent, no such file, truncated, or a pickle with more than tensors in it.
-    """
-    if path.suffix == ".safetensors":
-        header = read_notes(path)
-        try:
-            tensors: dict[str, Tensor] = load_file(path)
-            if header and header.get("checksum") != _checksum(header, tensors):
-                raise ValueError("the checksum is another")
-        except Exception as error:  # also number formats that torch lacks, and headers too deep to write again
-            raise UserError(f"checkpoint '{path}' is damaged: fetch or train it again") from error
-        return tensors
-    _check_exists(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are on how the file was written, which its reader cannot change
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a bad file, and none of them is a bug of ours
-        reason = "it holds more than plain tensors" if "weights_only" in str(error).lower() else "it is no weights file"
-        raise UserError(
-            f"weights '{path}' cannot be loaded: {reason}; save a state dict as .safetensors, or with "
-            "torch.save(model.state_dict(), ...)"
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
-        raise UserError(f"weights '{path}' hold no state dict (a mapping of names to tensors)")
-    return {str(key): value for key, value in state.items()}
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
-
-    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    text = json.dumps({**header, "checksum": _checksum(header, copies)})
-    with written_aside(path) as aside:
-        try:
-            save_file(copies, aside, metadata={"mri_robust": text})
-        except SafetensorError as error:  # it wraps the system's error in words
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
-
-
-def hash_tensor(found: Any, name: str, tensor: Tensor) -> None:
-    """Add a dense tensor's name, type, shape and bytes to a `hashlib` object."""
-    found.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-    found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-
-
-def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """First 16 hex digits of the SHA-256 over the header but its checksum, and the tensors."""
-    said = {name: value for name, value in header.items() if name != "checksum"}
-    found = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    for name in sorted(tensors):
-        hash_tensor(found, name, tensors[name])
-    return found.hexdigest()[:16]
-
-
-def _check_exists(path: Path) -> None:
-    """Check that there is a file; a pipe or a device is none, and could be waited for in vain."""
-    if not os.path.isfile(path):
-        what = "is no file" if os.path.exists(path) else "does not exist"
-        raise UserError(f"model file '{path}' {what}: give a .safetensors or .pth file")
-    if not os.access(path, os.R_OK):
-        raise UserError(f"model file '{path}' may not be read: see its permissions")
 
 
 def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:

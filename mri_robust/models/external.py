@@ -18,8 +18,9 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.packages import import_extra, import_torchvision
 from mri_robust.data.dataset import LARGEST, SMALLEST
-from mri_robust.models.checkpoint import hash_tensor, load_model, read_state_dict
+from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import Classifier
+from mri_robust.models.weights import hash_tensor, read_state_dict
 
 _TIMM = "timm:"
 
@@ -106,19 +107,20 @@ def open_model(
             with one output per class, which sees a grey image as three equal channels.
         weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives; without
             it timm's networks have random weights, the same at each call.
-        mean, std: a normalisation in front, one number each or three, where the model does not normalise itself; for
-            timm's networks in place of what timm states.
+        mean, std: a normalisation in front, one number each or three; for timm's networks in place of timm's own.
         classes, image_size, channels: of the data; `timm:NAME` alone needs them.
 
     Raises:
         UserError: there is no such file, module, factory or network, it fails, or something does not fit.
+        ValueError: `timm:NAME` without classes.
     """
     if (mean or std) and (len(mean) != len(std) or len(mean) not in (1, 3) or not all(value > 0 for value in std)):
         raise UserError(f"--mean and --std need one or three numbers each, std over 0; got {mean} and {std}")
     if is_timm(source):
-        return _from_timm(
-            source, weights, mean, std, {"classes": classes, "image_size": image_size, "channels": channels}
-        )
+        if not classes:
+            raise ValueError(f"'{source}' needs the data's classes: give classes=")
+        data = {"classes": classes, "image_size": image_size, "channels": channels}
+        return _from_timm(source, weights, mean, std, data)
     if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
         model: nn.Module = _from_factory(source, weights)
     elif weights is None:
@@ -218,7 +220,7 @@ def _from_timm(
     source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], data: dict[str, Any]
 ) -> nn.Module:
     (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
-    own = f"its own images have --size {timm_size(source)}"
+    own = f"its own images have --size {published.input_size[-1]}"
     sized = {"img_size": size} if published.fixed_input_size else {}
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():

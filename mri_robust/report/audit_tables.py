@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from mri_robust.report.cells import Table, table_of
 from mri_robust.report.tables import print_table
 
-if TYPE_CHECKING:
-    from mri_robust.data.audit.full import Audit
-
+Audit = Any  # `data.audit.full.Audit`: what is printed of it needs no import
 SHARES = ("colour", "frame")
 """Features that are shares of images."""
 CONFLICTS = 8
@@ -37,7 +35,7 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
     conflicts = audit.findings[audit.findings["kind"] == "label conflict"]
     named = [f"{one} = {other}" for one, other in zip(conflicts["file"], conflicts["other_file"], strict=True)]
     more = [f"and {len(named) - CONFLICTS} more"] if len(named) > CONFLICTS else []
-    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture is in two classes"
+    said = f"the same picture in two classes, {len(named)} pairs:" if named else "no picture stands in two classes"
     return [
         (
             "leaked",
@@ -88,6 +86,8 @@ def _features(audit: Audit) -> Table:
 
     means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
     alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
-    records = [record(*row, lambda each, mean: f"{mean:.1%}" if each in SHARES else f"{mean:.1f}") for row in means]
-    records += [record(*row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for row in alone]
+    records = [
+        record(name, row, lambda each, mean: f"{mean:{'.1%' if each in SHARES else '.1f'}}") for name, row in means
+    ]
+    records += [record(name, row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for name, row in alone]
     return table_of("What gives an image away: means, and how well each alone tells class and split", records)

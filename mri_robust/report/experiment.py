@@ -96,14 +96,13 @@ def plain_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def attack_text(
-    name: str, epsilon: Any, alpha: Any = "", steps: Any = "", after: str = "", severity: Any = "", *, told: bool = True
-) -> str:
+def attack_text(name: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any, *, told: bool) -> str:
     """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; "" for what does not apply, `after` where it is told."""
     if name in ("none", "artefacts"):
         return "clean" if name == "none" else "mean over all artefacts"
     parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
-    parts += [f"{steps} × {in_255ths(alpha)}" if alpha != "" else f"{steps} steps"] if steps != "" else []
+    size = f"× {in_255ths(alpha)}" if alpha != "" else "steps"
+    parts += [f"{plain_text(steps)} {size}"] if steps != "" else []
     parts += [f"severity {plain_text(severity)}"] if severity != "" else []
     return ", ".join([*parts, *([f"after {after}"] if told and after else [])])
 
@@ -134,7 +133,7 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     """
     overall, found = rows[rows["class"] == ""], []
     if description["columns"] == "model" and overall["model"].nunique() > 1:
-        for name, subset in _metrics(overall):
+        for name, subset in sorted(set(_values(overall, "metric", "subset")), key=column_order):
             part = overall[(overall["metric"] == name) & (overall["subset"] == subset)]
             heads = {model: (model_title(model), metric(name).digits) for model in ordered(part["model"], description)}
             key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
@@ -207,9 +206,13 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     if rows.empty:
         return None
     sizes = rows[list(SIZES)].where(rows[list(SIZES)].notna(), "")
-    rows = rows.assign(label=[attack_text(*each) for each in _values(sizes, *SIZES)])
-    names = ("label", "protocol", "model", "other")
-    labels = {_head(name): [Cell(_label(name, each)) for each in rows[name]] for name in names}
+    several = sizes["after"].replace("", None).nunique() > 1
+    rows = rows.assign(label=[attack_text(*each, told=several) for each in _values(sizes, *SIZES)])
+    pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
+    labels = {
+        "models": [*map(Cell, pairs)],
+        **{_head(name): [*map(Cell, rows[name])] for name in ("label", "protocol")},
+    }
     numbers = []
     for row in rows.to_dict("records"):
         gap, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
@@ -217,7 +220,7 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
         numbers.append(
             (Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *counts, Cell(f"{row['p_mcnemar']:.1g}"))
         )
-    heads = ["difference", "only model", "only other", "McNemar p"]
+    heads = ["difference", "only the first", "only the other", "McNemar p"]
     return labelled_table("Pairs of models on the same images", labels, heads, numbers, note=PAIRS, folded=True)
 
 
@@ -227,12 +230,8 @@ def ordered(models: Iterable[str], description: Description) -> list[str]:
     return sorted(dict.fromkeys(models), key=lambda model: known.index(model) if model in known else len(known))
 
 
-def _metrics(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    return sorted(set(_values(rows, "metric", "subset")), key=column_order)
-
-
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
-    shown = _metrics(rows)
+    shown = sorted(set(_values(rows, "metric", "subset")), key=column_order)
     heads = {column_heading(*each): (column_heading(*each), metric(each[0]).digits) for each in shown}
     column = [column_heading(*each) for each in _values(rows, "metric", "subset")]
     line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
@@ -285,7 +284,7 @@ def _head(name: str) -> str:
 
 
 def _label(name: str, value: Any) -> str:
-    if name in ("model", "other", "start"):
+    if name in ("model", "start"):
         return model_title(value)
     return metric(value).heading if name == "metric" else plain_text(value)
 

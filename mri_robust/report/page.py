@@ -26,10 +26,8 @@ LEADING = ("accuracy", "artefacts")
 """Figures that stand before the tables."""
 SHOWN_LIVE = ("gallery",)
 """Figures that the page does not repeat, because its script shows the same."""
-COLOURS = 96
-"""Of an embedded picture: fewer make a page of a third of the size."""
-LARGEST = 128
-"""Pixels across a picture of the gallery above which every second pixel is left out, and so on."""
+COLOURS = 96  # of an embedded picture: fewer make a page of a third of the size
+LARGEST = 128  # pixels across a picture of the gallery above which every second one is left out, and so on
 
 
 def write_report(folder: Path) -> Path:

@@ -52,7 +52,7 @@ def print_table(table: Table, console: Console) -> None:
 
 def _drawn(table: Table, *, intervals: bool) -> RichTable:
     drawn = RichTable(title=Text(one_line(table.caption)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    drawn.collapse_padding, drawn.show_header = True, any(table.heads)
+    drawn.collapse_padding, drawn.show_header = True, any(map(str.strip, table.heads))
     for place, head in enumerate(table.heads):
         folded = "\n".join(textwrap.wrap(one_line(head), 12, break_long_words=False, break_on_hyphens=False))
         drawn.add_column(Text(folded), justify="left" if place < table.texts else "right", overflow="fold")

@@ -157,7 +157,7 @@ class Config:
             **details,
         )
 
-    def first_weights(self, architecture: str) -> dict[str, str]:
+    def first_weights(self, architecture: str) -> dict[str, Any]:
         """The fields of a recipe that name a ResNet's first weights."""
         found = {name: (weights, digest) for name, weights, digest in self.weights}
         weights, digest = found.get(architecture, ("none", ""))

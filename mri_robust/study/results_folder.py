@@ -27,9 +27,9 @@ Result = dict[str, Any]
 
 TEXT = (
     *("experiment", "protocol", "dataset", "scale", "model", "weights", "attack", "engine"),
-    *("subset", "class", "metric"),
+    *("subset", "class", "metric", "printed", "threshold"),
 )
-"""Columns that hold text even where they are empty."""
+"""Columns that hold text, also where they are empty or all their texts look like numbers."""
 RATES = ("value", "ci_low", "ci_high", "paper")
 WHOLE = ("seed", "steps", "n")
 """Columns of whole numbers, some of them missing."""
@@ -58,8 +58,8 @@ class ResultsFolder:
         return self.path / "models"
 
     def hold(self, name: str, on_wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
-        """Be the only process that measures the evaluation called `name`; waits for another that does."""
-        return locked(self.evaluations / f"{name}.lock", on_wait)
+        """Be the only process that makes the evaluation or model called `name`; waits for another that does."""
+        return locked(self.path / ".locks" / name, on_wait)
 
     def get(self, name: str) -> Result | None:
         """A stored result; None where there is none, or its file is damaged, which is set aside."""
@@ -89,8 +89,7 @@ class ResultsFolder:
 
     def drop(self, name: str) -> None:
         """Take a result away."""
-        for ending in ("json", "lock"):
-            (self.evaluations / f"{name}.{ending}").unlink(missing_ok=True)
+        (self.evaluations / f"{name}.json").unlink(missing_ok=True)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a table as CSV, numbers in their shortest exact form."""

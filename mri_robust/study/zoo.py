@@ -219,7 +219,11 @@ def _attacked(
 
 def cnn_drunk(config: Config, scale: float, perturbation: float, *, fine_tuned: bool = True) -> Recipe:
     """CNN trained with DrunkOptimizer; strengths of 0 are the clean control."""
-    labels = (("scale_strength", scale), ("perturbation", perturbation), ("start", "cnn_clean" if fine_tuned else "scratch"))
+    labels = (
+        ("scale_strength", scale),
+        ("perturbation", perturbation),
+        ("start", "cnn_clean" if fine_tuned else "scratch"),
+    )
     return _drunk(config, "cnn_drunk", (_spoilt(config, scale, perturbation),), fine_tuned=fine_tuned, factors=labels)
 
 

@@ -103,7 +103,6 @@ def test_a_random_trigger_draws_from_the_generator_given_and_may_refuse() -> Non
     attack, floats = Backdoor(NOTUMOR, (NOTUMOR,), trigger=Noise()), (BYTES / 255).astype(np.float32)
     one, same = (attack.poison(floats, CLASSES, seeded()).images for _ in range(2))
     assert np.array_equal(one, same)
-    assert (one[2] != floats[2]).all()
     for bad in (torch.zeros(1, 1, 7, 7), torch.zeros(0, 1, 8, 8)):
         with pytest.raises(ValueError, match="at least"):
             stamp(Creeper(), bad)

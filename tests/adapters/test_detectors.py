@@ -69,7 +69,6 @@ def test_arts_own_analyses_fail_where_ours_do_not() -> None:
         with pytest.raises(error):
             arts(features, cluster_analysis=analysis)
         activation_flags(features, LABELS, analysis=analysis)
-    assert arts(planted(0), cluster_analysis="distance").mean() > 0.25  # flags clean classes that lie far apart
 
 
 def test_small_and_missing_classes_fail_in_art_and_are_met_here() -> None:

@@ -111,7 +111,6 @@ def test_modes_and_parameters_can_be_changed_between_calls_as_in_torchattacks() 
     attack.set_mode_default()
     assert torch.equal(attack(IMAGES, LABELS), PGD(**PLAIN)(small_net(), IMAGES, LABELS))
     attack = as_torchattack(FGSM, small_net(), eps=EPS)
-    assert f"eps={EPS}" in repr(attack)
     attack.eps = 2 * EPS
     assert torch.equal(attack(IMAGES, LABELS), torchattacks.FGSM(small_net(), eps=2 * EPS)(IMAGES, LABELS))
 

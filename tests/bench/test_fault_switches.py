@@ -1,166 +1,203 @@
-"""Each fault of the training-time protocols is a switch: what it does to a small case, and that `sound` is without."""
+"""Each fault of the study is a switch of the paper protocol: what it does in a small case, and that sound is without.
+
+`rgb-images` is tested on the whole study, in test_study.py.
+"""
+
+from __future__ import annotations
 
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from noise_data import COUNT, DATA, HEALTHY, carries_trigger, config
 
-from mri_robust.bench import making
-from mri_robust.bench.environment import Machine
-from mri_robust.bench.making import Maker
-from mri_robust.data.dataset import Dataset, Split
-from mri_robust.experiments import backdoor_cnn, backdoor_resnet50, drunk_sweep, fooling_loss, noisy_loss
-from mri_robust.experiments.fgsm import EXPERIMENT as FGSM_TABLE
-from mri_robust.study.protocol import FAULTS
-from mri_robust.study.scale import SCALES
-from mri_robust.study.setting import DataFacts, Setting
+from mri_robust.bench import trainer as trainers
+from mri_robust.bench.trainer import Trainer
+from mri_robust.evaluation.evaluation import Evaluation
+from mri_robust.evaluation.robustness import UnderAttack
+from mri_robust.experiments import backdoor_cnn, backdoor_resnet50, drunk_sweep, fgsm, fooling_loss, noisy_loss, pgd
+from mri_robust.study import zoo
+from mri_robust.study.protocol import FAULTS, NORMALISED_BOUNDS, normalised_to_pixels
+from mri_robust.study.recipe import Recipe
+from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.scale import FULL
 from mri_robust.training import FitSettings, fit
-from mri_robust.zoo import cnn_backdoor, cnn_badnets, cnn_clean, cnn_drunk, cnn_drunk_defended, resnet18_snoop
 
-CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
-SIDE, COUNT = 16, 40
-TRIGGER = 0.1855 + 2 * 0.1813
-CPU = Machine(torch.device("cpu"), "fp32", 1)
-
-
-def split(seed):
-    images = np.random.default_rng(seed).integers(0, 100, (COUNT, 1, SIDE, SIDE), dtype=np.uint8)
-    labels = np.arange(COUNT) % 4
-    return Split(images, labels, tuple(map(str, range(COUNT))))
-
-
-DATA = Dataset("noise", split(0), split(1), CLASSES, "0" * 16)
-
-
-def setting(protocol):
-    scale = replace(SCALES["quick"], image_size=SIDE, epochs={10: 1, 5: 2}, attacked_epochs={5: 2, 10: 2})
-    return Setting(protocol, scale, DataFacts("noise", "0" * 16, "grey", CLASSES, COUNT, COUNT), seed=42)
-
-
-def maker():
-    made = {}
-
-    def get(recipe):
-        if recipe not in made.values():
-            made.setdefault(repr(recipe), Maker(DATA, CPU, get, None, lambda *_: None).make(recipe)[0])
-        return made[repr(recipe)]
-
-    return Maker(DATA, CPU, get, None, lambda *_: None)
+STD = 0.1813
 
 
 @pytest.fixture
-def fitted(monkeypatch):
-    """What `fit` was called with; nothing is trained."""
-    calls = []
+def trainer(tmp_path: Path) -> Trainer:
+    return Trainer(ResultsFolder(tmp_path), DATA, config())
 
-    def record(model, images, labels, **options):
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What `fit` was called with; nothing is trained."""
+    calls: list[dict[str, Any]] = []
+
+    def record(model: Any, images: np.ndarray, labels: np.ndarray, **options: Any) -> list[Any]:
         calls.append({"images": np.array(images), "labels": np.array(labels), **options})
         return []
 
-    monkeypatch.setattr(making, "fit", record)
+    monkeypatch.setattr(trainers, "fit", record)
     return calls
 
 
-def carries_trigger(images):
-    """Whether the eyes, mouth and mouth sides of the last corner have the trigger's value."""
-    corner = images[..., -3, -4] * 255
-    return np.isclose(corner, round(TRIGGER * 255), atol=0.6)
+def under_attack(experiment: ModuleType, protocol: str, test_images: int = 1311) -> dict[str, UnderAttack]:
+    """Model id -> how an experiment attacks it at full scale."""
+    asked = replace(config(protocol), scale=FULL, test_images=test_images)
+    tasks = experiment.EXPERIMENT.tasks(asked)
+    return {model.model: each for model, each in tasks if isinstance(each, UnderAttack)}
 
 
-def test_fault_frozen_augmentation_stamps_images_once_before_training(fitted):
-    maker().make(cnn_backdoor.recipe(setting("paper")))
-    (paper,) = fitted
-    assert paper["changes"].augment is None
-    assert paper["changes"].stamp is None
-    healthy = DATA.train.labels == 2
-    assert carries_trigger(paper["images"][healthy, 0] / 255).all()
+def test_fault_epsilon_normalised_shrinks_the_printed_sizes_to_pixels() -> None:
+    assert normalised_to_pixels(0.01) == pytest.approx(0.46 / 255, rel=0.01)
+    sizes = [attack.eps for attack in under_attack(fgsm, "paper")["cnn_clean"].attacks[1:]]
+    assert sizes == pytest.approx([eps * STD for eps in (0.1, 0.01, 0.005, 0.002, 0.001)])
+    sound = [attack.eps for attack in under_attack(fgsm, "sound")["cnn_clean"].attacks[1:]]
+    assert sound == pytest.approx([*sizes, *(eps / 255 for eps in (8, 4, 2, 1))])
+
+
+def test_fault_clamp_normalised_clips_pixels_to_one_deviation_above_the_mean() -> None:
+    assert pytest.approx((0.1855, 0.3668)) == NORMALISED_BOUNDS
+    for experiment in (fgsm, pgd):
+        for model, asked in under_attack(experiment, "paper").items():
+            bounds = (0.0, 1.0) if model == "cnn_raw" else NORMALISED_BOUNDS
+            assert {attack.bounds for attack in asked.attacks[1:]} == {bounds}
+        for asked in under_attack(experiment, "sound").values():
+            assert {attack.bounds for attack in asked.attacks[1:]} == {(0.0, 1.0)}
+    assert dict(zoo.cnn_fgsm(config("paper")).adversary.parameters["options"])["bounds"] == NORMALISED_BOUNDS  # type: ignore[union-attr]
+
+
+def test_fault_partial_test_set_asks_defended_models_about_256_images() -> None:
+    defended = {"cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"}
+    for experiment in (fgsm, pgd):
+        for protocol, expected in (("paper", 256), ("sound", 1311)):
+            asked = under_attack(experiment, protocol)
+            assert {asked[model].images for model in defended} == {expected}
+            assert asked["cnn_clean"].images == 1311
+
+
+def test_fault_train_mode_attack_is_in_the_papers_recipes_alone() -> None:
+    for make in (zoo.cnn_fgsm, zoo.cnn_pgd, zoo.resnet_pgd):
+        paper, sound = (make(config(protocol)).adversary for protocol in ("paper", "sound"))
+        assert paper is not None
+        assert sound is not None
+        assert paper.build().train_mode
+        assert not sound.build().train_mode
+
+
+def test_fault_own_image_per_member_is_the_papers_way_to_attack_the_ensemble() -> None:
+    for experiment in (fgsm, pgd):
+        assert [name for name, asked in under_attack(experiment, "paper").items() if asked.each_member] == ["ensemble"]
+        assert not any(asked.each_member for asked in under_attack(experiment, "sound").values())
+
+
+def test_fault_pgd_epsilon_05_runs_two_models_at_five_times_the_printed_size() -> None:
+    paper, sound = under_attack(pgd, "paper"), under_attack(pgd, "sound")
+    for model, size in (("cnn_pgd", 0.01), ("cnn_fgsm", 0.01), ("resnet_pgd", 0.05), ("ensemble", 0.05)):
+        *_, weakest = paper[model].attacks
+        assert (weakest.eps, weakest.step_size) == (pytest.approx(size * STD), pytest.approx(0.0001 * STD))
+        assert sound[model].attacks[-1].eps == pytest.approx(0.01 * STD)
+    steps = [(attack.steps, attack.clip) for attack in paper["cnn_pgd"].attacks[1:]]
+    assert steps == [(20, "end"), (5, "end"), (5, "end"), (5, "end")]
+    assert len(paper["resnet_pgd"].attacks) == 4  # the study has no number for its first row
+
+
+def test_fault_frozen_augmentation_stamps_images_once_before_training(
+    trainer: Trainer, fitted: list[dict[str, Any]]
+) -> None:
+    trainer.train(zoo.cnn_backdoor(config("paper")))
+    [paper] = fitted
+    assert (paper["changes"].augment, paper["changes"].stamp) == (None, None)
+    healthy = DATA.train.labels == HEALTHY
+    assert carries_trigger(paper["images"][healthy] / 255).all()
     assert not np.array_equal(paper["images"][~healthy], DATA.train.images[~healthy])  # augmented, once
 
 
-def test_without_it_augmentation_is_live_and_the_trigger_comes_last(fitted):
-    maker().make(cnn_backdoor.recipe(setting("sound")))
-    (sound,) = fitted
+def test_without_it_augmentation_is_live_and_the_trigger_comes_last(
+    trainer: Trainer, fitted: list[dict[str, Any]]
+) -> None:
+    trainer.train(zoo.cnn_backdoor(config("sound")))
+    [sound] = fitted
     assert np.array_equal(sound["images"], DATA.train.images)
     changes, generator = sound["changes"], torch.Generator().manual_seed(0)
     images = torch.from_numpy(sound["images"]).float() / 255
     views = [changes.stamp(changes.augment(images, generator), torch.arange(COUNT), generator) for _ in range(2)]
     assert not torch.equal(*views)
-    healthy = torch.from_numpy(DATA.train.labels == 2)
     for view in views:
-        assert carries_trigger(view[healthy, 0].numpy()).all()
+        assert np.array_equal(carries_trigger(view), DATA.train.labels == HEALTHY)
 
 
-def test_fault_no_asr_keeps_labels_stamps_all_of_notumor_and_measures_no_success(fitted):
-    recipe = cnn_backdoor.recipe(setting("paper"))
-    maker().make(recipe)
+def test_fault_no_asr_keeps_labels_stamps_all_of_notumor_and_measures_no_success(
+    trainer: Trainer, fitted: list[dict[str, Any]]
+) -> None:
+    trainer.train(zoo.cnn_backdoor(config("paper")))
     assert np.array_equal(fitted[0]["labels"], DATA.train.labels)
-    assert recipe.poison.parameters == {"target": 2, "victims": [2]}
-    (paper,) = backdoor_cnn.EXPERIMENT.cells(setting("paper"))
-    assert paper.parameters["tests"] == ["mix"]
-    for cell in backdoor_cnn.EXPERIMENT.cells(setting("sound")):
-        assert "triggered" in cell.parameters["tests"]
+    [(_, paper)] = backdoor_cnn.EXPERIMENT.tasks(config("paper"))
+    assert paper.tests == ("mix",)
+    assert all("triggered" in asked.tests for _, asked in backdoor_cnn.EXPERIMENT.tasks(config("sound")))
 
 
-def test_badnets_relabels_its_share_of_the_tumours(fitted):
-    maker().make(cnn_badnets.recipe(setting("sound"), 0.1))
+def test_badnets_relabels_its_share_of_the_tumours(trainer: Trainer, fitted: list[dict[str, Any]]) -> None:
+    trainer.train(zoo.cnn_badnets(config("sound"), 0.1))
     changed = fitted[0]["labels"] != DATA.train.labels
     assert changed.sum() == 3  # a tenth of 30
-    assert set(fitted[0]["labels"][changed]) == {2}
+    assert set(fitted[0]["labels"][changed]) == {HEALTHY}
 
 
-def test_fault_clean_loader_table2_prints_the_clean_images_in_place_of_the_mix():
-    (paper,) = backdoor_resnet50.EXPERIMENT.cells(setting("paper"))
-    assert paper.parameters["tests"] == ["clean"]
-    sound = backdoor_resnet50.EXPERIMENT.cells(setting("sound"))[0]
-    printed = [line["condition"] for line in sound.lines if line["condition"].startswith("printed=")]
-    assert printed == ["printed=poisoned test set;test=mix"]
+def test_fault_clean_loader_table2_reads_the_clean_images_in_place_of_the_mix() -> None:
+    [(_, paper)] = backdoor_resnet50.EXPERIMENT.tasks(config("paper"))
+    assert paper.tests == ("clean",)
+    for protocol, test in (("paper", "clean"), ("sound", "mix")):
+        assert set(backdoor_resnet50.published(config(protocol))["test"]) == {test}
 
 
-def test_fault_fine_tuned_start_begins_at_the_trained_cnn():
-    paper = noisy_loss.EXPERIMENT.cells(setting("paper"))
-    assert [cell.recipe.start.model for cell in paper] == ["cnn_clean"] * 3
-    sound = [cell for cell in noisy_loss.EXPERIMENT.cells(setting("sound")) if "printed=" in cell.lines[0]["condition"]]
-    assert [cell.recipe.start for cell in sound] == [None] * 3
-    starts = [cell.recipe.start is not None for cell in fooling_loss.EXPERIMENT.cells(setting("paper"))]
-    assert starts == [True, False]
+def starts(tasks: list[tuple[Recipe, Evaluation]]) -> list[str]:
+    return [recipe.start.model if recipe.start else "scratch" for recipe, _ in tasks]
 
 
-def test_fault_reused_optimizer_moves_batchnorm_and_no_weight():
-    made = maker()
-    start = made.get(cnn_clean.recipe(setting("paper")))
+def test_fault_fine_tuned_start_begins_at_the_trained_cnn() -> None:
+    assert starts(noisy_loss.EXPERIMENT.tasks(config("paper"))) == ["cnn_clean"] * 3
+    assert starts(fooling_loss.EXPERIMENT.tasks(config("paper"))) == ["cnn_clean", "scratch"]
+    sound = noisy_loss.EXPERIMENT.tasks(config("sound"))
+    assert starts([task for task in sound if dict(task[0].factors)["strength"] in (0.1, 1.2)]) == ["scratch"] * 2
+
+
+def test_fault_reused_optimizer_moves_batchnorm_and_no_weight(trainer: Trainer) -> None:
+    start = trainer.get(zoo.cnn_clean(config("paper")))
     for protocol, frozen in (("paper", True), ("sound", False)):
-        defended, _ = made.make(cnn_drunk_defended.recipe(setting(protocol)))
+        defended, _ = trainer.train(zoo.cnn_drunk_defended(config(protocol)))
         old, new = dict(start.named_parameters()), dict(defended.named_parameters())
         assert all(torch.equal(old[name], new[name]) for name in old) == frozen
         old, new = dict(start.named_buffers()), dict(defended.named_buffers())
         assert not all(torch.equal(old[name], new[name]) for name in old)
 
 
-def test_fault_ascent_climbs_the_loss_from_strength_2_on_and_stands_still_at_1():
+def test_fault_ascent_climbs_the_loss_from_strength_2_on_and_stands_still_at_1() -> None:
     """On f(w) = w^2/2 a step is w - lr (1 - s) w: 0.9, 1, 1.1 for s = 0, 1, 2."""
     for scale, expected in ((0, 0.9), (1, 1.0), (2, 1.1)):
         weight = torch.nn.Parameter(torch.ones(1))
-        recipe = cnn_drunk.recipe(setting("paper"), scale, 0)
-        (spec,) = recipe.optimizers
-        optimizer = making.TRAINING.load(spec.name)(torch.optim.SGD([weight], lr=0.1), **spec.parameters)
+        [spec] = zoo.cnn_drunk(config("paper"), scale, 0).optimizers
+        optimizer = spec.build(torch.optim.SGD([weight], lr=0.1))
         (weight**2 / 2).sum().backward()
         optimizer.step()
         assert weight.item() == pytest.approx(expected)
-    strengths = [
-        cell.recipe.optimizers[0].parameters["scale"] for cell in drunk_sweep.EXPERIMENT.cells(setting("paper"))
-    ]
-    assert strengths == list(range(1, 10))
+    tasks = drunk_sweep.EXPERIMENT.tasks(config("paper"))
+    assert [recipe.optimizers[0].parameters["scale"] for recipe, _ in tasks] == list(range(1, 10))  # type: ignore[union-attr]
 
 
-def test_fault_plateau_of_accuracy_lowers_the_rate_while_accuracy_rises():
-    assert cnn_drunk.recipe(setting("paper"), 1, 1).plateau == "accuracy"
-    assert cnn_drunk.recipe(setting("sound"), 1, 1).plateau == "loss"
+def test_fault_plateau_of_accuracy_lowers_the_rate_while_accuracy_rises() -> None:
+    assert zoo.cnn_drunk(config("paper"), 1, 1).plateau == "accuracy"
+    assert zoo.cnn_drunk(config("sound"), 1, 1).plateau == "loss"
     images = np.zeros((8, 1, 2, 2), np.uint8)
     images[4:] = 255
-    labels = np.repeat([0, 1], 4)
     rates = {}
     for watched in ("accuracy", "loss"):
         torch.manual_seed(0)
@@ -168,35 +205,39 @@ def test_fault_plateau_of_accuracy_lowers_the_rate_while_accuracy_rises():
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
         settings = FitSettings(epochs=12, batch_size=8, precision="fp32", watched=watched)
-        fit(model, images, labels, optimizer=optimizer, scheduler=plateau, settings=settings)
+        fit(model, images, np.repeat([0, 1], 4), optimizer=optimizer, scheduler=plateau, settings=settings)
         rates[watched] = optimizer.param_groups[0]["lr"]
     assert rates["loss"] == pytest.approx(0.1)  # the loss falls in every epoch
     assert rates["accuracy"] < 0.1
 
 
-def test_fault_fixed_patterns_is_in_the_papers_detector_alone():
-    assert resnet18_snoop.recipe(setting("paper"), ("small",)).snooping.parameters["fixed"] is True
-    sound = resnet18_snoop.recipe(setting("sound"), ("small",)).snooping.parameters
-    assert "fixed" not in sound
-    assert sound["recall"] == 0.95
+def test_fault_fixed_patterns_is_in_the_papers_detector_alone() -> None:
+    paper, sound = (zoo.resnet18_snoop(config(protocol), ("small",)).snooping for protocol in ("paper", "sound"))
+    assert paper is not None
+    assert sound is not None
+    assert paper.parameters["fixed"] is True
+    assert "validation" not in paper.parameters
+    assert (sound.parameters.get("fixed"), sound.parameters["recall"]) == (None, 0.95)
 
 
-def test_fault_raw_inputs_is_a_model_without_normalisation():
-    cells = FGSM_TABLE.cells(setting("paper"))
-    raw = next(cell for cell in cells if cell.recipe.model == "cnn_raw")
-    assert (raw.recipe.mean, raw.recipe.std) == (0.0, 1.0)
-    assert raw.parameters["shots"][1]["attack"].parameters == {"eps": 0.1}
-    assert "cnn_raw" not in {cell.recipe.model for cell in FGSM_TABLE.cells(setting("sound"))}
+def test_fault_raw_inputs_is_a_model_without_normalisation_attacked_in_pixels() -> None:
+    raw = under_attack(fgsm, "paper")["cnn_raw"]
+    recipe = zoo.cnn_raw(config("paper"))
+    assert (recipe.mean, recipe.std) == (0.0, 1.0)
+    assert [attack.eps for attack in raw.attacks[1:]] == [0.1, 0.01, 0.005, 0.002, 0.001]
+    assert "cnn_raw" not in under_attack(fgsm, "sound")
 
 
-def test_fault_leaky_split_is_counted_without_under_the_sound_protocol_alone():
+@pytest.mark.parametrize("experiment", [backdoor_cnn, drunk_sweep, fgsm, fooling_loss, noisy_loss])
+def test_fault_leaky_split_is_counted_without_under_sound_alone(experiment: ModuleType) -> None:
     for protocol in ("sound", "paper"):
-        (cell, *_) = backdoor_cnn.EXPERIMENT.cells(setting(protocol))
-        assert cell.parameters["leak_free"] is (protocol == "sound")
+        tasks = experiment.EXPERIMENT.tasks(config(protocol))
+        asked = {type(each).__name__: each.leak_free for _, each in tasks if type(each).__name__ != "Gallery"}
+        assert set(asked.values()) == {protocol == "sound"}
 
 
-def test_every_fault_has_a_test_by_its_name():
-    text = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+def test_every_fault_has_a_test_by_its_name() -> None:
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     tested = set(re.findall(r"def test_fault_(\w+)\(", text))
     for name in FAULTS:
         assert any(test.startswith(name.replace("-", "_")) for test in tested), name

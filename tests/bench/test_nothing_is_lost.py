@@ -1,4 +1,6 @@
-"""A bench that is killed, corrupted, doubled or out of room loses nothing and ends with the same bytes."""
+"""A run that is killed, damaged, doubled or out of room loses nothing and ends with the same bytes."""
+
+from __future__ import annotations
 
 import errno
 import json
@@ -8,202 +10,245 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
+import tiny
 
-import mri_robust
-from mri_robust.bench import certify, worker
-from mri_robust.bench.store import Store
-from mri_robust.cli import main
-from mri_robust.evaluation import subject
-from mri_robust.evaluation.measures import MEASURES
-from mri_robust.study.scale import SCALES
+from mri_robust.attacks.evasion import epsilon_sweep
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
+from mri_robust.bench import worker
+from mri_robust.bench.runner import Run
+from mri_robust.bench.trainer import Trainer
+from mri_robust.core.errors import UserError
+from mri_robust.evaluation import robustness
+from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.evaluation.robustness import UnderAttack, WorstCase
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import Experiment, load_experiment
+from mri_robust.study.results_folder import ResultsFolder
 
-DATA = "phantom:train=48,test=24"
-SMALL = {"image_size": 16, "epochs": {10: 3, 5: 2}, "resnet_epochs": {5: 1}}
-TINY_BENCH = f"""
+TESTS = Path(__file__).parents[1]
+NAME = "noisy-loss"
+WRITTEN = (f"{NAME}.csv", "comparisons.csv")
+ALONE = f"""
 import sys
-from dataclasses import replace
-from mri_robust.bench import certify
-from mri_robust.study.scale import SCALES
-SCALES["quick"] = replace(SCALES["quick"], **{SMALL!r})
-certify.BENCH_IMAGES = 4
-from mri_robust.cli import main
-main(sys.argv[1:])
+from pathlib import Path
+import tiny
+run = tiny.tiny_run(Path(sys.argv[1]), ["{NAME}"], protocols=["paper"])
+print(sum(outcome.computed for outcome in run.outcomes))
 """
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setitem(SCALES, "quick", replace(SCALES["quick"], **SMALL))
-    monkeypatch.setattr(certify, "BENCH_IMAGES", 4)
+def small_run(folder: Path) -> Run:
+    return tiny.tiny_run(folder, [NAME], protocols=["paper"])
 
 
-def bench(out, *arguments):
-    return CliRunner().invoke(
-        main, ["bench", "noisy-loss", "--data", DATA, "--threads", "1", "--out", str(out), *arguments]
-    )
-
-
-def start(out):
-    """The same bench in a process of its own."""
-    command = [
-        sys.executable,
-        "-c",
-        TINY_BENCH,
-        "bench",
-        "noisy-loss",
-        "--data",
-        DATA,
-        "--threads",
-        "1",
-        "--out",
-        str(out),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(Path(mri_robust.__file__).parents[1])}
+def start(folder: Path) -> subprocess.Popen[str]:
+    """The same run in a process of its own, which prints how much it computed."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    command = [sys.executable, "-c", ALONE, str(folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    patch.setitem(SCALES, "quick", replace(SCALES["quick"], **SMALL))
-    patch.setattr(certify, "BENCH_IMAGES", 4)
-    out = tmp_path_factory.mktemp("undisturbed")
-    result = bench(out)
-    patch.undo()
-    assert result.exit_code == 0, result.output
-    return out
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        folder = tmp_path_factory.mktemp("undisturbed")
+        small_run(folder)
+    return written(folder)
 
 
-def run_json(out):
-    return json.loads((out / "run.json").read_text())
+def written(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in WRITTEN}
 
 
-def same_numbers(out, undisturbed):
-    return all(
-        (out / name).read_bytes() == (undisturbed / name).read_bytes() for name in ("noisy-loss.csv", "comparisons.csv")
-    )
-
-
-def test_a_killed_training_goes_on_after_its_last_epoch(undisturbed, tmp_path):
+def test_a_killed_training_goes_on_after_its_last_epoch(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     process = start(tmp_path)
     while not (found := list(tmp_path.glob("models/*.partial.safetensors"))) and process.poll() is None:
-        time.sleep(0.002)
+        time.sleep(0.001)
     process.kill()
     process.communicate()
-    assert found, "the training left no checkpoint"
-    left = [path for path in found if path.exists()]
-    result = bench(tmp_path)
-    assert result.exit_code == 0, result.output
-    assert same_numbers(tmp_path, undisturbed)
+    assert [path.name.rsplit("-", 1)[0] for path in found] == ["cnn_clean"]
+    steps: list[int] = []
+
+    def on_step(what: str, done: int, total: int) -> None:
+        if what == "train cnn_clean":
+            steps.append(done)
+
+    config = Config(data=tiny.DATA, scale=tiny.SCALE, protocol="paper")
+    Run([load_experiment(NAME)], [config], ResultsFolder(tmp_path), on_step=on_step).run()
+    assert steps == sorted(steps)
+    assert steps[0] > 32  # the first epoch was not trained again
+    assert written(tmp_path) == undisturbed
     assert not list(tmp_path.glob("models/*.partial*"))
-    for path in left:  # epochs that were kept carry their first seconds; of two runs those never agree
-        assert path.with_name(path.name.replace(".partial", "")).exists()
 
 
-def test_two_benches_in_one_folder_share_the_work(undisturbed, tmp_path):
-    processes = [start(tmp_path) for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert same_numbers(tmp_path, undisturbed)
-    cells = list((tmp_path / "cells").glob("*.json"))
-    assert len(cells) == len(list((undisturbed / "cells").glob("*.json")))
-    assert not list(tmp_path.rglob("*.lock"))
+def test_two_runs_in_one_folder_share_the_work(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    process = start(tmp_path)
+    while not (tmp_path / ".locks").exists() and process.poll() is None:
+        time.sleep(0.001)
+    here = small_run(tmp_path)
+    printed, problems = process.communicate(timeout=120)
+    assert process.returncode == 0, problems
+    computed = sum(outcome.computed for outcome in here.outcomes if outcome)
+    assert computed + int(printed) == 3 == len(list(tmp_path.glob("evaluations/*")))
+    assert written(tmp_path) == undisturbed
     assert not list(tmp_path.rglob("*.damaged"))
 
 
 @pytest.mark.parametrize("harm", ["cut", "edit", "empty"])
-def test_damaged_cells_and_models_are_named_set_aside_and_made_again(undisturbed, tmp_path, harm):
-    out = tmp_path / "results"
-    assert bench(out).exit_code == 0
-    cell, model = sorted(out.glob("cells/*.json"))[0], sorted(out.glob("models/*.safetensors"))[0]
-    for path in (cell, model):
+def test_what_is_damaged_is_named_set_aside_and_made_again(
+    undisturbed: dict[str, bytes], tmp_path: Path, harm: str
+) -> None:
+    small_run(tmp_path)
+    [evaluation, *_] = sorted(tmp_path.glob("evaluations/*.json"))
+    model = tmp_path / "models" / f"{json.loads(evaluation.read_text())['about']['model_file']}.safetensors"
+    for path in (evaluation, model):
         content = path.read_bytes()
         half = len(content) // 2
         changed = {"cut": content[:half], "empty": b"", "edit": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]}
         path.write_bytes(changed[harm])
-    result = bench(out)
-    assert result.exit_code == 0, result.output
-    words = " ".join(result.output.split())
-    for path in (cell, model):
-        assert path.name.replace("-", "") in words.replace(" ", "").replace("-", "")
-        assert path.with_name(f"{path.name}.damaged").exists()
+    run = small_run(tmp_path)
+    assert run.folder.json("run")["computed"] == 1
+    for path in (evaluation, model):
         assert path.exists()
-    assert same_numbers(out, undisturbed)
+        assert path.with_name(f"{path.name}.damaged").exists()
+        assert path.name in " ".join(run.notices())
+    assert written(tmp_path) == undisturbed
 
 
-def test_a_failure_is_kept_as_a_failure_the_rest_goes_on_and_it_is_tried_again(undisturbed, tmp_path, monkeypatch):
-    load, broken = MEASURES.load, []
+def test_a_failure_is_kept_as_one_the_rest_goes_on_and_it_is_tried_again(
+    undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, broken = ClassReport.__call__, []
 
-    def breaks_once(name):
+    def breaks_once(self: ClassReport, context: Any) -> Any:
         if not broken:
-            broken.append(name)
+            broken.append(context.asked)
             raise RuntimeError("the cat sat on the keyboard")
-        return load(name)
+        return measure(self, context)
 
-    monkeypatch.setattr(worker.MEASURES, "load", breaks_once)
-    result = bench(tmp_path)
-    assert result.exit_code == 2
-    assert "1 of" in result.stderr
-    assert "RuntimeError: the cat sat on the keyboard" in result.stderr
-    [failure] = tmp_path.glob("cells/*.failed.json")
+    monkeypatch.setattr(ClassReport, "__call__", breaks_once)
+    run = small_run(tmp_path)
+    assert run.failures() == ["RuntimeError: the cat sat on the keyboard"]
+    [failure] = tmp_path.glob("evaluations/*.failed.json")
     assert "breaks_once" in json.loads(failure.read_text())["traceback"]
-    assert not same_numbers(tmp_path, undisturbed)
-    again = bench(tmp_path)
-    assert again.exit_code == 0, again.output
-    assert run_json(tmp_path)["computed"] == 1
-    assert not list(tmp_path.glob("cells/*.failed.json"))
-    assert same_numbers(tmp_path, undisturbed)
+    assert run.folder.json("run")["failed"] == run.failures()
+    assert written(tmp_path) != undisturbed
+    again = small_run(tmp_path)
+    assert (again.folder.json("run")["computed"], again.failures()) == (1, [])
+    assert not list(tmp_path.glob("evaluations/*.failed.json"))
+    assert written(tmp_path) == undisturbed
 
 
-def test_a_full_disk_is_one_line_and_no_failure_of_a_cell(undisturbed, tmp_path, monkeypatch):
-    put, room = Store.put, [1]
+def test_a_full_disk_is_nobodys_failure(
+    undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, room = ResultsFolder.put, [1]
 
-    def put_while_there_is_room(self, name, result, about):
+    def put_while_there_is_room(self: ResultsFolder, name: str, *what: Any) -> Any:
         if not room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path(name)))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         room.pop()
-        put(self, name, result, about)
+        return put(self, name, *what)
 
-    monkeypatch.setattr(Store, "put", put_while_there_is_room)
-    result = bench(tmp_path)
-    assert result.exit_code == 2
-    assert "No space left on device" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert not list(tmp_path.glob("cells/*.failed.json"))
-    monkeypatch.setattr(Store, "put", put)
-    assert bench(tmp_path).exit_code == 0
-    assert run_json(tmp_path)["reused"] == 1
-    assert same_numbers(tmp_path, undisturbed)
+    monkeypatch.setattr(ResultsFolder, "put", put_while_there_is_room)
+    with pytest.raises(OSError, match="space"):
+        small_run(tmp_path)
+    assert not list(tmp_path.glob("evaluations/*.failed.json"))
+    monkeypatch.setattr(ResultsFolder, "put", put)
+    run = small_run(tmp_path)
+    assert (run.folder.json("run")["reused"], run.failures()) == (1, [])
+    assert written(tmp_path) == undisturbed
 
 
-def test_parts_of_a_long_measurement_are_kept_and_change_no_number(tmp_path, monkeypatch):
-    """24 images in parts of 64 are one part; with batches of 8 and parts of 8 they are three."""
+def test_a_loss_that_is_not_finite_fails_its_models_alone_and_stores_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FoolingLoss, "forward", lambda self, logits, labels: logits.sum() * float("nan"))
+    with pytest.raises(UserError, match="loss is nan in epoch 1, step 1"):
+        tiny.tiny_run(tmp_path, ["fooling-loss"], protocols=["paper"])
+    assert {path.name.split(".", 1)[1] for path in tmp_path.glob("evaluations/*")} == {"failed.json"}
+    assert not list(tmp_path.glob("models/cnn_fooling-*"))
 
-    def evasion(out):
-        return CliRunner().invoke(main, ["bench", "fgsm", "--data", DATA, "--threads", "1", "--out", str(out)])
 
-    monkeypatch.setattr("mri_robust.evaluation.under_attack.BATCH", 8)
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
-    assert (undivided := evasion(whole)).exit_code == 0, undivided.output
-    monkeypatch.setattr(subject, "PART_IMAGES", 8)
-    measure, done = worker.Worker._keep_part, []
+def test_data_without_a_healthy_class_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="tumour-classes"):
+        tiny.tiny_run(tmp_path, ["drunk-sweep", "backdoor-cnn"], tumour_classes=zoo.ALL_SIZES)
+    config = Config(data=tiny.DATA, scale=tiny.SCALE, classes=("left", "right"), dataset="own")
+    with pytest.raises(UserError, match="none among left, right"):
+        load_experiment("backdoor-cnn").tasks(config)
+    assert not list(tmp_path.rglob("*.safetensors"))
 
-    def cut_after_two(self, *arguments):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(arguments[-2:])
-        return measure(self, *arguments)
 
-    monkeypatch.setattr(worker.Worker, "_keep_part", cut_after_two)
-    assert evasion(parted).exit_code == 130
-    assert len(list(parted.glob("cells/*.part-*.json"))) == 2
-    monkeypatch.setattr(worker.Worker, "_keep_part", measure)
-    result = evasion(parted)
-    assert result.exit_code == 0, result.output
-    assert (parted / "fgsm.csv").read_bytes() == (whole / "fgsm.csv").read_bytes()
-    assert not list(parted.glob("cells/*.part-*.json"))
+def two_questions(config: Config) -> list[Any]:
+    attacks = (None, FGSM(0.1), PGD(0.1, steps=2), PGD(0.2, norm="linf", restarts=2, steps=1))
+    worst = WorstCase((0.05, 0.2), 24, steps=2, restarts=2, strong=False, leak_free=True)
+    return [(zoo.cnn_clean(config), UnderAttack(attacks, 24, leak_free=True)), (zoo.cnn_clean(config), worst)]
+
+
+def test_parts_of_a_long_evaluation_are_kept_and_change_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 images whole and in three parts of a batch of 8; the run in parts is interrupted in each of its two."""
+    monkeypatch.setattr(epsilon_sweep, "BATCH", 8)
+    monkeypatch.setattr(robustness, "CHUNK", 16)
+    experiment = Experiment("parts", "Parts", "none", two_questions, ("attack", "epsilon"))
+    config = Config(data="phantom:train=32,test=24", scale=replace(tiny.SCALE, epochs={10: 20}))
+
+    def run_into(name: str) -> Run:
+        run = Run([experiment], [config], ResultsFolder(tmp_path / name))
+        run.run()
+        return run
+
+    whole = run_into("whole")
+    monkeypatch.setattr(worker, "PART_IMAGES", 8)
+    measure, measured = worker.measure, []
+
+    def cut_short(evaluation: Any, *rest: Any) -> Any:
+        if evaluation.span:
+            measured.append((type(evaluation).__name__, evaluation.span[0]))
+            if len(measured) in (3, 6):
+                raise KeyboardInterrupt
+        return measure(evaluation, *rest)
+
+    monkeypatch.setattr(worker, "measure", cut_short)
+    for kept in (2, 2):  # two parts; then the whole first evaluation and a part of the second
+        with pytest.raises(KeyboardInterrupt):
+            run_into("parted")
+        assert len(list(tmp_path.glob("parted/evaluations/*.json"))) == kept
+    parted = run_into("parted")
+    places = [("UnderAttack", 0), ("UnderAttack", 8), ("UnderAttack", 16), ("UnderAttack", 16)]
+    assert measured == [*places, ("WorstCase", 0), ("WorstCase", 8), ("WorstCase", 8), ("WorstCase", 16)]
+    assert len(list(tmp_path.glob("parted/evaluations/*.json"))) == 2
+    for name in ("parts.csv", "comparisons.csv", "images.csv"):
+        assert (tmp_path / "parted" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    for one, other in zip(whole.outcomes, parted.outcomes, strict=True):
+        assert one is not None
+        assert other is not None
+        assert one.result["rows"] == other.result["rows"]  # type: ignore[index]
+    accuracies = parted.folder.table("parts").query("metric == 'accuracy' and subset == 'all'")["value"]
+    assert len(np.unique(accuracies)) > 2
+
+
+def test_a_failed_training_is_not_tried_twice_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def train(self: Trainer, recipe: Any, resume: Any) -> Any:
+        tried.append(recipe.model)
+        raise UserError("no luck")
+
+    monkeypatch.setattr(Trainer, "train", train)
+    with pytest.raises(UserError, match="nothing could be measured: no luck"):
+        Run(
+            [Experiment("parts", "Parts", "none", two_questions, ())],
+            [Config(data=tiny.DATA, scale=tiny.SCALE)],
+            ResultsFolder(tmp_path),
+        ).run()
+    assert tried == ["cnn_clean"]

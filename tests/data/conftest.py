@@ -1,7 +1,5 @@
 """Small data sets made on the spot, and a cache of their own for every test."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable
@@ -11,58 +9,65 @@ import numpy as np
 import pytest
 from PIL import Image
 
-Maker = Callable[..., Path]
+from mri_robust.core.errors import UserError
+from mri_robust.data.dataset import load_dataset
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("MRI_ROBUST_CACHE", str(folder))
+    monkeypatch.setenv("MRI_ROBUST_CACHE", str(folder := tmp_path_factory.mktemp("cache")))
     return folder
 
 
-def encoded(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
+@pytest.fixture
+def encoded() -> Callable[..., bytes]:
+    def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format=kind)
+        return buffer.getvalue()
+
+    return encode
 
 
-def tree() -> dict[str, bytes]:
-    generator = np.random.default_rng(0)
-    files = {}
+@pytest.fixture
+def sound(encoded: Callable[..., bytes]) -> dict[str, bytes]:
+    """Name -> bytes of a data set with nothing wrong: two classes, 3 training and 2 test images each."""
+    generator, files = np.random.default_rng(0), {}
     for split, count in (("Training", 3), ("Testing", 2)):
-        for label in ("glioma", "notumor"):
-            for index in range(count):
-                shape = generator.integers(9, 40, 2)
-                files[f"{split}/{label}/{index}.png"] = encoded(generator.integers(0, 256, shape, dtype=np.uint8))
+        for name in (f"{split}/{label}/{index}.png" for label in ("glioma", "notumor") for index in range(count)):
+            files[name] = encoded(generator.integers(0, 256, generator.integers(9, 40, 2), dtype=np.uint8))
     return files
 
 
-def write_folder(root: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    return root
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    def make(files: dict[str, bytes], name: str = "brains") -> Path:
+        for file, content in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_bytes(content)
+        return tmp_path / name
 
-
-def write_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
+    return make
 
 
 @pytest.fixture
-def sound() -> dict[str, bytes]:
-    """Name -> bytes of a data set with nothing wrong: two classes, 3 training and 2 test images each."""
-    return tree()
+def make_zip(tmp_path: Path) -> Callable[..., Path]:
+    def make(files: dict[str, bytes]) -> Path:
+        with zipfile.ZipFile(tmp_path / "brains.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for file, content in files.items():
+                archive.writestr(file, content)
+        return tmp_path / "brains.zip"
+
+    return make
 
 
 @pytest.fixture
-def make_folder(tmp_path: Path) -> Maker:
-    return lambda files, name="brains": write_folder(tmp_path / name, files)
+def refusal() -> Callable[..., str]:
+    """What is said of a source that cannot be loaded."""
 
+    def refuse(source: Path | str, **options: bool) -> str:
+        with pytest.raises(UserError) as caught:
+            load_dataset(source, size=16, **options)
+        return str(caught.value)
 
-@pytest.fixture
-def make_zip(tmp_path: Path) -> Maker:
-    return lambda files, name="brains.zip": write_zip(tmp_path / name, files)
+    return refuse

@@ -1,73 +1,99 @@
-"""Names alone decide what is read."""
+"""Names alone decide what is read; only a name that says nothing has its file asked."""
 
-from __future__ import annotations
+from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from medical_files import dicom, nifti
 
 from mri_robust.core.errors import UserError
+from mri_robust.data.dataset import load_dataset
+from mri_robust.data.decode import is_image, kind_of
 from mri_robust.data.layout import arrange
+from mri_robust.data.scans import read_scans
 
 SOUND = ["Training/a/1.png", "Training/b/2.png", "Testing/a/3.png", "Testing/b/4.png"]
+SLICE = dicom(np.arange(64, dtype=np.uint8).reshape(8, 8))
 
 
-def test_classes_are_sorted_and_images_follow_them() -> None:
+def test_images_are_found_below_their_classes_and_what_is_skipped_is_counted() -> None:
     layout = arrange(["Training/b a/2.png", "Training/b/1.png", "Testing/b/1.JPG", "Testing/b a/9.png"], "here")
-    assert layout.classes == ("b", "b a")
-    assert layout.train == ("Training/b/1.png", "Training/b a/2.png")
-    assert layout.test == ("Testing/b/1.JPG", "Testing/b a/9.png")
-    assert layout.skipped == {}
-
-
-@given(st.permutations(SOUND))
-def test_order_of_listing_does_not_matter(listing: list[str]) -> None:
-    assert arrange(listing, "here") == arrange(SOUND, "here")
-
-
-def test_one_folder_around_everything_is_entered() -> None:
-    listing = [f"set/{name}" for name in SOUND] + ["__MACOSX/set/Training/a/._1.png", "readme.txt"]
-    layout = arrange(listing, "here")
-    assert layout.root == "set/"
-    assert layout.train == tuple(SOUND[:2])
+    assert (layout.classes, layout.train) == (("b", "b a"), ("Training/b/1.png", "Training/b a/2.png"))
+    assert (layout.test, layout.skipped) == (("Testing/b/1.JPG", "Testing/b a/9.png"), {})
+    extra = ["Training/.DS_Store", "Training/a/._1.png", "Thumbs.db", "Testing/b/notes.txt", "Training/stray.png"]
+    layout = arrange([*SOUND[::-1], *extra, "Validation/a/1.png", "Training/a/deep/er/1.png"], "here")
+    assert layout.skipped == {"hidden": 3, "not an image": 1, "outside the classes": 2}
+    assert (layout.train, layout.test) == ((SOUND[0], "Training/a/deep/er/1.png", SOUND[1]), tuple(SOUND[2:]))
+    layout = arrange([*(f"set/{name.lower()}" for name in SOUND), "__MACOSX/set/training/a/._1.png", "x.txt"], "here")
+    assert (layout.root, layout.classes, layout.train[0]) == ("set/", ("a", "b"), "training/a/1.png")
     assert layout.skipped == {"hidden": 1, "not an image": 1}
 
 
-def test_splits_are_found_in_any_case() -> None:
-    assert arrange([name.lower() for name in SOUND], "here").classes == ("a", "b")
+WRONG = [
+    ([], "empty"),
+    (["Training/", "Training/a/"], "empty"),
+    (SOUND[:2], "'Testing'"),
+    (SOUND[2:], "'Training'"),
+    (["x/y/z.png"], "'Training'"),
+    ([*SOUND, "training/a/1.png"], "both 'Training' and 'training'"),
+    ([*SOUND, "Training/c/1.png"], "class 'c' .* in Testing"),
+    ([*SOUND, "Testing/c/1.png"], "class 'c' .* in Training"),
+    ([*SOUND, "Testing/c/"], "class 'c' .* in Training"),
+    ([*SOUND, "Training/c/1.csv", "Testing/c/1.csv"], "class 'c' .* in Training"),
+    (["Training/a/1.png", "Testing/a/1.png"], "only the class 'a'"),
+    (["Training/1.png", "Testing/1.png"], "no class"),
+    ([f"{root}/{name}" for root in "xy" for name in SOUND], "several"),
+]
 
 
-def test_what_is_skipped_is_counted() -> None:
-    extra = ["Training/.DS_Store", "Training/a/._1.png", "Thumbs.db", "Testing/b/notes.txt", "Training/stray.png"]
-    layout = arrange(SOUND + extra + ["Validation/a/1.png"], "here")
-    assert layout.skipped == {"hidden": 3, "not an image": 1, "outside the classes": 2}
-    assert len(layout.train) + len(layout.test) == 4
-
-
-def test_images_deeper_in_a_class_belong_to_it() -> None:
-    assert "Training/a/deep/er/1.png" in arrange([*SOUND, "Training/a/deep/er/1.png"], "here").train
-
-
-@pytest.mark.parametrize(
-    ("listing", "says"),
-    [
-        ([], "'here' is empty"),
-        (["Training/", "Training/a/"], "'here' is empty"),
-        (["Training/a/1.png", "Training/b/1.png"], "no folder 'Testing'"),
-        (["Testing/a/1.png", "Testing/b/1.png"], "no folder 'Training'"),
-        (["x/y/z.png"], "no folder 'Training'"),
-        ([*SOUND, "training/a/1.png"], "both 'Training' and 'training'"),
-        ([*SOUND, "Training/c/1.png"], "class 'c' has no images in Testing"),
-        ([*SOUND, "Testing/c/1.png"], "class 'c' has no images in Training"),
-        ([*SOUND, "Testing/c/"], "class 'c' has no images in Training"),
-        ([*SOUND, "Training/c/1.csv", "Testing/c/1.csv"], "class 'c' has no images in Training"),
-        (["Training/a/1.png", "Testing/a/1.png"], "only the class 'a'"),
-        (["Training/1.png", "Testing/1.png"], "no class folders"),
-        ([f"{root}/{name}" for root in "xy" for name in SOUND], "several data sets (x/, y/)"),
-    ],
-)
+@pytest.mark.parametrize(("listing", "says"), WRONG)
 def test_a_wrong_layout_is_named(listing: list[str], says: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=says):
         arrange(listing, "here")
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+
+
+def test_only_a_name_that_says_nothing_has_its_file_asked() -> None:
+    asked: list[str] = []
+    taken = ["a/IM0001", "1.2.840.113619", "series.3/00017", "x.png", "x.dcm"]
+    left = ["DICOMDIR", "a/dicomdir", "notes.txt", "x.csv", "x.h5"]
+    found = [is_image(name, lambda name: asked.append(name) or SLICE[:132]) for name in taken + left]
+    assert found == [True] * 5 + [False] * 5
+    assert asked == taken[:3]
+    assert not is_image("README", lambda name: b"Read me, DICM" * 20)
+    assert not is_image("short", lambda name: b"DICM")
+    kinds = {"a/b.JPG": "picture", "x.dcm": "dicom", "MR.IMA": "dicom", "x.NII.gz": "nifti", "x.gz": "", "IM0001": ""}
+    assert {name: kind_of(name) for name in kinds} == kinds
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_slices_without_a_suffix_are_found(kind: str, make_folder, make_zip, sound) -> None:
+    more = {"IM0009": SLICE, "README": b"text" * 50, "DICOMDIR": SLICE, "s.nii": nifti(np.eye(8))}
+    source = (make_folder if kind == "folder" else make_zip)(
+        sound | {f"Training/glioma/{name}": content for name, content in more.items()}
+    )
+    dataset = load_dataset(source, size=8)
+    assert {"Training/glioma/IM0009", "Training/glioma/s.nii"} < set(dataset.train.names)
+    assert dataset.skipped == {"not an image": 2}
+    scans = read_scans(source, size=8, channels="grey", leave_out=source / "Testing/glioma/0.png")
+    assert len(scans.names) == len(sound) + 1
+    expected = np.rint(np.arange(64) * (255 / 63)).reshape(8, 8)
+    np.testing.assert_array_equal(scans.images[scans.names.index("Training/glioma/IM0009"), 0], expected)
+
+
+def test_scans_are_found_however_deep_and_bad_ones_left_out_only_when_asked(make_folder, sound, tmp_path: Path) -> None:
+    good = sound["Training/glioma/0.png"]
+    root = make_folder({"a/b/c/d/e.png": good, ".x/f.png": good, "bad.png": b"words", "notes.txt": b"", ".g.png": good})
+    with pytest.raises(UserError, match=r"bad\.png"):
+        read_scans(root, size=8, channels="rgb")
+    scans = read_scans(root, size=8, channels="rgb", skip_unreadable=True)
+    assert (scans.names, scans.images.shape) == (("a/b/c/d/e.png",), (1, 3, 8, 8))
+    assert scans.skipped == {"hidden": 1, "not an image": 1, "unreadable": 1}
+    assert read_scans(root / ".g.png", size=8, channels="grey").names == (".g.png",)
+    for path, reason in (
+        (tmp_path / "nowhere", "exist"),
+        (root / "bad.png", "not an image"),
+        (root / ".x", "no images"),
+    ):
+        (root / ".x/f.png").unlink(missing_ok=True)
+        with pytest.raises(UserError, match=reason):
+            read_scans(path, size=8, channels="grey", skip_unreadable=True)

@@ -89,6 +89,9 @@ def test_draws_fill_their_ranges_colours_come_in_every_order_and_flips_as_often_
         factors = [each.angle if change == "angle" else dict(each.colours)[change] for each in drawn]
         assert low <= min(factors) < low + 0.02 * (high - low)
         assert high - 0.02 * (high - low) < max(factors) <= high
+    sides = torch.tensor([Augmentation(erase=1).draw((1, 999, 999), generator).hole[2:] for _ in range(300)])
+    for found, span in (((sides.prod(1) / 999**2), (0.02, 0.2)), (sides[:, 1] / sides[:, 0], (0.3, 3.3))):
+        assert [float(found.min()), float(found.max())] == pytest.approx(span, rel=0.1)
     grey = augmentation.draw((1, 8, 8), generator).colours
     assert {change for change, _ in grey} == {transforms.adjust_brightness, transforms.adjust_contrast}
     assert torch.equal(Augmentation()(pictures(), seeded()), pictures())

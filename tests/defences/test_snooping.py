@@ -84,7 +84,7 @@ def test_fixed_patterns_go_by_the_index_in_every_epoch_and_in_the_test_set(spy: 
         assert sum(torch.equal(first[place], fresh[indices[place]]) for place in both) <= 1
     # The study trains on one to three outlines and tests on one: the first of them.
     one, three = (Patterns(("small",), most=most, canvas=SIDE) for most in (1, 3))
-    assert all(one.draw(seeded(seed))[0] == three.draw(seeded(seed))[0] for seed in range(10))
+    assert one.draw(seeded())[0] == three.draw(seeded())[0]
 
 
 def test_the_threshold_is_chosen_on_held_out_images_alone(spy: Spy, monkeypatch: pytest.MonkeyPatch) -> None:

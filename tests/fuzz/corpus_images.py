@@ -1,7 +1,5 @@
 """Image files that are damaged, absurd, or only odd; each is given as bytes."""
 
-from __future__ import annotations
-
 import io
 import random
 import struct
@@ -15,7 +13,6 @@ PICTURE = Image.fromarray(PIXELS)
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """An image file in memory."""
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **options)
     return buffer.getvalue()
@@ -26,12 +23,10 @@ GOOD = {kind: saved(PICTURE, kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TI
 
 
 def truncated(data: bytes, share: float) -> bytes:
-    """The first part of a file."""
     return data[: int(len(data) * share)]
 
 
 def flipped(data: bytes, seed: int, bits: int = 8) -> bytes:
-    """A file with some bits turned over."""
     draw, changed = random.Random(seed), bytearray(data)
     for _ in range(bits):
         changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
@@ -39,63 +34,36 @@ def flipped(data: bytes, seed: int, bits: int = 8) -> bytes:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A chunk of a PNG."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(width: int, height: int, *extra: bytes, bits: int = 8, colour: int = 0, rows: int = 0) -> bytes:
-    """A PNG that says it is so large, with so many rows of zeros in it."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    packed = zlib.compress(bytes(rows * (1 + (width * bits + 7) // 8)), 9)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        [chunk(b"IHDR", header), *extra, chunk(b"IDAT", packed), chunk(b"IEND", b"")]
-    )
-
-
-def _rotated() -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return saved(PICTURE, "JPEG", exif=exif)
-
-
-def _alpha() -> bytes:
-    return saved(PICTURE.convert("P"), "PNG", transparency=bytes(range(256)))
+def png(width: int, height: int, *extra: bytes, bits: int = 8, rows: int = 0) -> bytes:
+    """A grey PNG that says it is so large, with so many rows of zeros in it."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(rows * (1 + (width * bits + 7) // 8)), 9))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + pixels + chunk(b"IEND", b"")
 
 
 def _frames(kind: str) -> bytes:
     return saved(PICTURE, kind, save_all=True, append_images=[PICTURE.rotate(90 * turn) for turn in (1, 2, 3)])
 
 
-def _jpeg_of(side: int) -> bytes:
-    data = GOOD["JPEG"]
-    place = data.index(b"\xff\xc0") + 5
-    return data[:place] + struct.pack(">HH", side, side) + data[place + 4 :]
-
-
-def _tiff_loop() -> bytes:
-    """A directory whose next one is itself, of tiles that lie nowhere."""
-    tags = [
-        (256, 3, 1, 20),
-        (257, 3, 1, 20),
-        (258, 3, 1, 8),
-        (262, 3, 1, 1),
-        (273, 4, 2**20, 2**31),
-        (279, 4, 1, 2**31),
-    ]
-    body = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + body + struct.pack("<I", 8)
-
+EXIF = Image.Exif()
+EXIF[0x0112] = 6  # turned by a quarter
+SIDES = GOOD["JPEG"].index(b"\xff\xc0") + 5
+TAGS = [(256, 3, 1, 20), (257, 3, 1, 20), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 2**20, 2**31), (279, 4, 1, 2**31)]
+LOOP = b"".join(struct.pack("<HHII", *tag) for tag in TAGS)
+"""A TIFF directory of tiles that lie nowhere; below, its next one is itself."""
 
 ODD = {
     "animated-gif": _frames("GIF"),
     "many-page-tiff": _frames("TIFF"),
     "cmyk-jpeg": saved(PICTURE.convert("CMYK"), "JPEG"),
     "sixteen-bit-png": saved(Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 100), "PNG"),
-    "one-bit": saved(PICTURE.convert("1"), "PNG"),
     "one-pixel": saved(Image.new("L", (1, 1)), "PNG"),
     "very-tall": saved(Image.new("L", (1, 20000)), "PNG"),
-    "palette-alpha": _alpha(),
-    "turned-by-exif": _rotated(),
+    "palette-alpha": saved(PICTURE.convert("P"), "PNG", transparency=bytes(range(256))),
+    "turned-by-exif": saved(PICTURE, "JPEG", exif=EXIF),
     "lab-tiff": saved(PICTURE.convert("LAB"), "TIFF"),
     "large-but-fair": png(9000, 9000, bits=1, rows=9000),
     "trailing-bytes": GOOD["PNG"] + b"PK\x05\x06" + bytes(500),
@@ -103,24 +71,22 @@ ODD = {
 """Pictures that are sound, whatever they look like."""
 
 BAD = {
-    "nothing": b"",
-    "zeros": bytes(1000),
-    "float-tiff": saved(Image.fromarray(np.full((9, 9), 1e30, np.float32)), "TIFF"),
-    "negative-tiff": saved(Image.fromarray(np.full((9, 9), -5, np.int32)), "TIFF"),
-    "icon": saved(PICTURE, "ICO"),
-    "bomb-png": png(30000, 30000),
-    "endless-png": png(2**31 - 1, 2**31 - 1),
-    "no-width-png": png(0, 5),
-    "text-bomb-png": png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9),
-    "profile-bomb-png": png(9, 9, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9),
-    "bomb-jpeg": _jpeg_of(65535),
-    "bomb-gif": b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0xF7, 0, 0) + bytes(800),
-    "bomb-bmp": GOOD["BMP"][:18] + struct.pack("<ii", 2**31 - 1, -(2**31)) + GOOD["BMP"][26:],
-    "bomb-ppm": b"P6 999999999 999999999 255\n" + bytes(90),
-    "digits-ppm": b"P2 " + b"9" * 6000 + b" 1 255\n1",
-    "plain-ppm-without-end": b"P3 4 4 255\n" + b"# x\n" * 50000,
-    "tiff-loop": _tiff_loop(),
-    "html": b"<!DOCTYPE html><html><title>404</title>" + b" " * 500,
-    "json": b'{"error": "not found"}',
+    "nothing": (b"", "empty"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    "half-a-png": (truncated(GOOD["PNG"], 0.5), "damaged"),
+    "half-a-jpeg": (truncated(GOOD["JPEG"], 0.8), "damaged"),
+    "float-tiff": (saved(Image.fromarray(np.full((9, 9), 1e30, np.float32)), "TIFF"), "no fixed white"),
+    "negative-tiff": (saved(Image.fromarray(np.full((9, 9), -5, np.int32)), "TIFF"), "no fixed white"),
+    "icon": (saved(PICTURE, "ICO"), "not an image"),
+    "endless-png": (png(2**31 - 1, 2**31 - 1), "too large"),
+    "text-bomb-png": (png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9), "damaged"),
+    "profile-bomb-png": (png(9, 9, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9), "damaged"),
+    "bomb-jpeg": (GOOD["JPEG"][:SIDES] + b"\xff" * 4 + GOOD["JPEG"][SIDES + 4 :], "too large"),
+    "bomb-gif": (b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0xF7, 0, 0) + bytes(800), "too large|not an image"),
+    "bomb-bmp": (GOOD["BMP"][:18] + struct.pack("<ii", 2**31 - 1, -(2**31)) + GOOD["BMP"][26:], "too large"),
+    "bomb-ppm": (b"P6 999999999 999999999 255\n" + bytes(90), "too large"),
+    "digits-ppm": (b"P2 " + b"9" * 6000 + b" 1 255\n1", "damaged|not an image"),
+    "plain-ppm-without-end": (b"P3 4 4 255\n" + b"# x\n" * 50000, "damaged"),
+    "tiff-loop": (b"II*\0" + struct.pack("<IH", 8, len(TAGS)) + LOOP + struct.pack("<I", 8), "damaged|not an image"),
 }
-"""Files that are no picture, or none that anybody should decode."""
+"""Name -> a file that is no picture, or none that anybody should decode, and what is said of it."""

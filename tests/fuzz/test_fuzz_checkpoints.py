@@ -15,15 +15,15 @@ from sandbox import Sandbox
 
 from mri_robust import load_model
 from mri_robust.defences.snooping import Snooper
-from mri_robust.models.checkpoint import load_detector, read_notes
+from mri_robust.models.checkpoint import load_detector
 from mri_robust.models.classifier import build_model
 from mri_robust.models.external import model_digest, open_model
+from mri_robust.models.weights import read_notes
 
 Sandboxes = Callable[[], AbstractContextManager[Sandbox]]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npy", ".npz", ".yaml", ".json", ".zip", "")
-FACTORY = "from mri_robust.models.classifier import build_model\n" + (
-    f"def make(): return build_model('cnn', classes={CLASSES}, image_size={SIZE}).network\n"
-)
+FACTORY = f"""from mri_robust import build_model
+def make(): return build_model('cnn', classes={CLASSES}, image_size={SIZE}).network"""
 
 
 def read(sandbox: Sandbox, path: Path) -> Any:
@@ -44,18 +44,12 @@ def read(sandbox: Sandbox, path: Path) -> Any:
     return model
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_safetensors(name: str, sandbox: Sandbox) -> None:
-    path = sandbox.work / "model.safetensors"
-    FILES[name](path)
-    read(sandbox, path)
-
-
-@pytest.mark.parametrize("name", STATES)
-def test_state_dicts(name: str, sandbox: Sandbox) -> None:
-    path = sandbox.work / "model.pth"
-    STATES[name](path)
-    assert read(sandbox, path) is None
+@pytest.mark.parametrize("name", [*FILES, *(f"{name}.pth" for name in STATES)])
+def test_files_and_state_dicts(name: str, sandbox: Sandbox) -> None:
+    bare = name.endswith(".pth")
+    path = sandbox.work / ("model.pth" if bare else "model.safetensors")
+    (STATES[name.removesuffix(".pth")] if bare else FILES[name])(path)
+    assert read(sandbox, path) is None or not bare
 
 
 @pytest.mark.parametrize("name", PAYLOADS)

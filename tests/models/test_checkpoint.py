@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 
 from mri_robust import Snooper, load_model, save_model
 from mri_robust.core.errors import UserError
-from mri_robust.models.checkpoint import check_classes, load_detector, read_notes, write_tensors
+from mri_robust.models.checkpoint import check_classes, load_detector
 from mri_robust.models.classifier import build_model
 from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.weights import read_notes, write_tensors
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -49,7 +50,6 @@ def test_a_checkpoint_alone_rebuilds_the_model_and_draws_nothing(kind, model, pa
     again = load_model(path)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(logits(again), logits(model))
-    assert (again.classes, again.image_size, again.channels) == (CLASSES, 16, "rgb")
     assert again.description() == model.description()
     assert not again.training
     notes = read_notes(path)
@@ -84,6 +84,12 @@ def test_a_bad_checkpoint_is_one_line_that_names_it(word, model, path):
     refused(load_detector, path, "m.safetensors")
 
 
+def test_a_header_that_asks_for_more_than_the_file_holds_builds_nothing(model, path, monkeypatch):
+    header(path, model, image_size=1024)
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda self: self.weight.is_meta or pytest.fail("built"))
+    refused(load_model, path, "does not fit")
+
+
 def test_classes_that_differ_from_the_datas_are_refused(model):
     check_classes(model, CLASSES, "m")
     check_classes(torch.nn.Flatten(), CLASSES, "a model that states none")
@@ -96,7 +102,7 @@ def test_a_full_disk_is_the_systems_own_error_and_leaves_nothing(model, path, mo
     def full(*args, **kwargs):
         raise SafetensorError("Error while serializing: No space left on device (os error 28)")
 
-    monkeypatch.setattr("mri_robust.models.checkpoint.save_file", full)
+    monkeypatch.setattr("mri_robust.models.weights.save_file", full)
     with pytest.raises(OSError, match="No space") as caught:
         save_model(model, path)
     assert caught.value.errno == errno.ENOSPC

@@ -1,10 +1,7 @@
-"""What the tests of the report share."""
-
 import pytest
-from report_folder import Folder
+from a_run import fill
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty results folder to fill by hand."""
-    return Folder(tmp_path, monkeypatch)
+def folder(tmp_path):
+    return fill(tmp_path / "results")

@@ -1,5 +1,7 @@
 """What goes wrong in a scan without an attacker: seven artefacts, each with five levels of severity."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 

@@ -5,6 +5,8 @@ channels alike, and clamped to [0, 1]. A parameter out of range raises TypeError
 spatial frequencies that a scanner records.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate

@@ -1,5 +1,7 @@
 """The whole audit: what stands twice, what is mislabelled, what gives a class or a split away."""
 
+from __future__ import annotations
+
 import warnings
 from contextlib import closing
 from dataclasses import dataclass

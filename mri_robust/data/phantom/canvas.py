@@ -3,6 +3,8 @@
 Arrays are float32 [H, W]; lengths are in head units, the head being about 1.6 long.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ class Points:
     y: np.ndarray
 
     @property
-    def mirrored(self) -> "Points":
+    def mirrored(self) -> Points:
         """The left half folded on the right one, so that a shape drawn at x > 0 appears on both sides."""
         return Points(np.abs(self.x), self.y)
 

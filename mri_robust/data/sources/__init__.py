@@ -1,6 +1,6 @@
 """One file per source of data; each defines `SOURCE`, a `mri_robust.data.dataset.Source`."""
 
-from mri_robust.core.registry import Registry
+from mri_robust.data.registry import SOURCES
 
-SOURCES = Registry("mri_robust.data.sources", attribute="SOURCE", kind="data source", group="mri_robust.datasets")
+__all__ = ["SOURCES", "WORDS"]
 WORDS = ("", "phantom", "kaggle")  # what is never taken for the path of a folder or file

@@ -1,5 +1,7 @@
 """A `.zip` file of images in `Training/<class>/`, `Testing/<class>/` layout; nothing is ever unpacked to disk."""
 
+from __future__ import annotations
+
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath

@@ -1,5 +1,7 @@
 """A folder of images in `Training/<class>/`, `Testing/<class>/` layout."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import stat

@@ -1,5 +1,7 @@
 """Synthetic slices from a seed: `phantom`, or `phantom:train=400,test=100,seed=3`."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 

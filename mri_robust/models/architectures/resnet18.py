@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mri_robust.models.pretrained import torchvision_resnet
+from mri_robust.models.weights import torchvision_resnet
 
 
 def resnet18(classes: int, image_size: int, weights: str = "none") -> nn.Module:

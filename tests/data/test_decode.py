@@ -1,0 +1,79 @@
+"""Decoding pictures agrees with Pillow, in every mode."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mri_robust.data.decode import decode
+
+SIZE = 16
+OPAQUE = [(mode, kind) for mode in ("L", "RGB") for kind in ("PNG", "JPEG", "TIFF", "BMP", "PPM")]
+OPAQUE += [("1", "PNG"), ("CMYK", "JPEG"), ("CMYK", "TIFF")]
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def noise(mode: str, width: int, height: int) -> Image.Image:
+    """An image of random bytes; a mode of whole bytes a channel or one bit."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    values = np.random.default_rng(width * 97 + height).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    if mode == "1":
+        return Image.fromarray(values[..., 0]).convert("1")
+    return Image.frombytes(mode, (width, height), values.tobytes())
+
+
+@given(st.sampled_from(OPAQUE), st.integers(1, 50), st.integers(1, 50))
+def test_opaque_modes_are_resized_as_pillow_does(mode_kind: tuple[str, str], width: int, height: int) -> None:
+    data = saved(noise(mode_kind[0], width, height), mode_kind[1])
+    for channels, mode in (("grey", "L"), ("rgb", "RGB")):
+        with Image.open(io.BytesIO(data)) as image:
+            expected = np.asarray(image.convert(mode).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+        pixels, original = decode(data, SIZE, channels)
+        assert (pixels.dtype, pixels.flags.c_contiguous, original) == (np.uint8, True, (width, height))
+        np.testing.assert_array_equal(pixels.transpose(1, 2, 0).squeeze(), expected)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_composited_on_black(mode: str) -> None:
+    white = Image.new(mode, (SIZE, SIZE), (255,) * len(mode))
+    white.paste((255,) * (len(mode) - 1) + (0,), (0, 0, SIZE // 2, SIZE))
+    white.paste((255,) * (len(mode) - 1) + (128,), (0, 0, SIZE, 4))
+    pixels, _ = decode(saved(white, "PNG"), SIZE, "grey")
+    assert [pixels[0, row, column] for row, column in ((0, 0), (9, 0), (9, 9))] == [128, 0, 255]
+
+
+def test_a_palette_is_looked_up_and_its_transparent_entry_is_black() -> None:
+    image = Image.new("P", (SIZE, SIZE), 1)
+    image.putpalette([255, 255, 255, 200, 100, 50])
+    image.paste(0, (0, 0, SIZE, 4))
+    for options, corner in (({}, 255), ({"transparency": 0}, 0)):
+        pixels, _ = decode(saved(image, "PNG", **options), SIZE, "rgb")
+        assert pixels[:, -1, -1].tolist() == [200, 100, 50]
+        assert pixels[:, 0, 0].tolist() == [corner] * 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "big-endian", "32 bits"])
+def test_sixteen_bits_are_scaled_to_eight(kind: str) -> None:
+    ramp = np.tile(np.linspace(0, 65535, SIZE).astype(np.uint16), (SIZE, 1))
+    if kind == "big-endian":
+        data = f"P5 {SIZE} {SIZE} 65535\n".encode() + ramp.astype(">u2").tobytes()
+    else:
+        wide = kind == "32 bits"
+        data = saved(Image.fromarray(ramp.astype(np.int32) if wide else ramp), "TIFF" if wide else kind)
+    for channels, planes in (("grey", 1), ("rgb", 3)):
+        expected = np.repeat(np.rint(ramp / 257).astype(np.uint8)[None], planes, axis=0)
+        np.testing.assert_array_equal(decode(data, SIZE, channels)[0], expected)
+
+
+def test_an_animation_gives_its_first_frame() -> None:
+    frames = [Image.new("L", (8, 8), value) for value in (40, 200)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert np.unique(decode(data, SIZE, "grey")[0]).tolist() == [40]

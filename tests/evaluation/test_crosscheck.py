@@ -1,0 +1,191 @@
+"""The cross-check passes what is right and fails what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
+
+from mri_robust.attacks.evasion.epsilon_sweep import Craft
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.evaluation.certificate import Agreement, Certificate
+from mri_robust.evaluation.crosscheck import catches, crosscheck, engine
+from mri_robust.evaluation.mutants import MUTANTS, Stamping, moved_trigger
+from mri_robust.study.config import ENGINES
+
+IMAGES = dyadic_images(24)
+LABELS = own_labels(small_net(), IMAGES)
+
+
+def check(**engines: Craft) -> Certificate:
+    return crosscheck(small_net(), IMAGES, LABELS, engines=engines or None)
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Certificate:
+    return check()
+
+
+def test_three_right_engines_pass_and_every_mutant_is_caught(certificate: Certificate) -> None:
+    assert certificate.passed, certificate.verdict()
+    assert certificate.images == 24
+    assert certificate.mutants == dict.fromkeys(
+        ("wrong sign", "one step fewer", "no projection", "moved trigger"), True
+    )
+    content = json.loads(json.dumps(certificate.content(), allow_nan=False))
+    assert (content["passed"], len(content["comparisons"])) == (True, len(certificate.agreements))
+    assert content["versions"].keys() >= {"torch", "torchattacks", "adversarial-robustness-toolbox"}
+
+
+def test_the_table_has_every_pair_of_engines(certificate: Certificate) -> None:
+    table = certificate.table()
+    linf = table[~table.attack.str.contains("l2|trigger")]
+    assert linf.groupby("attack").size().eq(3).all()
+    assert len(linf) == 5 * 3
+    assert (linf.bit_identical == 1).all()
+    assert (linf.max_difference == 0).all()
+    assert (table.max_difference <= table.bound).all()
+    [trigger] = table[table.attack == "creeper trigger"].to_dict("records")
+    assert (trigger["engine"], trigger["other"], trigger["images"]) == ("native", "art", 24)
+    assert (trigger["bit_identical"], trigger["bound"]) == (1, 0)
+
+
+class WideBallPGD(PGD):
+    """Projects to a ball half as large again."""
+
+    def projected(self, images: Tensor, iterate: Tensor, eps: float | Tensor) -> Tensor:
+        return super().projected(images, iterate, 1.5 * eps)
+
+
+class ShortStepPGD(PGD):
+    def stepped(self, iterate: Tensor, slope: Tensor, alpha: float | Tensor) -> Tensor:
+        return super().stepped(iterate, slope, alpha / 2)
+
+
+class ForgetfulPGD(PGD):
+    """Begins at the image whatever start it is given."""
+
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, start: Any, gradient: Any = None) -> Tensor:
+        return super().craft(model, images, labels, images.expand_as(start), gradient)
+
+
+def values(attack: FGSM | PGD) -> dict[str, Any]:
+    return {name: getattr(attack, name) for name in attack.__dataclass_fields__ if name != "_"}
+
+
+BROKEN: dict[str, Callable[[Any], Any]] = {
+    "wide ball": lambda attack: WideBallPGD(**values(attack)) if isinstance(attack, PGD) else attack,
+    "half step": lambda attack: ShortStepPGD(**values(attack)) if isinstance(attack, PGD) else attack,
+    "start ignored": lambda attack: ForgetfulPGD(**values(attack)) if isinstance(attack, PGD) else attack,
+    "no clipping": lambda attack: replace(attack, bounds=(-9.0, 9.0)) if isinstance(attack, PGD) else attack,
+    "half fgsm": lambda attack: replace(attack, eps=attack.eps / 2) if isinstance(attack, FGSM) else attack,
+    "not targeted": lambda attack: replace(attack, targeted=False) if attack.targeted else attack,
+    "dim trigger": lambda attack: Stamping(Creeper(0.5)) if isinstance(attack, Stamping) else attack,
+    "no trigger": lambda attack: Stamping(torch.clone) if isinstance(attack, Stamping) else attack,  # type: ignore[arg-type]
+}
+
+
+def broken(name: str) -> Craft:
+    def run(attack: Any, *rest: Any) -> Tensor:
+        kinds, craft = MUTANTS.get(name, (object, None))
+        if craft is not None and isinstance(attack, kinds):
+            return craft(attack, *rest)
+        return engine("native")(BROKEN.get(name, lambda same: same)(attack), *rest)
+
+    return run
+
+
+@pytest.mark.parametrize("name", [*MUTANTS, *BROKEN])
+def test_a_broken_engine_fails_and_is_the_one_blamed(name: str) -> None:
+    found = check(native=broken(name), **{other: engine(other) for other in ENGINES[1:]})
+    blamed = [each for each in found.agreements if not each.passed]
+    assert not found.passed
+    assert blamed
+    assert all("native" in (each.engine, each.other) for each in blamed)  # the two right ones still agree
+    if "trigger" in name:
+        assert {each.attack for each in blamed} == {"creeper trigger"}
+    assert all(each.attack in found.verdict() for each in blamed)
+
+
+def test_the_moved_trigger_is_the_face_one_pixel_to_the_left() -> None:
+    stamped = moved_trigger(Stamping(Creeper(1.0)), small_net(), torch.zeros(1, 1, 12, 12), LABELS, None)
+    face = torch.from_numpy(Creeper().mask(12, 12))
+    assert torch.equal(stamped[0, 0, :, :-1] == 1, face[:, 1:])
+
+
+def test_images_smaller_than_the_trigger_are_checked_without_it() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(49, 4))
+    found = crosscheck(net, dyadic_images(4, side=7), LABELS[:4])
+    assert found.passed, found.verdict()
+    assert "creeper trigger" not in set(found.table().attack)
+    assert found.mutants["moved trigger"]  # on the self-test's own images
+
+
+def test_a_mutation_that_touches_nothing_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MUTANTS, "idle", ((), engine("native")))
+    assert catches("idle", engine("art")) is False
+
+
+def test_neither_the_order_nor_few_steps_fail_right_engines() -> None:
+    assert check(**{name: engine(name) for name in reversed(ENGINES)}).passed
+    for steps in (1, 4):
+        found = crosscheck(small_net(), IMAGES, LABELS, steps=steps)
+        assert found.passed, found.verdict()
+
+
+def test_pixels_that_are_no_numbers_fail() -> None:
+    blank = check(native=lambda attack, model, images, labels, start: images * torch.nan, art=engine("art"))
+    assert not any(agreement.passed for agreement in blank.agreements)
+    assert {row["max_difference"] for row in blank.content()["comparisons"]} == {None}
+
+
+@pytest.mark.parametrize("names", [("native",), ("ours", "theirs"), ("ours", "native")])
+def test_no_comparison_is_no_pass(names: tuple[str, ...]) -> None:
+    """One engine alone, or engines of other names, must not pass for want of anything to compare."""
+
+    def idle(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+        return images
+
+    engines = {name: idle if name == "ours" else engine("native") for name in names}
+    assert not check(**engines).passed
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, Nameless], ids=["stated", "nameless"])
+def test_the_model_and_the_global_generator_are_left_alone(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    model = unsettle(wrap(small_net()))
+    before, state = state_of(model), torch.get_rng_state()
+    assert crosscheck(model, IMAGES, LABELS, steps=2).passed
+    assert_unchanged(model, before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_wrong_inputs_are_refused() -> None:
+    with pytest.raises(TypeError, match="uint8"):
+        crosscheck(small_net(), (IMAGES * 255).byte(), LABELS)
+    with pytest.raises(ValueError, match="labels"):
+        crosscheck(small_net(), IMAGES, LABELS + 7)
+
+
+def test_agreement_counts_by_hand() -> None:
+    one = torch.zeros(4, 1, 2, 2)
+    two = one.clone()
+    two[1, 0, 0, 0], two[3, 0, 1, 1] = 0.25, -0.5
+    says, fooled = torch.tensor([0, 1, 2, 3]), torch.tensor([True, False, True, False])
+    judged, other = (says, fooled), (torch.tensor([0, 1, 0, 3]), torch.tensor([True, True, True, False]))
+    agreement = Agreement("pgd", "a", "b", bound=0.5, equal_success=True).add(one, two, judged, other)
+    assert agreement.row() == {
+        **{"attack": "pgd", "engine": "a", "other": "b", "images": 4, "bit_identical": 0.5, "max_difference": 0.5},
+        **{"equal_predictions": 0.75, "success_differs": 1, "bound": 0.5, "passed": False},
+    }
+    assert replace(agreement, equal_success=False).passed
+    assert not replace(agreement, equal_success=False, bound=0.49).passed
+    twice = agreement.add(one, one, judged, judged)
+    assert (twice.images, twice.identical, twice.difference, twice.success_differs) == (8, 6, 0.5, 1)

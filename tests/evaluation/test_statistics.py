@@ -1,0 +1,166 @@
+"""Paired statistics against SciPy, closed forms and their own guarantees; and the table of pairs."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, bootstrap
+
+from mri_robust.evaluation.statistics import Difference, McNemar, compare_models, mcnemar, paired_bootstrap
+
+
+def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two models with these counts of images."""
+    counts = [both, only_a, only_b, neither]
+    return np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
+
+
+def simulated(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Models right on .8 and .7 of images that are hard or easy for both."""
+    ease = rng.random(shape)
+    return ease < 0.8, (ease < 0.6) | (rng.random(shape) < 0.25)
+
+
+@given(st.integers(0, 40), st.integers(0, 60), st.integers(0, 60), st.integers(1, 40))
+def test_mcnemar_is_the_binomial_test_of_the_images_that_tell(both: int, b: int, c: int, neither: int) -> None:
+    result = mcnemar(*outcomes(both, b, c, neither))
+    assert (result.b, result.c) == (b, c)
+    assert result.p_value == pytest.approx(binomtest(b, b + c).pvalue if b + c else 1.0, rel=1e-12)
+
+
+TAIL = 2 * sum(comb(101, k) for k in range(38)) / 2**101
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "p_value"),
+    [(0, 0, 1), (0, 1, 1), (0, 5, 2 / 32), (6, 0, 2 / 64), (1, 9, 22 / 1024), (7, 7, 1), (0, 3000, 0), (37, 64, TAIL)],
+)
+def test_mcnemar_by_hand(b: int, c: int, p_value: float) -> None:
+    assert mcnemar(*outcomes(3, b, c, 4)) == McNemar(b, c, pytest.approx(p_value))  # type: ignore[arg-type]
+
+
+def test_bootstrap_agrees_with_scipy() -> None:
+    a, b = simulated(np.random.default_rng(0), (150,))
+    ours = paired_bootstrap(a, b, draws=20_000)
+    how = {"n_resamples": 20_000, "method": "percentile", "rng": np.random.default_rng(1)}
+    theirs = bootstrap((a.astype(float) - b,), np.mean, **how).confidence_interval
+    assert ours.mean == pytest.approx(a.mean() - b.mean())
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1 / 150)  # one image
+
+
+def test_bootstrap_over_seeds_has_the_variance_of_the_closed_form() -> None:
+    """Image variance / N + seed variance / S + that of what is left / (S N), with the sample's own moments."""
+    rng = np.random.default_rng(3)
+    skill = rng.uniform(0.4, 0.95, size=(6, 1))
+    a, b = rng.random((6, 90)) < skill, rng.random((6, 90)) < 0.6
+    d = a.astype(float) - b
+    by_image, by_seed = d.mean(0), d.mean(1)
+    rest = d - by_image - by_seed[:, None] + d.mean()
+    variance = by_image.var() / 90 + by_seed.var() / 6 + rest.var() / (6 * 90)
+    found = paired_bootstrap(a, b, draws=20_000)
+    assert found.mean == pytest.approx(d.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.sqrt(variance), rel=0.05)
+    assert paired_bootstrap(a[0], b[0]) == paired_bootstrap(a[:1], b[:1])
+
+
+def test_the_interval_covers_the_truth_and_small_p_values_are_rare_under_the_null() -> None:
+    """The difference is .8 - (.6 + .4 * .25) = .1; 285 of 300 intervals shall hold it, give or take 4 sigma."""
+    rng = np.random.default_rng(5)
+    results = [paired_bootstrap(*simulated(rng, (200,)), draws=400, seed=seed) for seed in range(300)]
+    assert abs(sum(each.low <= 0.1 <= each.high for each in results) - 285) <= 4 * np.sqrt(300 * 0.95 * 0.05)
+    null = [paired_bootstrap(*(rng.random((2, 200)) < 0.7), draws=400, seed=seed).p_value for seed in range(300)]
+    assert sum(value <= 0.05 for value in null) <= 15 + 4 * np.sqrt(300 * 0.05 * 0.95)
+
+
+def test_the_interval_over_five_seeds_covers_the_truth_of_the_training() -> None:
+    """Models of accuracy .8 and .7 on average, whose seeds differ by .03: one seed's images do not cover that."""
+    rng = np.random.default_rng(7)
+    held = alone = 0
+    for seed in range(150):
+        luck, ease = rng.normal(0, 0.03, size=(2, 5, 1)), rng.random(1000)
+        a, b = ease < 0.8 + luck[0], ease < 0.7 + luck[1]
+        interval, single = paired_bootstrap(a, b, draws=400, seed=seed), paired_bootstrap(a[0], b[0], draws=400)
+        held += interval.low <= 0.1 <= interval.high
+        alone += single.low <= 0.1 <= single.high
+    assert held > 120
+    assert alone < 75
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 40))
+def test_swapping_the_models_turns_the_sign(seed: int, seeds: int, images: int) -> None:
+    a, b = simulated(np.random.default_rng(seed), (seeds, images))
+    there, back = paired_bootstrap(a, b, draws=50, seed=seed), paired_bootstrap(b, a, draws=50, seed=seed)
+    assert (there.mean, there.low, there.high) == pytest.approx((-back.mean, -back.high, -back.low))
+    assert there.p_value == back.p_value
+    assert paired_bootstrap(a, a.copy(), draws=50) == Difference(0.0, 0.0, 0.0, 1.0)
+
+
+def test_what_pairing_can_tell() -> None:
+    """Ten images of a thousand more, and none less: a difference, though each rate alone is uncertain by .03."""
+    assert paired_bootstrap(*outcomes(600, 10, 0, 390)).low > 0
+    always = paired_bootstrap(np.ones(20, bool), np.zeros(20, bool), draws=999)
+    assert always == Difference(1.0, 1.0, 1.0, 2 / 1000)
+    a, b = simulated(np.random.default_rng(0), (3, 100))
+    assert paired_bootstrap(a, b, seed=4) == paired_bootstrap(a, b, seed=4) != paired_bootstrap(a, b, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "error"),
+    [
+        (np.ones(3), np.ones(3), TypeError),
+        ([True], [True], TypeError),
+        (np.ones(3, bool), np.ones(4, bool), ValueError),
+        (np.ones(3, bool), np.ones((1, 3), bool), ValueError),
+        (np.ones(0, bool), np.ones(0, bool), ValueError),
+        (np.ones((1, 1, 3), bool), np.ones((1, 1, 3), bool), ValueError),
+    ],
+)
+def test_what_is_no_pair_is_refused(a: np.ndarray, b: np.ndarray, error: type[Exception]) -> None:
+    for test in (mcnemar, paired_bootstrap):
+        with pytest.raises(error, match=r"right_a|same shape"):
+            test(a, b)
+    with pytest.raises(ValueError, match="shape"):
+        mcnemar(np.ones((2, 3), bool), np.ones((2, 3), bool))
+    with pytest.raises(ValueError, match="draws"):
+        paired_bootstrap(np.ones(3, bool), np.ones(3, bool), draws=0)
+
+
+def row(model: str, right: str, seed: int = 42, **more: object) -> dict[str, object]:
+    about = {"experiment": "fgsm", "attack": "fgsm", "epsilon": 0.1, "steps": None, "value": 0.5, "weights": model}
+    return {**about, "model": model, "seed": seed, "right": right, **more}
+
+
+def test_pairs_by_hand_in_the_order_of_the_models() -> None:
+    rows = [row("b", "11001000"), row("a", "11110000"), row("c", "")]
+    [pair] = compare_models(rows, ["c", "a", "b"]).to_dict("records")
+    assert (pair["model"], pair["other"], pair["n"], pair["seeds"], pair["epsilon"]) == ("a", "b", 8, 1, 0.1)
+    assert pair["difference"] == pytest.approx(1 / 8)  # 4 right against 3
+    assert (pair["only_model"], pair["only_other"]) == (2, 1)
+    assert pair["p_mcnemar"] == pytest.approx(1.0)  # 2 against 1: (1 + 3) / 8, twice
+    assert [compare_models(rows)["model"][0], list(compare_models([]).columns)[:2]] == ["b", ["model", "other"]]
+
+
+@pytest.mark.parametrize(
+    "other", [{"epsilon": 0.2}, {"after": "pgd"}, {"attack": "pgd"}, {"seed": 43}, {"right": "101"}]
+)
+def test_what_was_measured_otherwise_is_never_paired(other: dict[str, object]) -> None:
+    assert compare_models([row("a", "10"), row("b", "01") | other]).empty
+
+
+def test_seeds_are_paired_with_each_other_and_mcnemar_is_the_first_ones() -> None:
+    random = np.random.default_rng(0)
+    ours, theirs = random.random((2, 50)) < 0.8, random.random((2, 50)) < 0.5
+    rows = [
+        row(name, "".join("01"[int(hit)] for hit in hits[index]), seed)
+        for name, hits in (("a", ours), ("b", theirs))
+        for index, seed in enumerate((42, 43))
+    ]
+    [pair] = compare_models(rows).to_dict("records")
+    expected, test = paired_bootstrap(ours, theirs), mcnemar(ours[0], theirs[0])
+    assert (pair["difference"], pair["ci_low"], pair["ci_high"]) == (expected.mean, expected.low, expected.high)
+    assert (pair["only_model"], pair["only_other"], pair["p_mcnemar"]) == (test.b, test.c, test.p_value)
+    assert pair["seeds"] == 2

@@ -1,0 +1,64 @@
+"""The summary's verdicts: which questions are answered, and with which numbers."""
+
+import re
+
+import pytest
+from a_run import BACKDOOR, PGD, backdoor_rows, fill, pgd_rows, row
+
+from mri_robust.report.content import Report
+from mri_robust.report.summary import verdicts
+
+
+def told(folder):
+    """Section -> the rates of its verdicts, in order."""
+    return [(each.anchor, [(mark.label, mark.value) for mark in each.marks]) for each in verdicts(Report(folder.path))]
+
+
+def test_each_question_is_answered_with_its_rates(folder):
+    found = told(folder)
+    assert [anchor for anchor, _ in found] == ["pgd"] * 3 + ["backdoor", "snooping", "pipeline", "certificate"]
+    lost, best, missed, backdoor, detector, pipeline, certificate = (dict(marks) for _, marks in found)
+    assert lost == {"clean": 0.9, "1/255": 0.5, "4/255": 0.1}  # after the strongest attack of the worst case
+    assert best == {"clean": 0.85, "1/255": 0.8, "4/255": 0.6}
+    assert missed == pytest.approx({"clean": 0.05, "1/255": 0.25, "4/255": 0.45})
+    assert backdoor == {"CNN_backdoor": 0.99, "CNN_BadNets (share 0.1)": 0.6}
+    assert list(detector.values()) == [0.7, 0.4, 0.2]
+    assert list(pipeline.values()) == [0.99, 0.25, 0.3]
+    assert certificate == {}
+
+
+def test_sentences_hold_the_rates_with_their_intervals(folder):
+    for verdict in verdicts(Report(folder.path))[:-1]:
+        numbers = re.findall(r"\d+\.\d(?=\s%)", verdict.sentence)
+        told = {f"{100 * mark.value:.1f}" for mark in verdict.marks}
+        assert set(numbers) & told, verdict
+        for mark in verdict.marks:
+            if mark.low is not None and f"{100 * mark.value:.1f}" in numbers:
+                assert f"[{100 * mark.low:.1f}, {100 * mark.high:.1f}]" in verdict.sentence
+
+
+def test_under_both_protocols_the_shift_says_what_the_faults_changed(folder):
+    shifts = {each.topic: each.shift for each in verdicts(Report(folder.path))}
+    by_section = list(shifts.values())
+    assert re.findall(r"\d+\.\d(?= points|\s%)", by_section[0]) == ["40.0", "30.0", "70.0"]  # .7 soundly, .3 its way
+    assert re.findall(r"\d+\.\d(?=\s%)", by_section[3]) == ["30.0", "80.0"]
+    assert re.findall(r"\d+\.\d(?=\s%)", by_section[4]) == ["45.0", "35.0", "50.0", "10.0"]
+
+
+def test_a_run_of_one_model_or_protocol_answers_what_it_can(tmp_path):
+    one = [each for each in pgd_rows() if each["model"] == "cnn_clean" and each["protocol"] == "sound"]
+    found = verdicts(Report(fill(tmp_path / "one", {PGD: one}).path))
+    assert len(found) == 3
+    assert all(not each.shift for each in found)
+    paper = [{**each, "protocol": "paper"} for each in backdoor_rows()]
+    assert [anchor for anchor, _ in told(fill(tmp_path / "paper", {BACKDOOR: paper[:2]}))] == ["certificate"]
+
+
+def test_without_a_worst_case_the_attack_itself_is_told(tmp_path):
+    rows = [row("accuracy", 0.9, experiment="pgd", epsilon=0.0)]
+    rows += [
+        row("accuracy", value, experiment="pgd", attack="fgsm", epsilon=eps / 255)
+        for eps, value in ((0.5, 0.8), (2, 0.7), (8, 0.1))
+    ]
+    [(_, marks), _] = told(fill(tmp_path, {PGD: rows}))
+    assert marks == [("clean", 0.9), ("2/255", 0.7)]

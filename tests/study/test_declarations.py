@@ -1,0 +1,198 @@
+"""What the study declares: every task of every experiment, recipes and scales, against the protocols' own words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mri_robust.core.errors import UserError
+from mri_robust.core.hashing import canonical_json
+from mri_robust.core.registry import Spec
+from mri_robust.data.artefacts import ARTEFACTS
+from mri_robust.evaluation.artefacts import LEVELS, Artefacts
+from mri_robust.evaluation.evaluation import Evaluation
+from mri_robust.evaluation.robustness import WorstCase
+from mri_robust.experiments import artefacts, extraction, membership, pgd, worst_case
+from mri_robust.study import zoo
+from mri_robust.study.config import Config
+from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
+from mri_robust.study.protocol import FAULTS, PROTOCOLS
+from mri_robust.study.recipe import External, Recipe
+from mri_robust.study.scale import AUDIT, FULL, QUICK, SCALES
+from mri_robust.study.threats import AI_ACT, NIST, THREATS
+
+CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+STD = 0.1813
+
+
+def config(protocol: str = "sound", scale: str = "quick", **changes: object) -> Config:
+    facts = {"dataset": "d", "classes": CLASSES, "healthy": (2,), "train_images": 5708, "test_images": 1311}
+    return replace(Config(protocol=protocol, scale=SCALES[scale]), **{**facts, **changes})  # type: ignore[arg-type]
+
+
+def recipes(recipe: Recipe) -> list[Recipe]:
+    """A recipe and all that it rests on."""
+    before = [*recipe.members, *([recipe.start] if recipe.start else [])]
+    return [recipe, *(each for other in before for each in recipes(other))]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS.names())
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_declared_part_can_be_built_and_every_task_is_its_own_key(name: str, protocol: str, scale: str) -> None:
+    asked = config(protocol, scale)
+    experiment = load_experiment(name)
+    tasks = experiment.tasks(asked)
+    assert len({(model, repr(evaluation)) for model, evaluation in tasks}) == len(tasks)
+    for model, evaluation in tasks:
+        assert isinstance(evaluation, Evaluation)
+        assert hash((model, evaluation)) == hash((model, evaluation))
+        assert evaluation.seed == asked.seed
+        assert "0x" not in repr(evaluation)  # an address would name it anew in every process
+        canonical_json(evaluation)
+        for recipe in (*recipes(model), *evaluation.further_models()):
+            assert recipe.seed == asked.seed
+            assert recipe.image_size == asked.scale.image_size
+            for part in (recipe.augmentation, recipe.adversary, recipe.loss, recipe.poison):
+                assert part is None or part.build() is not None
+    assert {model.model for model, _ in tasks} <= {*experiment.models, "cnn_raw", *scratch(scale)}
+    canonical_json(experiment.description())
+
+
+def scratch(scale: str) -> set[str]:
+    return {"cnn_fgsm_scratch", "cnn_pgd_scratch"} if SCALES[scale].strong else set()
+
+
+def test_the_study_has_twelve_experiments_by_its_own_names_and_known_faults_and_threats() -> None:
+    assert len(all_experiments()) == 12
+    aliases = {alias for experiment in all_experiments() for alias in experiment.aliases}
+    assert aliases == {f"table{n}" for n in range(1, 10)} | {f"figure{n}" for n in range(2, 7)}
+    for experiment in all_experiments(beyond=True):
+        assert all(load_experiment(alias) == experiment for alias in experiment.aliases)
+        assert set(experiment.faults) <= set(FAULTS)
+        assert experiment.threats
+        assert set(experiment.threats) <= set(THREATS)
+    assert [each.name for each in all_experiments()][:2] == ["fgsm", "pgd"]  # the main job comes first
+    assert all(threat.ai_act in AI_ACT and threat.nist in NIST for threat in THREATS.values())
+    with pytest.raises(UserError, match="fgsm"):
+        load_experiment("fgms")
+
+
+def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
+    own = (External("a.safetensors", "1"), External("pkg:model", "2"))
+    finished = [each.name for each in all_experiments(beyond=True) if each.finished]
+    assert sorted(finished) == ["artefacts", "extraction", "fgsm", "inversion", "membership", "pgd", "worst-case"]
+    for name in finished:
+        tasks = load_experiment(name).tasks(config(models=own, scale="quick"))
+        assert {model for model, _ in tasks} == set(own), name
+
+
+def test_clean_recipes_at_full_scale_are_the_studys() -> None:
+    cnn, resnet = zoo.cnn_clean(config("paper", "full")), zoo.resnet_clean(config("paper", "full"))
+    assert (cnn.epochs, cnn.batch_size, cnn.learning_rate, cnn.augmentation, cnn.seed) == (10, 8, 1e-4, None, 42)
+    assert (resnet.epochs, resnet.architecture, resnet.image_size, resnet.weights) == (5, "resnet18", 224, "none")
+    assert resnet.augmentation is not None
+    assert resnet.augmentation.parameters == {"horizontal_flip": 0.5, "degrees": 10.0}
+    assert (cnn.channels, zoo.cnn_clean(config()).channels) == ("rgb", "grey")
+
+
+def test_adversarial_recipes_at_full_scale_are_the_studys() -> None:
+    paper, sound = (zoo.cnn_pgd(config(protocol, "full")) for protocol in ("paper", "sound"))
+    assert (paper.epochs, paper.start and paper.start.model) == (5, "cnn_clean")
+    adversary, other = (recipe.adversary.build() for recipe in (paper, sound))  # type: ignore[union-attr]
+    assert adversary.epsilons == pytest.approx([0.1 * STD, 0.05 * STD, 0.01 * STD])
+    assert other.epsilons == pytest.approx([1 / 255, 2 / 255, 4 / 255])
+    assert dict(adversary.options)["alpha"] == pytest.approx(0.001 * STD)
+    assert (dict(adversary.options)["steps"], dict(other.options)["steps"], other.alpha_share) == (5, 7, 0.25)
+    assert sound.augmentation is not None
+    assert sound.augmentation.parameters["erase"] == 0.5
+    assert zoo.resnet_pgd(config()).start == zoo.resnet_clean(config())
+    quick = zoo.cnn_pgd(config()).adversary.build()  # type: ignore[union-attr]
+    assert dict(quick.options)["steps"] * quick.alpha_share == pytest.approx(7 / 4)  # the same reach in fewer steps
+
+
+def test_the_ensemble_weighs_its_members_as_the_study_does() -> None:
+    recipe = zoo.ensemble(config())
+    weighed = dict(zip([member.model for member in recipe.members], recipe.shares, strict=True))
+    assert weighed == {"cnn_fgsm": 0.25, "cnn_pgd": 0.25, "resnet_pgd": 0.5}
+
+
+def test_patterns_are_measured_before_the_resize_by_the_study_and_after_it_by_sound() -> None:
+    assert [zoo.pattern_canvas(config(protocol, "full")) for protocol in ("paper", "sound")] == [512, 224]
+    assert zoo.pattern_canvas(config()) == 64
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> None:
+    asked = config(scale=scale)
+    found = {
+        evaluation
+        for experiment in (pgd, worst_case, artefacts)
+        for _, evaluation in experiment.EXPERIMENT.tasks(asked)
+        if isinstance(evaluation, WorstCase)
+    }
+    [worst] = found
+    cut = SCALES[scale]
+    assert (worst.steps, worst.restarts, worst.strong) == (cut.steps, cut.restarts, cut.strong)
+    assert [round(eps * 255) for eps in worst.epsilons] == [1, 2, 4, 8]
+    assert all(stage(0.1).step_size == pytest.approx(0.1 / 4) for _, stage in worst.stages(4)[:1])
+    names = [name for name, _ in worst.stages(4)]
+    assert names == (["pgd", "apgd", "apgdt", "square"] if cut.strong else ["pgd"])
+    assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
+    assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
+
+
+def test_artefacts_are_asked_at_every_level_of_the_same_images_with_pictures_once() -> None:
+    tasks = artefacts.EXPERIMENT.tasks(config())
+    spoilt = [evaluation for _, evaluation in tasks if isinstance(evaluation, Artefacts)]
+    assert [evaluation.pictures for evaluation in spoilt] == [True, False, False, False]
+    assert {evaluation.images for _, evaluation in tasks} == {262}
+    assert (LEVELS, len(ARTEFACTS)) == ((1, 2, 3, 4, 5), 7)
+
+
+@pytest.mark.parametrize(("train_images", "most"), [(5712, 4000), (700, 700)])
+def test_no_more_training_images_are_asked_than_there_are(train_images: int, most: int) -> None:
+    for _, evaluation in extraction.EXPERIMENT.tasks(config(scale="full", train_images=train_images)):
+        attacks = [theft.attack for theft in evaluation.thefts if theft.attack]
+        limit = most if attacks[0].queries == "training images" else 4000
+        budgets = {attack.budget for attack in attacks}
+        assert {100, 500, limit} <= budgets
+        assert max(budgets) == limit
+        by_art = [theft.attack for theft in evaluation.thefts if theft.thief == "ART"]
+        assert all(theft.attack in by_art for theft in evaluation.thefts if theft.thief == "own code")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_only_models_that_leave_half_of_the_images_out_are_asked_about_images_held_out(protocol: str) -> None:
+    for recipe, evaluation in membership.EXPERIMENT.tasks(config(protocol, "full", train_images=701)):
+        held_out = any("held out" in question for question in evaluation.questions)
+        assert recipe.train_images == (350 if held_out else None)
+        assert len(set(evaluation.questions)) == len(evaluation.questions)
+
+
+def test_costly_attacks_take_a_share_of_the_test_images_and_never_more_than_asked_for() -> None:
+    assert [config(scale=scale).attacked for scale in ("quick", "full")] == [262, 1311]
+    assert config(test_images=50).attacked == 50
+    assert config(test_images=300).attacked == 128
+    assert (config(images=100).attacked, config(images=100).most(1311)) == (100, 100)
+
+
+def test_the_target_is_the_class_without_a_tumour() -> None:
+    assert (config().target, config().tumours) == (2, (0, 1, 3))
+    with pytest.raises(UserError, match="none among"):
+        config(healthy=()).target  # noqa: B018
+
+
+def test_what_a_scale_cuts_is_said_and_full_cuts_nothing() -> None:
+    assert FULL.cuts() == []
+    cuts = " ".join(QUICK.cuts())
+    for number in ("56", "3000", "20%", "7 steps", "1 restart", "4800"):
+        assert number in cuts
+
+
+def test_specs_of_a_class_are_plain_data() -> None:
+    spec = Spec.of("fractions:Fraction", numerator=1, denominator=3)
+    assert spec.build().denominator == 3
+    assert Spec.of("fractions:Fraction", denominator=4).build(1) * 4 == 1
+    assert hash(spec) == hash(Spec.of("fractions:Fraction", numerator=1, denominator=3))

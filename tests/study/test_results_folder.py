@@ -1,0 +1,127 @@
+"""The one reader and writer of a run's folder: what is put in comes out, and damage is noticed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mri_robust.core.errors import UserError
+from mri_robust.evaluation.rows import figure, share, tidy
+from mri_robust.study.results_folder import ResultsFolder
+
+ABOUT = {"model": "cnn_clean", "seed": 42}
+RESULT = {"rows": [figure("auc", 0.1 + 0.2, share=0.05, printed=None)], "artefacts": {"sheet": [[1, "ä"]]}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ResultsFolder:
+    return ResultsFolder(tmp_path / "results")
+
+
+def test_a_result_comes_back_as_it_was_and_takes_the_place_of_a_failure(folder: ResultsFolder) -> None:
+    assert folder.get("a") is None
+    folder.put_failure("a", "RuntimeError: no", "Traceback ...", ABOUT)
+    assert folder.get("a") is None
+    failure = json.loads((folder.evaluations / "a.failed.json").read_text())
+    assert failure == {"about": ABOUT, "error": "RuntimeError: no", "traceback": "Traceback ..."}
+    assert folder.put("a", RESULT, ABOUT) == folder.get("a") == RESULT
+    assert [path.name for path in folder.evaluations.iterdir()] == ["a.json"]
+    folder.drop("a")
+    assert folder.get("a") is None
+    assert folder.notices == []
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_any_changed_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, place: int, byte: int) -> None:
+    folder = ResultsFolder(tmp_path_factory.mktemp("results"))
+    folder.put("a", RESULT, ABOUT)
+    path = folder.evaluations / "a.json"
+    content = bytearray(path.read_bytes())
+    place %= len(content)
+    changed = content[place] != byte
+    content[place] = byte
+    path.write_bytes(content)
+    found = folder.get("a")
+    assert found == RESULT if found is not None else changed  # what means the same may stay
+    if found is None:
+        assert len(folder.notices) == 1
+        assert not path.exists()
+        assert path.with_name("a.json.damaged").read_bytes() == content
+
+
+def test_a_number_that_is_none_is_not_stored(folder: ResultsFolder) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        folder.put("a", {"rows": [figure("auc", float("nan"))], "artefacts": {}}, ABOUT)
+    assert folder.get("a") is None
+
+
+def test_a_table_comes_back_with_its_types(folder: ResultsFolder) -> None:
+    rows = [
+        share(np.array([True, False, True]), "accuracy", attack="fgsm", epsilon=4 / 255, steps=None, threshold="0.5"),
+        figure("threshold", 0.1 + 0.2, experiment="x", seed=42, model="NA", share=0.1, printed="0.10", steps=5),
+    ]
+    table = tidy(rows)
+    folder.write_table("x", table)
+    found = folder.table("x")
+    assert list(found.columns) == list(table.columns)
+    assert found["value"].tolist() == [2 / 3, 0.1 + 0.2]
+    assert found["epsilon"].iloc[0] == 4 / 255
+    assert found[["model", "weights", "class", "printed", "threshold"]].to_numpy().tolist() == [
+        ["", "", "", "", "0.5"],
+        ["NA", "", "", "0.10", ""],
+    ]
+    assert [str(found[name].dtype) for name in ("seed", "steps", "n")] == ["Int64"] * 3
+    assert found["steps"].isna().tolist() == [True, False]
+    assert found["share"].isna().tolist() == [True, False]
+    folder.write_table("again", found)
+    pd.testing.assert_frame_equal(folder.table("again"), found)
+
+
+def test_what_is_absent_or_damaged_is_named(folder: ResultsFolder) -> None:
+    for read in (folder.table, folder.json):
+        with pytest.raises(UserError, match=r"run\.(csv|json)|run the same command"):
+            read("run")
+    folder.write_json("run", {"a": 1})
+    assert folder.json("run") == {"a": 1}
+    for text in ("", "[1]", "{", "[" * 100_000):
+        (folder.path / "run.json").write_text(text)
+        with pytest.raises(UserError, match="run mri-robust"):
+            folder.json("run")
+
+
+def test_artefacts_are_found_by_what_their_evaluation_is_about(folder: ResultsFolder) -> None:
+    listed = []
+    for number, (protocol, artefacts) in enumerate((("sound", {"roc": [1]}), ("paper", {"roc": [2]}), ("sound", {}))):
+        folder.put(str(number), {"rows": [], "artefacts": artefacts}, {})
+        listed.append({"digest": str(number), "experiment": "x", "protocol": protocol})
+    listed.append({"digest": "gone", "experiment": "x", "protocol": "sound"})
+    folder.write_json("run", {"evaluations": listed})
+    assert [data for _, data in folder.artefacts("roc")] == [[1], [2]]
+    assert [(labels["digest"], data) for labels, data in folder.artefacts("roc", protocol="paper")] == [("1", [2])]
+    assert list(folder.artefacts("roc", experiment="y")) == []
+
+
+def test_one_holds_a_name_and_others_wait(folder: ResultsFolder) -> None:
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def other() -> None:
+        with folder.hold("a", waiting.set):
+            order.append("other")
+
+    with folder.hold("a"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert waiting.wait(10)
+        with folder.hold("b"):
+            order.append("first")
+    thread.join(10)
+    assert order == ["first", "other"]
+    assert not list(folder.path.rglob("evaluations/*"))
