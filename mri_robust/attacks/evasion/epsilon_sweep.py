@@ -188,8 +188,7 @@ def _checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
     """
     try:
         check_images(crafted)
-        crafted = crafted.detach()  # APGD leaves its graph on what it gives
-        change = (crafted - images).flatten(1)
+        change = (crafted.detach() - images).flatten(1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{attack} gives no adversarial images: {error}") from error
     if crafted.shape != images.shape:
