@@ -19,14 +19,16 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import class_count
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
-from mri_robust.evaluation.evaluation import Context
+from mri_robust.evaluation.evaluation import Context, measure
+from mri_robust.evaluation.robustness import WORST_CASE
 from mri_robust.evaluation.rows import Row, tidy
+from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.models.checkpoint import check_classes
 from mri_robust.models.external import check_logits, is_timm, model_digest, open_model, timm_size
 from mri_robust.study.config import FIRST_SEED, Config
-from mri_robust.study.experiment import Experiment, all_experiments, load_experiment
+from mri_robust.study.experiment import Experiment, Tasks, all_experiments, load_experiment
 from mri_robust.study.recipe import External
-from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.results_folder import Result, ResultsFolder
 from mri_robust.study.scale import AUDIT
 from mri_robust.training import to_unit_range
 
@@ -70,6 +72,17 @@ def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     return list({each.name: each for each in chosen}.values())
 
 
+def with_checks(experiment: Experiment) -> Experiment:
+    """The same experiment, which also runs the sanity checks on each of the user's models."""
+
+    def tasks(config: Config) -> Tasks:
+        found = experiment.tasks(config)
+        checks: Tasks = [(model, SanityChecks(seed=config.seed)) for model in config.models]
+        return [*found, *(each for each in checks if each not in found)]
+
+    return replace(experiment, tasks=tasks)
+
+
 def open_models(
     sources: Sequence[str],
     config: Config,
@@ -93,6 +106,7 @@ def open_models(
     Raises:
         UserError: a model or the data cannot be used, or they do not fit each other.
     """
+    torch.set_num_threads(config.threads)  # which may decide the last digit of what names a model
     how: dict[str, Any] = {"weights": weights, "mean": mean, "std": std}
     modules = {source: open_model(source, **how) for source in sources if not is_timm(source)}
     stated = next((model for model in modules.values() if hasattr(model, "image_size")), None)
@@ -116,23 +130,31 @@ def open_models(
     return Opened(modules, replace(config, models=tuple(models)), dataset)
 
 
+def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experiment], epsilons: Sequence[float]) -> None:
+    """Check that the worst case is asked at the epsilon of each floor, which may be 0.
+
+    Raises:
+        UserError: it is not.
+    """
+    if floors and not any(each.name == WORST_CASE for each in tests):
+        raise UserError("--fail-under is about the worst case: name the test worst-case too")
+    for eps, _ in floors:
+        if not any(abs(eps - asked) < FLOOR_TOLERANCE for asked in (0, *epsilons)):
+            raise UserError(f"--fail-under names epsilon {eps:g}, which is not among those of --eps")
+
+
 def broken_floors(worst: pd.DataFrame, floors: Sequence[tuple[float, float]]) -> list[str]:
     """Which models stay under which floors, in one line each.
 
     Args:
         worst: the table of the worst case.
-        floors: (epsilon in pixels, least accuracy).
-
-    Raises:
-        UserError: the worst case was not asked at an epsilon.
+        floors: (epsilon in pixels, least accuracy); see `check_floors`.
     """
-    final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all") & (worst["attack"] == "worst-case")]
+    final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all")]
     final = final.drop_duplicates(["model", "seed", "epsilon"], keep="last")
     found = []
     for eps, least in floors:
         rows = final[(final["epsilon"] - eps).abs() < FLOOR_TOLERANCE]
-        if rows.empty:
-            raise UserError(f"--fail-under names epsilon {eps:g}, which the worst case was not asked at: see --eps")
         found += [
             f"{row['model']}: accuracy {row['value']:.3f} at epsilon {255 * eps:.4g}/255 in the worst case is under "
             f"{least:g}"
@@ -167,7 +189,7 @@ def audit(
 
     Returns:
         The rows, one number a line, with the columns of the CSVs. Its `attrs["findings"]` are those of the sanity
-        checks, where the worst case was asked for.
+        checks.
 
     Raises:
         UserError: a test is unknown, or the model and the data do not fit each other.
@@ -178,17 +200,20 @@ def audit(
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
     config = replace(config, models=(External("model"),))
     rows: list[Row] = []
-    findings: list[dict[str, Any]] = []
+    results: dict[Any, Result] = {}
     with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
         trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
-        for experiment in tests_of(tests, everything=False):
+        for experiment in map(with_checks, tests_of(tests, everything=False)):
             for asked, evaluation in experiment.tasks(config):
-                context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)
+                if evaluation not in results:  # tests share the worst case and the checks
+                    context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)
+                    results[evaluation] = measure(evaluation, context)
                 labels = Task(experiment.name, config, asked, evaluation).labels
-                rows += [{**labels, **row} for row in evaluation(context)]
-                findings += context.artefacts.get("findings", [])
+                rows += [{**labels, **row} for row in results[evaluation]["rows"]]
     table = tidy(rows)
-    table.attrs["findings"] = findings
+    table.attrs["findings"] = [
+        finding for result in results.values() for finding in result["artefacts"].get("findings", ())
+    ]
     return table
 
 

@@ -1,4 +1,4 @@
-"""The cross-check on a run's own model, on the quick CNN_clean of a data set, or on a user's model."""
+"""The cross-check on the quick CNN_clean of a data set, or on each of the user's models."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mri_robust.evaluation.certificate import Certificate
 from mri_robust.evaluation.crosscheck import crosscheck
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.study.config import Config
+from mri_robust.study.recipe import Model
 from mri_robust.study.zoo import cnn_clean
 from mri_robust.training import to_unit_range
 
@@ -23,9 +24,21 @@ RUN_IMAGES = 32
 
 
 def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
-    """Cross-check the attacks on a run's first model, the user's own or CNN_clean, and some of its test images."""
-    model = config.models[0] if config.models else cnn_clean(config)
-    return certify(trainer.get(model), trainer.dataset, images, name=trainer.name(model), on_step=trainer.on_step)
+    """Cross-check the attacks on each of the user's models, or on CNN_clean, and some of the test images."""
+    models: tuple[Model, ...] = config.models or (cnn_clean(config),)
+    found = [
+        certify(trainer.get(model), trainer.dataset, images, name=trainer.name(model), on_step=trainer.on_step)
+        for model in models
+    ]
+    if len(found) == 1:
+        return found[0]
+    agreements = tuple(
+        replace(each, model=model.model)
+        for model, certificate in zip(models, found, strict=True)
+        for each in certificate.agreements
+    )
+    about = {"model": ", ".join(map(trainer.name, models))}
+    return replace(found[0], agreements=agreements, about={**(found[0].about or {}), **about})
 
 
 def certify(model: nn.Module, dataset: Dataset, images: int | None, *, name: str, on_step: OnStep) -> Certificate:

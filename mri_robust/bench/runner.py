@@ -28,6 +28,8 @@ PACKAGES = (
     *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),
     *("numpy", "pandas", "scikit-learn"),
 )
+NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
+"""Columns that are no factor."""
 NO_IMAGENET = (
     "ImageNet weights were not found, so ResNets start from random weights and their rows carry weights=none; put them "
     "into a folder and give it as --weights-dir, or use --weights imagenet to download them"
@@ -114,20 +116,21 @@ class Run:
         return [notice for outcome in self.outcomes if outcome is not None for notice in outcome.notices]
 
     def findings(self) -> list[dict[str, Any]]:
-        """What the sanity checks say, with the model that they say it of."""
-        named = ("protocol", "seed", "model")
-        return [
-            {**{name: task.labels[name] for name in named}, **finding}
-            for task, outcome in zip(self.tasks, self.outcomes, strict=True)
-            if outcome is not None and outcome.result is not None
-            for finding in outcome.result["artefacts"].get("findings", ())
-        ]
+        """What the sanity checks say, with the model that they say it of; once, where several tests have the checks."""
+        found = {}
+        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
+            if outcome is not None and outcome.result is not None:
+                named = {name: task.labels[name] for name in ("protocol", "seed", "model")}
+                for finding in outcome.result["artefacts"].get("findings", ()):
+                    found[*named.values(), finding["check"]] = {**named, **finding}
+        return list(found.values())
 
     def warnings(self) -> list[str]:
         """What a reader must know of the models: first weights, overfitting to an attack, sanity checks."""
         recipes = {task.model: task.config for task in self.tasks if isinstance(task.model, Recipe)}
         further = (each for task in self.tasks for each in task.evaluation.further_models())
-        found = [NO_IMAGENET] if any(each.weights == "none" for each in (*recipes, *further)) else []
+        random = any(each.weights == "none" for each in (*recipes, *further)) and not self.configs[0].models
+        found = [NO_IMAGENET] if random else []
         for recipe, config in recipes.items():
             if recipe.adversary:
                 last = (self.worker.trainer(config).history(recipe) or [{}])[-1]
@@ -187,10 +190,14 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Every number that the run prints, as plain data: what `audit.json` holds."""
         tables = {each.name: self.folder.table(each.name) for each in self.experiments}
-        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        comparisons = json.loads(self.folder.table("comparisons").to_json(orient="records"))
-        checked = self.folder.json("crosscheck")
-        return {"tables": rows, "comparisons": comparisons, "findings": self.findings(), "crosscheck": checked}
+        several = len({config.seed for config in self.configs}) > 1
+        return {
+            "tables": {name: _records(table) for name, table in tables.items()},
+            "over_seeds": {name: _records(over_seeds(table)) for name, table in tables.items()} if several else {},
+            "comparisons": _records(self.folder.table("comparisons")),
+            "findings": self.findings(),
+            "crosscheck": self.folder.json("crosscheck"),
+        }
 
     def _write_images(self) -> None:
         """Each image's smallest fooling epsilon under every model, where the worst case was asked for."""
@@ -204,6 +211,20 @@ class Run:
                 tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
         if tables:
             self.folder.write_table("images", pd.concat(tables.values()))
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean over the seeds of each number of a tidy table and of its bounds, and `spread`, the deviation."""
+    factors = [name for name in table if name not in ("seed", *NUMBERS)]
+    grouped = table.groupby(factors, dropna=False, sort=False)
+    found = grouped[["value", "ci_low", "ci_high"]].mean().assign(spread=grouped["value"].std())
+    return found.reset_index()
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows as plain data; what is missing is None."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows
 
 
 def _published(table: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:

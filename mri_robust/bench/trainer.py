@@ -29,7 +29,7 @@ from mri_robust.evaluation.sanity import GAP
 from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
-from mri_robust.models.external import open_model
+from mri_robust.models.external import model_digest, open_model
 from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
@@ -83,7 +83,7 @@ class Trainer:
             A `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module.
 
         Raises:
-            UserError: training fails, or weights or the user's own model cannot be had.
+            UserError: training fails, weights or the user's own model cannot be had, or that model is another one now.
         """
         name = self.name(model)
         if name in self._failed:
@@ -108,7 +108,7 @@ class Trainer:
 
     def _open(self, model: External) -> nn.Module:
         if model.model not in self._opened:
-            self._opened[model.model] = open_model(
+            opened = open_model(
                 model.model,
                 weights=Path(model.weights_file) if model.weights_file else None,
                 mean=model.mean,
@@ -116,7 +116,13 @@ class Trainer:
                 classes=self.dataset.classes,
                 image_size=self.dataset.size,
                 channels=self.dataset.channels,
-            )
+            ).to(self.config.device)
+            if model_digest(opened, self.dataset.test.images.shape[1:]) != model.digest:
+                raise UserError(
+                    f"model '{model.model}' is not the one that the run began with: it gives other logits or has other "
+                    "weights in this process; save its weights and give them with --weights"
+                )
+            self._opened[model.model] = opened
         return self._opened[model.model].to(self.config.device)
 
     def _trained(self, name: str, recipe: Recipe) -> Any:

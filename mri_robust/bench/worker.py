@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.bench.trainer import Trainer
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import digest
@@ -23,7 +24,7 @@ from mri_robust.study.recipe import Model, Recipe
 from mri_robust.study.results_folder import Result, ResultsFolder
 
 PART_IMAGES = 1024
-"""Images measured in one piece: whole batches, so that the pieces do not change a number."""
+"""Images of up to 56 pixels measured in one piece: whole batches, so that the pieces do not change a number."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 """Errors of the disk: no evaluation's failure, and every other one would meet them too."""
 
@@ -71,7 +72,9 @@ class Task:
     @property
     def title(self) -> str:
         """What progress calls it."""
-        return f"{self.experiment}: {type(self.evaluation).__name__} {self.model.model}"
+        span = getattr(self.evaluation, "span", None)
+        part = f", images {span[0] + 1} to {span[1]}" if span else ""
+        return f"{self.experiment}: {type(self.evaluation).__name__} {self.model.model}{part}"
 
     def part(self, evaluation: Evaluation) -> Task:
         """The same question to a part of the images."""
@@ -191,7 +194,8 @@ class Worker:
             trainer = self.trainer(task.config)
             about["model_file"] = trainer.name(task.model)
             context = self._context(task)
-            parts = [task.part(each) for each in task.evaluation.split(PART_IMAGES, trainer.dataset)]
+            size = part_images(trainer.dataset.size)
+            parts = [task.part(each) for each in task.evaluation.split(size, trainer.dataset)]
             result = measure(task.evaluation, context, spread(task, parts) if parts else ())
         except Exception as error:
             if _no_room(error):
@@ -221,6 +225,11 @@ class Worker:
             self._experiment = task.experiment
             for trainer in self._trainers.values():
                 trainer.forget()
+
+
+def part_images(side: int) -> int:
+    """How many images of `side` pixels are measured in one piece: a piece takes about as long at any size."""
+    return min(PART_IMAGES, max(BATCH, PART_IMAGES * 56**2 // side**2 // BATCH * BATCH))
 
 
 def load_data(config: Config) -> Dataset:

@@ -73,8 +73,8 @@ def audit(
     test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.bench.audit import broken_floors, open_models, tests_of
-    from mri_robust.cli.run import execute, machine_of, over
+    from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of, with_checks
+    from mri_robust.cli.run import execute, machine_of, over, settle
     from mri_robust.study.config import FIRST_SEED, Config
     from mri_robust.study.scale import AUDIT
 
@@ -86,9 +86,8 @@ def audit(
     floors = options["floors"]
     if not sources:
         raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
-    if floors and not any(each.name == "worst-case" for each in experiments):
-        raise UserError("--fail-under is about the worst case: name the test worst-case too")
     scale = replace(AUDIT, epsilons=_radii(options["eps"]), steps=options["steps"], restarts=options["restarts"])
+    check_floors(floors, experiments, scale.epsilons)
     config = Config(
         data=options["data"],
         skip_unreadable=options["skip_unreadable"],
@@ -101,11 +100,13 @@ def audit(
     how = {name: options[name] for name in ("weights", "mean", "std", "size")}
     opened = open_models(list(dict.fromkeys(sources)), config, **how)
     configs = over([opened.config], FIRST_SEED, options["seeds"])
-    run = execute(experiments, configs, out, options, opened=opened.modules, images=CROSSCHECKED)
+    checked = [with_checks(each) for each in experiments]
+    run, certificate = execute(checked, configs, out, options, opened=opened.modules, images=CROSSCHECKED)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
-    run.folder.write_json("audit", run.summary() | {"floors": [list(floor) for floor in floors], "missed": missed})
+    run.folder.write_json("audit", {**run.summary(), "floors": [list(each) for each in floors], "missed": missed})
+    settle(run, certificate)
     for line in missed:
-        click.echo(f"FAIL {line}")
+        click.echo(f"FAILED {line}")
     if missed:
         raise SystemExit(1)
 

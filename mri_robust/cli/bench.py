@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
     was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.cli.run import execute, machine_of, over
+    from mri_robust.cli.run import execute, machine_of, over, settle
     from mri_robust.study.config import FIRST_SEED, Config
     from mri_robust.study.experiment import all_experiments, load_experiment
 
@@ -89,11 +90,9 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
         weights_folder=options["weights_dir"],
         **machine_of(options["device"], options["precision"], options["threads"]),
     )
-    from dataclasses import replace
-
     protocols = PROTOCOLS if protocol == "both" else (protocol,)
     configs = over([replace(config, protocol=each) for each in protocols], FIRST_SEED, options["seeds"])
-    execute(list({each.name: each for each in named}.values()), configs, out, options)
+    settle(*execute(list({each.name: each for each in named}.values()), configs, out, options))
 
 
 def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, str], ...]:

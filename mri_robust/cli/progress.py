@@ -26,7 +26,7 @@ def make_console() -> Console:
 
 
 class StepProgress:
-    """Shows one line a piece of work; call it as (what, done, total)."""
+    """Shows one line per piece of work; call it as (what, done, total)."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -53,18 +53,20 @@ class StepProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._finish()
-        self._bar.stop()
+            self.finish()
+        if self.console.is_terminal:
+            self._bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take in that `done` of `total` images of `what` are done."""
         if what != self._what:
-            self._finish()
+            self.finish()
             self._what, self._began = what, time.perf_counter()
             self._bar.reset(self._task, description=what, total=total, visible=True)
         self._bar.update(self._task, completed=done, total=total)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Say that what was going on is done, and in how many seconds."""
         if self._what:
             seconds = time.perf_counter() - self._began
             self.console.print(f"[green]done[/] {self._what:<34} [dim]{seconds:6.1f} s[/]", highlight=False)

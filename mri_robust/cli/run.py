@@ -1,4 +1,4 @@
-"""What `bench` and `audit` share: run with progress, print each table when it is done, certify, write the report."""
+"""What `bench` and `audit` share: run with progress, print each table when it is done, cross-check, report."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mri_robust.core.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import nn
 
     from mri_robust.bench.runner import Run
+    from mri_robust.evaluation.certificate import Certificate
     from mri_robust.study.config import Config
     from mri_robust.study.experiment import Experiment
 
@@ -49,8 +49,8 @@ def execute(
     *,
     opened: dict[str, nn.Module] | None = None,
     images: int | None = None,
-) -> Run:
-    """Run experiments into a folder, print every table when it is done, then warnings, the certificate and the report.
+) -> tuple[Run, Certificate]:
+    """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
     Args:
         experiments, configs, opened: see `Run`.
@@ -58,42 +58,66 @@ def execute(
         options: those of `executor_options`.
         images: test images that the attacks are cross-checked on.
 
+    Returns:
+        The run and the certificate, for `settle`; all files are written.
+
     Raises:
         UserError: the data cannot be read, or nothing could be measured.
-        SystemExit: a task failed or the cross-check did not pass; everything that could be made is there.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
     from mri_robust.bench.runner import Run, open_folder
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.report.experiment import pairs_table
     from mri_robust.report.page import write_report
-    from mri_robust.report.tables import print_experiment
+    from mri_robust.report.tables import print_experiment, print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     console, began = make_console(), time.perf_counter()
     executor = ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"])
+
+    def show(experiment: Experiment, table: pd.DataFrame) -> None:
+        progress.finish()
+        print_experiment(experiment.description(), table, console)
+
     with StepProgress(console) as progress:
         folder = ResultsFolder(out)
         run = Run(experiments, configs, folder, opened=opened, on_step=progress, executor=executor)
         open_folder(out)  # data that cannot be read leaves no folder behind
-        run.run(lambda experiment, table: print_experiment(experiment.description(), table, progress.console))
+        run.run(show)
+        if len(run.configs[0].models) > 1:
+            pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
+            for place, each in enumerate(pairs):
+                if each is not None and each not in pairs[:place]:
+                    print_table(each, console)
         config = run.configs[0]
         certificate = certify_run(run.worker.trainer(config), config, images or RUN_IMAGES)
     folder.write_json("crosscheck", certificate.content())
     command = shlex.join(["mri-robust", *sys.argv[1:]])
     provenance = run.provenance(command, time.perf_counter() - began)
     folder.write_json("run", provenance)
-    for warning in [*run.notices(), *provenance["warnings"]]:
-        console.print(f"warning: {warning}", highlight=False, markup=False)
-    report = write_report(out)
-    console.print(f"\nreport: {report}   seconds: {time.perf_counter() - began:.0f}", highlight=False, markup=False)
-    click.echo(certificate.verdict())
+    lines = [f"warning: {warning}" for warning in (*run.notices(), *provenance["warnings"])]
+    if findings := run.findings():
+        passed = sum(not finding["tripped"] for finding in findings)
+        lines.append(f"sanity checks: {passed} of {len(findings)} passed")
+    lines += [certificate.verdict(), f"report: {write_report(out)}   seconds: {time.perf_counter() - began:.0f}"]
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
+    return run, certificate
+
+
+def settle(run: Run, certificate: Certificate) -> None:
+    """End as the run went.
+
+    Raises:
+        UserError: a task failed; everything that could be made is there.
+        SystemExit: the cross-check did not pass.
+    """
     if run.failures():
-        failed = f"{len(run.failures())} of {len(run.outcomes)} tasks failed, the first with {run.failures()[0]}"
+        failed = f"{len(run.failures())} of {len(run.outcomes)} evaluations failed, the first with {run.failures()[0]}"
         raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
     if not certificate.passed:
         raise SystemExit(1)
-    return run
 
 
 def over(configs: Sequence[Config], first: int, seeds: int) -> list[Config]:

@@ -27,6 +27,7 @@ class Agreement:
         difference: greatest pixel difference, in [0, 1].
         same_prediction: images that the model gives the same class after either.
         success_differs: images that one engine fools and the other does not.
+        model: whose images they are, where several were compared.
     """
 
     attack: str
@@ -39,6 +40,7 @@ class Agreement:
     difference: float = 0.0
     same_prediction: int = 0
     success_differs: int = 0
+    model: str = ""
 
     def add(self, one: Tensor, two: Tensor, judged: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Agreement:
         """With one more batch: adversarial images [N, C, H, W], and (predicted class, fooled) of each."""
@@ -60,6 +62,7 @@ class Agreement:
     def row(self) -> dict[str, Any]:
         """The figures as one row of the certificate."""
         return {
+            **({"model": self.model} if self.model else {}),
             "attack": self.attack,
             "engine": self.engine,
             "other": self.other,
@@ -110,7 +113,11 @@ class Certificate:
                 f"cross-check PASSED: {len(self.agreements)} comparisons on {self.images} images within bounds, "
                 f"{exact} of them bit-identical on every image{caught}"
             )
-        broken = [f"{a.attack} ({a.engine} against {a.other})" for a in self.agreements if not a.passed]
+        broken = [
+            f"{a.attack} ({a.engine} against {a.other}{f' on {a.model}' if a.model else ''})"
+            for a in self.agreements
+            if not a.passed
+        ]
         broken += [f"mutant '{name}' passed" for name, caught in self.mutants.items() if not caught]
         return f"cross-check FAILED: {'; '.join(broken)}"
 

@@ -115,7 +115,8 @@ def crosscheck(
     classes = class_count(model, images)
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}
-    comparison = _Comparison(model, images, labels, classes, seed, on_step or silent)
+    # One memory format for all engines: convolutions round otherwise on images that lie channels last.
+    comparison = _Comparison(model, images.contiguous(), labels, classes, seed, on_step or silent)
     checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
     with eval_mode(model):
         agreements = [each for check in checks for each in comparison.compare(check, crafters)]

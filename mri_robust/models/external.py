@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.packages import import_extra, import_torchvision
+from mri_robust.core.rng import seeded_globals
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import Classifier
@@ -103,10 +104,11 @@ def open_model(
 
     Args:
         source: a checkpoint of this package; `package.module:factory`, a function without arguments that gives a
-            `torch.nn.Module` (modules are also looked for in the current folder); or `timm:NAME`, a network of timm
+            `torch.nn.Module` (modules are also looked for in the current folder), called with torch's and NumPy's
+            global generators seeded, so that random weights are the same each time; or `timm:NAME`, a network of timm
             with one output per class, which sees a grey image as three equal channels.
         weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives; without
-            it timm's networks have random weights, the same at each call.
+            it timm's networks have random weights, the same each time.
         mean, std: a normalisation in front, one number each or three; for timm's networks in place of timm's own.
         classes, image_size, channels: of the data; `timm:NAME` alone needs them.
 
@@ -203,9 +205,10 @@ def _from_factory(source: str, weights: Path | None) -> Guarded:
         sys.path.insert(0, str(Path.cwd()))
     doing = "imported"
     try:
-        factory = getattr(importlib.import_module(module_name), name)
-        doing = "built"
-        model = factory()
+        with seeded_globals(0):
+            factory = getattr(importlib.import_module(module_name), name)
+            doing = "built"
+            model = factory()
         if isinstance(model, nn.Module):
             model.eval()
     except (Exception, SystemExit) as error:  # the user's code, which may even end the program

@@ -197,10 +197,12 @@ class Report:
 def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:
     """The comparisons of a cross-check: one row per attack and pair of engines."""
     records = []
+    several = any("model" in row for row in compared)
     for row in compared:
         largest = "not a number" if row["max_difference"] is None else f"{row['max_difference']:.1e}"
-        record = {"attack": row["attack"], "engines": f"{row['engine']}, {row['other']}"}
+        record = {"model": row["model"]} if several else {}
+        record |= {"attack": row["attack"], "engines": f"{row['engine']}, {row['other']}"}
         record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
         record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
         records.append({**record, "bound": f"{row['bound']:g}", "verdict": "passed" if row["passed"] else "FAILED"})
-    return table_of(caption, records, 2)
+    return table_of(caption, records, 2 + several)
