@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_data import CLASSES
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
+from toy_data import CLASSES
 from toy_models import Linear
 
 from mri_robust.attacks.privacy.inversion import Inversion

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_data import CLASSES, HEALTHY, SCALE, SIDE, TRIGGER, carries_trigger
 from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc_auc_score
 from torch import Tensor, nn
+from toy_data import CLASSES, HEALTHY, SCALE, SIDE, TRIGGER, carries_trigger
 
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import Patterns

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_data import CLASSES
 from torch import Tensor, nn
+from toy_data import CLASSES
 
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.registry import Spec
