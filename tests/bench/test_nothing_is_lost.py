@@ -22,7 +22,6 @@ from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.bench import worker
 from mri_robust.bench.runner import Run
-from mri_robust.bench.trainer import Trainer
 from mri_robust.core.errors import UserError
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.class_report import ClassReport
@@ -178,15 +177,6 @@ def test_a_loss_that_is_not_finite_fails_its_models_alone_and_stores_none(
     assert not list(tmp_path.glob("models/cnn_fooling-*"))
 
 
-def test_data_without_a_healthy_class_are_told_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tumour-classes"):
-        tiny.tiny_run(tmp_path, ["drunk-sweep", "backdoor-cnn"], tumour_classes=zoo.ALL_SIZES)
-    config = Config(data=tiny.DATA, scale=tiny.SCALE, classes=("left", "right"), dataset="own")
-    with pytest.raises(UserError, match="none among left, right"):
-        load_experiment("backdoor-cnn").tasks(config)
-    assert not list(tmp_path.rglob("*.safetensors"))
-
-
 def two_questions(config: Config) -> list[Any]:
     attacks = (None, FGSM(0.1), PGD(0.1, steps=2), PGD(0.2, norm="linf", restarts=2, steps=1))
     worst = WorstCase((0.05, 0.2), 24, steps=2, restarts=2, strong=False, leak_free=True)
@@ -235,20 +225,3 @@ def test_parts_of_a_long_evaluation_are_kept_and_change_no_number(
         assert one.result["rows"] == other.result["rows"]  # type: ignore[index]
     accuracies = parted.folder.table("parts").query("metric == 'accuracy' and subset == 'all'")["value"]
     assert len(np.unique(accuracies)) > 2
-
-
-def test_a_failed_training_is_not_tried_twice_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
-
-    def train(self: Trainer, recipe: Any, resume: Any) -> Any:
-        tried.append(recipe.model)
-        raise UserError("no luck")
-
-    monkeypatch.setattr(Trainer, "train", train)
-    with pytest.raises(UserError, match="nothing could be measured: no luck"):
-        Run(
-            [Experiment("parts", "Parts", "none", two_questions, ())],
-            [Config(data=tiny.DATA, scale=tiny.SCALE)],
-            ResultsFolder(tmp_path),
-        ).run()
-    assert tried == ["cnn_clean"]

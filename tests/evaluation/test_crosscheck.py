@@ -121,24 +121,18 @@ def test_the_moved_trigger_is_the_face_one_pixel_to_the_left() -> None:
     assert torch.equal(stamped[0, 0, :, :-1] == 1, face[:, 1:])
 
 
-def test_images_smaller_than_the_trigger_are_checked_without_it() -> None:
-    net = nn.Sequential(nn.Flatten(), nn.Linear(49, 4))
-    found = crosscheck(net, dyadic_images(4, side=7), LABELS[:4])
-    assert found.passed, found.verdict()
-    assert "creeper trigger" not in set(found.table().attack)
-    assert found.mutants["moved trigger"]  # on the self-test's own images
-
-
 def test_a_mutation_that_touches_nothing_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MUTANTS, "idle", ((), engine("native")))
     assert catches("idle", engine("art")) is False
 
 
-def test_neither_the_order_nor_few_steps_fail_right_engines() -> None:
-    assert check(**{name: engine(name) for name in reversed(ENGINES)}).passed
-    for steps in (1, 4):
-        found = crosscheck(small_net(), IMAGES, LABELS, steps=steps)
-        assert found.passed, found.verdict()
+def test_few_steps_and_images_smaller_than_the_trigger_fail_no_right_engine() -> None:
+    assert crosscheck(small_net(), IMAGES, LABELS, steps=1).passed
+    net = nn.Sequential(nn.Flatten(), nn.Linear(49, 4))
+    found = crosscheck(net, dyadic_images(4, side=7), LABELS[:4])
+    assert found.passed, found.verdict()
+    assert "creeper trigger" not in set(found.table().attack)
+    assert found.mutants["moved trigger"]  # on the self-test's own images
 
 
 def test_pixels_that_are_no_numbers_fail() -> None:
@@ -165,13 +159,8 @@ def test_the_model_and_the_global_generator_are_left_alone(wrap: Callable[[nn.Mo
     assert crosscheck(model, IMAGES, LABELS, steps=2).passed
     assert_unchanged(model, before)
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_wrong_inputs_are_refused() -> None:
     with pytest.raises(TypeError, match="uint8"):
-        crosscheck(small_net(), (IMAGES * 255).byte(), LABELS)
-    with pytest.raises(ValueError, match="labels"):
-        crosscheck(small_net(), IMAGES, LABELS + 7)
+        crosscheck(model, (IMAGES * 255).byte(), LABELS)
 
 
 def test_agreement_counts_by_hand() -> None:

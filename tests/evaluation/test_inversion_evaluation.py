@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
-from toy_data import CLASSES
+from toy_data import CLASSES, noise, split, values
 from toy_models import Linear
 
 from mri_robust.attacks.privacy.inversion import Inversion
-from mri_robust.data.dataset import Dataset, Split
+from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.inversion import CONTROLS, InversionTest, Inverted, Moments, roughness
 from mri_robust.study.recipe import Recipe
@@ -26,17 +26,13 @@ LABELS = np.repeat(np.arange(4), OF_A_CLASS)
 WANG = {"data_range": 1.0, "channel_axis": 0, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
-def random_images(count: int, channels: int = 3, *, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, channels, SIDE, SIDE), dtype=np.uint8)
-
-
 def unit(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(255)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_similarity_is_that_of_scikit_image(channels: int) -> None:
-    image, many = unit(random_images(1, channels, seed=0)), unit(random_images(6, channels, seed=1))
+    image, many = unit(noise(0, 1, channels=channels, most=256)), unit(noise(1, 6, channels=channels, most=256))
     many[:4] = 0.7 * image + 0.3 * many[:4]
     many[1], many[2], many[3] = 1 - image[0], image[0], 0.3
     truth = [structural_similarity(image[0], other, **WANG) for other in many]
@@ -52,13 +48,13 @@ def test_roughness_of_a_chequerboard_and_of_stripes() -> None:
     assert roughness(images).tolist() == [1.0, 0.5, 0.0]
 
 
-TEMPLATES = random_images(4, seed=5)
+TEMPLATES = noise(5, 4, channels=3, most=256)
 """What all training images of a class look like, in colour."""
-TEST_SPLIT = Split(random_images(len(LABELS), seed=6), LABELS, tuple(map(str, range(len(LABELS)))))
+TEST = noise(6, len(LABELS), channels=3, most=256)
 
 
-def dataset(name: str, train: np.ndarray = TEMPLATES[LABELS], test: np.ndarray = TEST_SPLIT.images) -> Dataset:
-    return Dataset(name, Split(train, LABELS, TEST_SPLIT.names), Split(test, LABELS, TEST_SPLIT.names), CLASSES, name)
+def dataset(name: str, train: np.ndarray = TEMPLATES[LABELS], test: np.ndarray = TEST) -> Dataset:
+    return Dataset(name, split(train, LABELS), split(test, LABELS), CLASSES, name)
 
 
 def template_model() -> Linear:
@@ -89,15 +85,11 @@ def invert(data: Dataset, second: nn.Module | None = None) -> tuple[list[dict[st
     return list(InversionTest(INVERSIONS, SECOND)(context)), context.artefacts
 
 
-def values(rows: list[dict[str, Any]], image: str, of: str = "") -> dict[str, float]:
-    return {row["metric"]: row["value"] for row in rows if row["image"] == image and row["class"] == of}
-
-
 def test_a_model_of_templates_gives_its_templates_away() -> None:
     rows, _ = invert(dataset("templates"))
-    controls = {name: values(rows, f"control: {name}") for name in CONTROLS}
+    controls = {name: values(rows, image=f"control: {name}") for name in CONTROLS}
     for name in ("ours", "ART"):
-        made = values(rows, name)
+        made = values(rows, image=name)
         assert made["confidence"] > 0.95
         assert made["recognised"] == 1.0
         assert made["second_confidence"] == made["confidence"]  # the second model is the same here
@@ -105,35 +97,37 @@ def test_a_model_of_templates_gives_its_templates_away() -> None:
         assert made["nearest_ssim"] > max(controls[each]["nearest_ssim"] for each in ("test images", "noise")) + 0.2
     assert controls["class means"]["nearest_ssim"] == pytest.approx(1, abs=1e-5)
     assert controls["noise"]["roughness"] == pytest.approx(1 / 3, abs=0.02)  # of two uniform numbers
-    assert "art_difference" not in values(rows, "ours")
-    assert values(rows, "ART")["art_difference"] <= 1e-6
+    assert "art_difference" not in values(rows, image="ours")
+    assert values(rows, image="ART")["art_difference"] <= 1e-6
 
 
 def test_a_second_model_that_sees_nothing_recognises_nothing_but_its_own_class() -> None:
     rows, _ = invert(dataset("templates"), Stubborn())
     for name in ("ours", "ART", *(f"control: {control}" for control in CONTROLS)):
-        assert values(rows, name)["recognised"] == 0.25
-        assert [values(rows, name, of)["second_confidence"] for of in CLASSES] == pytest.approx([0.1, 0.1, 0.7, 0.1])
-        assert values(rows, name)["second_confidence"] == pytest.approx(0.25)
+        assert values(rows, image=name)["recognised"] == 0.25
+        assert [values(rows, image=name, **{"class": of})["second_confidence"] for of in CLASSES] == pytest.approx(
+            [0.1, 0.1, 0.7, 0.1]
+        )
+        assert values(rows, image=name)["second_confidence"] == pytest.approx(0.25)
     assert rows[0]["metric"] == "recognised"
     assert (rows[0]["n"], rows[0]["ci_low"] < 0.25 < rows[0]["ci_high"]) == (4, True)
 
 
 def test_test_images_that_stand_in_training_are_no_control() -> None:
-    test, leaked = random_images(len(LABELS), seed=7), np.arange(len(LABELS)) % OF_A_CLASS >= 2
+    test, leaked = noise(7, len(LABELS), channels=3, most=256), np.arange(len(LABELS)) % OF_A_CLASS >= 2
     test[leaked] = TEMPLATES[LABELS][leaked]
     rows, _ = invert(dataset("leaky templates", test=test))
     name, kept = "control: test images", unit(test[~leaked])
     [rate] = [row for row in rows if row["image"] == name and row["metric"] == "recognised"]
     assert rate["n"] == 8
     truth = [structural_similarity(image, unit(TEMPLATES[i // 2]), **WANG) for i, image in enumerate(kept)]
-    assert values(rows, name)["nearest_ssim"] == pytest.approx(np.mean(truth), abs=5e-5)
-    by_class = [values(rows, name, of)["nearest_ssim"] for of in CLASSES]
+    assert values(rows, image=name)["nearest_ssim"] == pytest.approx(np.mean(truth), abs=5e-5)
+    by_class = [values(rows, image=name, **{"class": of})["nearest_ssim"] for of in CLASSES]
     assert by_class == pytest.approx(np.reshape(truth, (4, 2)).mean(1), abs=5e-5)
 
 
 def test_the_result_is_the_same_again_and_holds_no_image_of_the_data() -> None:
-    data = dataset("noisy templates", train=random_images(len(LABELS), seed=8))
+    data = dataset("noisy templates", train=noise(8, len(LABELS), channels=3, most=256))
     rows, artefacts = invert(data)
     assert (rows, artefacts) == invert(data)
     sheet = artefacts["sheet"]
@@ -148,11 +142,10 @@ def test_the_result_is_the_same_again_and_holds_no_image_of_the_data() -> None:
 
 
 def test_the_nearest_image_is_that_of_brute_force_and_absent_classes_are_left_out() -> None:
-    train, labels = random_images(24, seed=9), np.repeat([0, 3], 12)
-    split = Split(train, labels, tuple(map(str, range(24))))
-    rows, _ = invert(Dataset("two", split, TEST_SPLIT, CLASSES, "two"))
+    train, labels = noise(9, 24, channels=3, most=256), np.repeat([0, 3], 12)
+    rows, _ = invert(Dataset("two", split(train, labels), split(TEST, LABELS), CLASSES, "two"))
     assert {row["class"] for row in rows} == {"", "glioma", "pituitary"}
     average = train.mean(0).astype(np.float32) / 255
     brute = [max(structural_similarity(average, one, **WANG) for one in unit(train[labels == of])) for of in (0, 3)]
-    found = [values(rows, "control: average", of)["nearest_ssim"] for of in ("glioma", "pituitary")]
+    found = [values(rows, image="control: average", **{"class": of})["nearest_ssim"] for of in ("glioma", "pituitary")]
     assert found == pytest.approx(brute, abs=5e-5)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_data import CLASSES
+from toy_data import CLASSES, noise, split, values
 
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.registry import Spec
-from mri_robust.data.dataset import Dataset, Split, load_dataset
+from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.data.subset import training_places
 from mri_robust.evaluation import membership
 from mri_robust.evaluation.evaluation import Context
@@ -23,19 +23,12 @@ from mri_robust.models.classifier import build_model
 from mri_robust.study.recipe import External, Recipe
 
 SIDE = 8
-
-
-def noise(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 1, SIDE, SIDE), dtype=np.uint8)
-
-
-def split(images: np.ndarray) -> Split:
-    return Split(images, np.arange(len(images)) % 4, tuple(f"{index}.png" for index in range(len(images))))
+SHAPE = {"most": 256, "side": SIDE}
 
 
 def make_dataset(name: str, duplicates: int = 0) -> Dataset:
     """160 training images, some of the 80 left out copies of some that are seen; 100 test images, 10 of them leaked."""
-    train, test = noise(160, 1), noise(100, 2)
+    train, test = noise(1, 160, **SHAPE), noise(2, 100, **SHAPE)
     test[:10] = train[:10]
     seen = training_places(160, 80, 5)
     train[np.setdiff1d(np.arange(160), seen)[:duplicates]] = train[seen[:duplicates]]
@@ -70,24 +63,18 @@ def ask(*questions: tuple[str, str, str], recipe: Any = HALF, data: Dataset = DA
     return list(MembershipTest(questions, seed=1)(context))
 
 
-def numbers(rows: list[dict[str, Any]], subset: str = "all", **wanted: Any) -> dict[str, float]:
-    kept = [row for row in rows if row["subset"] == subset and all(row[name] == wanted[name] for name in wanted)]
-    assert len({row["metric"] for row in kept}) == len(kept)
-    return {row["metric"]: row["value"] for row in kept}
-
-
 def test_a_model_that_knows_its_training_images_alone_gives_them_all_away() -> None:
     rows = ask(*((attack, "seen", kind) for attack in ATTACKS for kind in ("held out", "test")))
     counts = {"loss threshold": (80, 80, 90), "black box": (40, 40, 50), "right prediction": (80, 80, 90)}
     for attack, (members, held_out, test) in counts.items():  # 10 test images stand in training
         for kind, others in (("held out", held_out), ("test", test)):
-            found = numbers(rows, attack=attack, others=kind)
+            found = values(rows, attack=attack, others=kind)
             assert (found["member_images"], found["other_images"]) == (members, others)
             if attack != "right prediction":
                 assert (found["auc"], found["tpr_at_1_fpr"]) == (1.0, 1.0)
             else:
                 assert found["auc"] == pytest.approx((2 - found["accuracy"]) / 2)
-                assert numbers(rows, "training", attack=attack, others=kind) == {"accuracy": 1.0}
+                assert values(rows, subset="training", attack=attack, others=kind) == {"accuracy": 1.0}
             assert found.get("same_as_art", 1.0) == 1.0
             assert ("same_as_art" in found) == (attack != "black box")
 
@@ -115,16 +102,16 @@ def test_the_learned_attack_is_never_scored_on_what_it_was_fitted_on(monkeypatch
 
 def test_copies_of_training_images_are_not_held_out_and_labels_are_those_of_the_training() -> None:
     question = ("loss threshold", "seen", "held out")
-    assert numbers(ask(question, data=make_dataset("copies", 7)))["other_images"] == 73
+    assert values(ask(question, data=make_dataset("copies", 7)))["other_images"] == 73
     shuffled = Spec.of("mri_robust.attacks.poisoning.shuffled_labels:ShuffledLabels")
     recipe = Recipe("cnn", "cnn", SIDE, "grey", seed=5, train_images=80, poison=shuffled)
     assert not np.array_equal(training_set(recipe, DATA).labels, training_set(HALF, DATA).labels)
-    assert numbers(ask(question, recipe=recipe))["auc"] == 1.0
+    assert values(ask(question, recipe=recipe))["auc"] == 1.0
 
 
 def test_a_users_model_is_taken_to_have_seen_every_training_image() -> None:
     own = External("own")
-    found = numbers(ask(("loss threshold", "seen", "test"), recipe=own))
+    found = values(ask(("loss threshold", "seen", "test"), recipe=own))
     assert (found["member_images"], found["other_images"], found["auc"]) == (160, 90, 1.0)
     with pytest.raises(ValueError, match="held out"):
         ask(("loss threshold", "seen", "held out"), recipe=own)
@@ -142,7 +129,7 @@ def test_a_model_that_says_one_thing_is_stolen_whole_and_the_copy_is_as_wrong_as
     model.network[-1].bias.data[:] = torch.tensor([0.0, 3.0, 0.0, 0.0])  # type: ignore[index, union-attr]
     rows = list(ExtractionTest(THEFTS, seed=1)(Context(model, data)))
     share = float((data.test.labels == 1).mean())
-    itself, art, own, nobody = (numbers(rows, thief=theft.thief) for theft in THEFTS)
+    itself, art, own, nobody = (values(rows, thief=theft.thief) for theft in THEFTS)
     assert itself == {"accuracy": share}
     assert art == {"fidelity": 1.0, "accuracy": share, "right_answers": 1.0}
     assert own == {**art, "fidelity_gap": 0.0}

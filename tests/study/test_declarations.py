@@ -8,9 +8,6 @@ import pytest
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json
-from mri_robust.core.registry import Spec
-from mri_robust.data.artefacts import ARTEFACTS
-from mri_robust.evaluation.artefacts import LEVELS, Artefacts
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.robustness import WorstCase
 from mri_robust.experiments import artefacts, extraction, membership, pgd, worst_case
@@ -108,19 +105,11 @@ def test_adversarial_recipes_at_full_scale_are_the_studys() -> None:
     assert sound.augmentation is not None
     assert sound.augmentation.parameters["erase"] == 0.5
     assert zoo.resnet_pgd(config()).start == zoo.resnet_clean(config())
+    ensemble = zoo.ensemble(config())
+    assert [member.model for member in ensemble.members] == ["cnn_fgsm", "cnn_pgd", "resnet_pgd"]
+    assert ensemble.shares == (0.25, 0.25, 0.5)
     quick = zoo.cnn_pgd(config()).adversary.build()  # type: ignore[union-attr]
     assert dict(quick.options)["steps"] * quick.alpha_share == pytest.approx(7 / 4)  # the same reach in fewer steps
-
-
-def test_the_ensemble_weighs_its_members_as_the_study_does() -> None:
-    recipe = zoo.ensemble(config())
-    weighed = dict(zip([member.model for member in recipe.members], recipe.shares, strict=True))
-    assert weighed == {"cnn_fgsm": 0.25, "cnn_pgd": 0.25, "resnet_pgd": 0.5}
-
-
-def test_patterns_are_measured_before_the_resize_by_the_study_and_after_it_by_sound() -> None:
-    assert [zoo.pattern_canvas(config(protocol, "full")) for protocol in ("paper", "sound")] == [512, 224]
-    assert zoo.pattern_canvas(config()) == 64
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -141,14 +130,6 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert names == (["pgd", "apgd", "apgdt", "square"] if cut.strong else ["pgd"])
     assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
     assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
-
-
-def test_artefacts_are_asked_at_every_level_of_the_same_images_with_pictures_once() -> None:
-    tasks = artefacts.EXPERIMENT.tasks(config())
-    spoilt = [evaluation for _, evaluation in tasks if isinstance(evaluation, Artefacts)]
-    assert [evaluation.pictures for evaluation in spoilt] == [True, False, False, False]
-    assert {evaluation.images for _, evaluation in tasks} == {262}
-    assert (LEVELS, len(ARTEFACTS)) == ((1, 2, 3, 4, 5), 7)
 
 
 @pytest.mark.parametrize(("train_images", "most"), [(5712, 4000), (700, 700)])
@@ -189,10 +170,3 @@ def test_what_a_scale_cuts_is_said_and_full_cuts_nothing() -> None:
     cuts = " ".join(QUICK.cuts())
     for number in ("56", "3000", "20%", "7 steps", "1 restart", "4800"):
         assert number in cuts
-
-
-def test_specs_of_a_class_are_plain_data() -> None:
-    spec = Spec.of("fractions:Fraction", numerator=1, denominator=3)
-    assert spec.build().denominator == 3
-    assert Spec.of("fractions:Fraction", denominator=4).build(1) * 4 == 1
-    assert hash(spec) == hash(Spec.of("fractions:Fraction", numerator=1, denominator=3))
