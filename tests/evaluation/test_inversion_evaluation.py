@@ -139,13 +139,3 @@ def test_the_result_is_the_same_again_and_holds_no_image_of_the_data() -> None:
     assert np.abs(pixels[:, None] - everything).mean((2, 3, 4)).min() > 20
     means = everything[: len(LABELS)].reshape(4, OF_A_CLASS, SIDE, SIDE, 3).mean(1)
     np.testing.assert_allclose(pixels[:4], means, atol=0.51)
-
-
-def test_the_nearest_image_is_that_of_brute_force_and_absent_classes_are_left_out() -> None:
-    train, labels = noise(9, 24, channels=3, most=256), np.repeat([0, 3], 12)
-    rows, _ = invert(Dataset("two", split(train, labels), split(TEST, LABELS), CLASSES, "two"))
-    assert {row["class"] for row in rows} == {"", "glioma", "pituitary"}
-    average = train.mean(0).astype(np.float32) / 255
-    brute = [max(structural_similarity(average, one, **WANG) for one in unit(train[labels == of])) for of in (0, 3)]
-    found = [values(rows, image="control: average", **{"class": of})["nearest_ssim"] for of in ("glioma", "pituitary")]
-    assert found == pytest.approx(brute, abs=5e-5)

@@ -19,11 +19,10 @@ from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
 from mri_robust.data.dataset import Dataset, Split
-from mri_robust.defences.augmentation import Augmentation
 from mri_robust.evaluation.backdoor import BackdoorTest, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.poison_detection import PoisonDetection, detection_rows
-from mri_robust.evaluation.poisoned_training import augment_once, trained_again, training_set, trusted_images
+from mri_robust.evaluation.poisoned_training import trained_again, training_set
 from mri_robust.evaluation.repair import REPAIRS
 from mri_robust.evaluation.snooping import SnoopingTest, SnoopPipeline
 from mri_robust.experiments import repair
@@ -190,16 +189,6 @@ def test_trained_again_on_the_whole_set_it_is_the_same_model(name: str, tmp_path
     assert all(torch.equal(value, again[key]) for key, value in model.state_dict().items())
     other = trained_again(model, recipe, training.without(np.arange(len(training.labels)) % 5 == 0), "fp32")
     assert not all(torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())
-
-
-def test_trusted_images_are_clean_and_images_augmented_once_stay_bytes() -> None:
-    images, labels = trusted_images(DATA.train, 30, seed=3)
-    assert len(labels) == 30
-    for image, label in zip(images, labels, strict=True):
-        same = (DATA.train.images == image).all(axis=(1, 2, 3))
-        assert DATA.train.labels[same].tolist() == [label]
-    assert len(trusted_images(DATA.train, 10_000, seed=3)[1]) == 120
-    assert np.array_equal(augment_once(Augmentation(horizontal_flip=1.0), images, seed=0), images[..., ::-1])
 
 
 def test_rates_of_detectors_are_scikit_learns() -> None:

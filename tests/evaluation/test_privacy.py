@@ -16,7 +16,7 @@ from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.data.subset import training_places
 from mri_robust.evaluation import membership
 from mri_robust.evaluation.evaluation import Context
-from mri_robust.evaluation.extraction import PHANTOMS, ExtractionTest, Theft
+from mri_robust.evaluation.extraction import ExtractionTest, Theft
 from mri_robust.evaluation.membership import ATTACKS, MembershipTest
 from mri_robust.evaluation.poisoned_training import training_set
 from mri_robust.models.classifier import build_model
@@ -137,10 +137,3 @@ def test_a_model_that_says_one_thing_is_stolen_whole_and_the_copy_is_as_wrong_as
     assert nobody["fidelity"] < 1.0
     told = {(row["attack"], row.get("queries"), row.get("budget")) for row in rows}
     assert told == {("none", None, None), ("Knockoff Nets", "training images", 64)}
-
-
-def test_phantoms_asked_are_none_of_the_data_sets_own() -> None:
-    own = load_dataset("phantom:train=64,test=40", size=16)
-    asked = load_dataset(PHANTOMS.format(count=64), size=16)
-    pictures = [{image.tobytes() for image in part.images} for part in (own.train, own.test, asked.train)]
-    assert not pictures[2] & (pictures[0] | pictures[1])

@@ -10,7 +10,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.robustness import WorstCase
-from mri_robust.experiments import artefacts, extraction, membership, pgd, worst_case
+from mri_robust.experiments import artefacts, membership, pgd, worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
@@ -130,18 +130,6 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert names == (["pgd", "apgd", "apgdt", "square"] if cut.strong else ["pgd"])
     assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
     assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
-
-
-@pytest.mark.parametrize(("train_images", "most"), [(5712, 4000), (700, 700)])
-def test_no_more_training_images_are_asked_than_there_are(train_images: int, most: int) -> None:
-    for _, evaluation in extraction.EXPERIMENT.tasks(config(scale="full", train_images=train_images)):
-        attacks = [theft.attack for theft in evaluation.thefts if theft.attack]
-        limit = most if attacks[0].queries == "training images" else 4000
-        budgets = {attack.budget for attack in attacks}
-        assert {100, 500, limit} <= budgets
-        assert max(budgets) == limit
-        by_art = [theft.attack for theft in evaluation.thefts if theft.thief == "ART"]
-        assert all(theft.attack in by_art for theft in evaluation.thefts if theft.thief == "own code")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
