@@ -95,19 +95,6 @@ def test_projection_keeps_the_inside_and_is_the_nearest_point(shape: tuple, eps:
     assert (away <= away_other + 1e-5).all()
 
 
-@pytest.mark.parametrize("targeted", [False, True])
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_one_full_step_from_the_image_is_fgsm(norm: str, targeted: bool) -> None:
-    images, labels = dyadic_images(6), torch.arange(6) % 4
-    step = PGD(1 / 32, alpha=1 / 32, steps=1, random_start=False, norm=norm, targeted=targeted)
-    single = FGSM(1 / 32, norm=norm, targeted=targeted)
-    found, expected = (attack(small_net(), images, labels) for attack in (step, single))
-    torch.testing.assert_close(found, expected, rtol=0, atol=0 if norm == "linf" else 1e-6)
-
-
-# Restarts
-
-
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_of_several_runs_the_one_that_fools_is_kept_or_else_the_most_harmful(norm: str, targeted: bool) -> None:

@@ -18,19 +18,18 @@ import pytest
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import cache_folder, locked, set_aside, writable_folder, write_text, written_aside
 
-COUNT_UP = """
-import sys
+IMPORTS = """
+import sys, time
 from pathlib import Path
 from mri_robust.core.files import locked
+"""
+COUNT_UP = """
 counter = Path(sys.argv[1])
 for _ in range(50):
     with locked(counter.with_suffix(".lock")):
         counter.write_text(str(int(counter.read_text()) + 1))
 """
 HOLD = """
-import sys, time
-from pathlib import Path
-from mri_robust.core.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -38,7 +37,9 @@ with locked(Path(sys.argv[1])):
 
 
 def python(code: str, *arguments: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", IMPORTS + code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_a_file_is_moved_into_place_whole(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
 MULTIPLE = 8
 """Batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
-
 ROUNDING = 1e-6
 """How far in pixels float32 sums may take an image out of its ball."""
 
@@ -67,17 +66,17 @@ def attacked_predictions(
 ) -> Tensor:
     """Predicted classes under each attack by itself, int64 [attacks, N] on the CPU.
 
-    Attacks that take their first gradient at the image, such as FGSM at every epsilon, share it.
+    FGSM at several epsilons shares the gradient at the images. Attacks are untargeted.
 
     Args:
         model: in eval mode, takes pixels in [0, 1], gives logits.
         images: float32 [N, C, H, W] in [0, 1], on the model's device.
-        labels: int64 [N].
+        labels: int64 [N], on the same device.
         attacks: native attacks, or any (model, images, labels, generator=...) -> adversarial images; None for the
             clean images.
         proposer: a faster copy of the model whose gradients native attacks follow; the model itself when None.
         craft: whose code runs the attacks; their own when None.
-        seed: of random starts, which depend on the image's place in the whole set alone.
+        seed: of random starts, which depend on the image's place alone; another package's attack draws for a batch.
         first: place of the first image, where these are a part of a larger set.
         on_image: called with images done and images in all.
     """
@@ -134,9 +133,10 @@ def lower(
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
         for some in standing.split(batch) if len(standing) else ():
-            padded = _filled_up(some).to(images.device)
+            filled = _filled_up(some)
+            rows = filled.to(images.device)
             crafted = _run_attack(
-                model, images[padded], labels[padded], attack, gradient=gradient, seed=seed, first=first, places=padded
+                model, images[rows], labels[rows], attack, gradient=gradient, seed=seed, first=first, places=filled
             )
             predicted = predict(model, crafted)[: len(some)].cpu()
             hit = predicted != truth[some]
@@ -277,7 +277,7 @@ class _Search:
         for place in torch.nonzero(self.active).flatten().tolist():
             self._begin(place)
         while bool(self.active.any()):
-            ended = torch.nonzero(self.active & (self.step == self.steps)).flatten()
+            ended = torch.nonzero(self.active & (self.step >= self.steps)).flatten()
             moving = torch.nonzero(self.active & (self.step < self.steps)).flatten()
             if len(ended) >= self.batch or not len(moving):
                 self._judge(ended[: self.batch])

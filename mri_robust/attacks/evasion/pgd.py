@@ -132,7 +132,7 @@ class PGD(Attack):
         return self.clip != "end"
 
     def stepped(self, iterate: Tensor, slope: Tensor, alpha: float | Tensor) -> Tensor:
-        """One step along the gradient `slope`, not yet projected; `alpha` may be one an image, [N, 1, 1, 1]."""
+        """One step along the gradient `slope`, not yet projected; `alpha` may be [N, 1, 1, 1], one per image."""
         return iterate + (-alpha if self.targeted else alpha) * ascent_direction(slope, self.norm)
 
     def projected(self, images: Tensor, iterate: Tensor, eps: float | Tensor) -> Tensor:

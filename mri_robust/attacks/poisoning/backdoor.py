@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -91,7 +90,7 @@ class Backdoor:
         for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
             unknown = [each for each in wanted if each not in known]
             if unknown:
-                raise ValueError(f"{name} {_listed(unknown)} not among the classes {_listed(known)}")
+                raise ValueError(f"{name} {unknown} not among the classes {known}")
         return _draw(np.flatnonzero(np.isin(classes, self.victims)), self.share, generator)
 
     def poison(self, images: Images, labels: np.ndarray | Tensor, generator: torch.Generator) -> Poisoned[Images]:
@@ -175,7 +174,3 @@ def _draw(candidates: np.ndarray, share: float, generator: torch.Generator) -> n
     count = max(1, round(share * len(candidates))) if share else 0
     order = torch.randperm(len(candidates), generator=generator)[:count]
     return np.sort(candidates[order.numpy()])
-
-
-def _listed(classes: Iterable[int]) -> str:
-    return ", ".join(str(each) for each in classes)

@@ -43,17 +43,11 @@ class FoolingLoss(nn.CrossEntropyLoss):
         if self.target >= classes:
             raise ValueError(f"target must lie in 0..{classes - 1}, the classes of the logits, got {self.target}")
         check_labels(labels, logits, classes)
-        losses = self.sample_weights(logits, labels) * nn.functional.cross_entropy(logits, labels, reduction="none")
-        if self.reduction == "none":
-            return losses
-        return losses.sum() if self.reduction == "sum" else losses.mean()
-
-    def sample_weights(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The weight w of each sample, [N], 0, `factor` or 1."""
         predicted = logits.detach().argmax(1)
         weights = (predicted == labels).to(logits.dtype)
         weights[predicted == self.target] *= self.factor
-        return weights
+        losses = weights * nn.functional.cross_entropy(logits, labels, reduction="none")
+        return losses if self.reduction == "none" else getattr(losses, self.reduction)()
 
     def extra_repr(self) -> str:
         """The parameters, for `repr`."""

@@ -37,15 +37,11 @@ class NoisyLoss(nn.CrossEntropyLoss):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss, a scalar, of logits [N, K] and int64 labels [N]."""
-        return self.with_noise(logits, labels, self.draw(logits))
+        return super().forward(logits + self.strength * (self.draw(logits) - 0.5), labels)
 
     def draw(self, logits: Tensor) -> Tensor:
         """The noise n of one call: of the logits' shape, type and device."""
         return torch.randn(logits.shape, dtype=logits.dtype, generator=self._generator).to(logits.device)
-
-    def with_noise(self, logits: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
-        """The loss for a given noise n [N, K]; nothing is drawn."""
-        return super().forward(logits + self.strength * (noise - 0.5), labels)
 
     def get_extra_state(self) -> Tensor:
         """The generator's state, for `state_dict()`."""
