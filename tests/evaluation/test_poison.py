@@ -148,12 +148,9 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_poisoned_places_are_those_that_training_stamps(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_poisoned_places_are_stamped(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    keep = lambda model, images, labels, **how: seen.update(images=images, labels=labels, **how)  # noqa: E731
-    monkeypatch.setattr(trainers, "fit", keep)
+    monkeypatch.setattr(trainers, "fit", lambda _, *data, **how: seen.update(images=data[0], labels=data[1], **how))
     recipe = RECIPES[name]
     train(recipe, tmp_path)
     found = training_set(recipe, DATA)

@@ -187,17 +187,8 @@ def template_model() -> Linear:
     return Linear(torch.from_numpy(unit(TEMPLATES)).flatten(1) / 8 - 1 / 16, torch.zeros(4))
 
 
-class Stubborn(nn.Module):
-    """Gives class 2 the probability .7, whatever it is shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor([0.1, 0.1, 0.7, 0.1]).log())
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.logits.expand(len(images), -1)
-
-
+SHARES = torch.tensor([0.1, 0.1, 0.7, 0.1])
+"""What a model says that sees nothing."""
 INVERSIONS = (
     Inverted("ours", Inversion(30, step=1 / 50), start="grey"),
     Inverted("ART", Inversion(30, step=0.2, loss="logit", scaled=False), art=True),
@@ -227,7 +218,7 @@ def test_a_model_of_templates_gives_its_templates_away() -> None:
 
 
 def test_a_second_model_that_sees_nothing_recognises_nothing_but_its_own_class() -> None:
-    rows, _ = invert(dataset("templates"), Stubborn())
+    rows, _ = invert(dataset("templates"), Linear(torch.zeros(4, 3 * SIDE**2), SHARES.log()))
     for name in ("ours", "ART", *(f"control: {control}" for control in CONTROLS)):
         assert values(rows, image=name)["recognised"] == 0.25
         assert [values(rows, image=name, **{"class": of})["second_confidence"] for of in CLASSES] == pytest.approx(

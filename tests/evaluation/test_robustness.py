@@ -222,15 +222,3 @@ def test_a_linear_models_curve_is_the_share_of_margins_over_epsilon_whatever_for
         assert (row.accuracy, row.ci_low, row.ci_high, row.n) == pytest.approx(
             (count / COUNT, interval.low, interval.high, COUNT)
         )
-
-
-WRONG: list[tuple[Any, ...]] = [
-    *((IMAGES.double(), LABELS, 0.1), (IMAGES, LABELS[:3], 0.1), (IMAGES, LABELS + 4, 0.1), (2 * IMAGES, LABELS, 0.1)),
-    *((IMAGES, LABELS, 2.0), (IMAGES, LABELS, -0.1), (IMAGES, LABELS, float("nan"))),
-]
-
-
-@pytest.mark.parametrize(("images", "labels", "eps"), WRONG)
-def test_impossible_questions_are_refused(images: Any, labels: Any, eps: float) -> None:
-    with pytest.raises((TypeError, ValueError), match=r"images|label|epsilon"):
-        epsilon_curve(MODEL, images, labels, (eps,))

@@ -56,19 +56,6 @@ class Backwards(torch.autograd.Function):
         return -gradient
 
 
-class NearTheMedian(nn.Module):
-    """Pixels clamped to within 1/200 of the image's median, then class 1 if they are brighter than 1/2.
-
-    Moving the median means moving half of the pixels, and the gradient shows but those near it: an attack creeps.
-    """
-
-    def forward(self, images: Tensor) -> Tensor:
-        pixels = images.flatten(1)
-        median = pixels.median(1, keepdim=True).values
-        brightness = (median + (pixels - median).clamp(-1 / 200, 1 / 200)).mean(1) - 0.5
-        return torch.stack([-brightness, brightness], 1)
-
-
 class Slope(nn.Module):
     """Margin of class 1, straight from knot to knot, over the mean pixel's way from 1/2 in epsilons.
 
@@ -125,7 +112,6 @@ STUCK = {"zero-gradients", "large-epsilon"}
 BROKEN: dict[str, tuple[Case, set[str]]] = {
     "quantised": (bright(Before(brightness(), lambda pixels: (4 * pixels).round() / 4)), STUCK),
     "no gradient": (bright(Before(brightness(), Tensor.detach)), STUCK),
-    "no graph": (bright(Before(brightness(), torch.no_grad()(lambda pixels: pixels * 1))), STUCK),
     "saturated": (bright(After(brightness(), lambda logits: 1e4 * logits)), STUCK),
     "not finite": (bright(After(brightness(), lambda logits: logits + (0 * logits).sqrt())), STUCK),
     "softmax": (shapes(After(small_net(), lambda logits: logits.softmax(1))), {"probabilities"}),
@@ -133,7 +119,6 @@ BROKEN: dict[str, tuple[Case, set[str]]] = {
     "train mode": ((small_net().train(), SHAPES, OWN), {"train-mode"}),
     "dropout left on": ((dropout_left_on(), SHAPES, OWN), {"train-mode"}),
     "backwards": (shapes(Before(small_net(), Backwards.apply)), {"black-box", "large-epsilon"}),
-    "clamped": (bright(NearTheMedian()), {"large-epsilon"}),
     "barrier": (grey(BARRIER), {"fgsm-beats-pgd"}),
     "valley": (grey(VALLEY), {"single-step"}),
     "range": ((small_net(), OUTSIDE, OWN), {"range"}),

@@ -10,7 +10,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.robustness import WorstCase
-from mri_robust.experiments import artefacts, membership, pgd, worst_case
+from mri_robust.experiments import artefacts, pgd, worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
@@ -125,14 +125,6 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert names == (["pgd", "apgd", "apgdt", "square"] if cut.strong else ["pgd"])
     assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
     assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_only_models_that_leave_half_of_the_images_out_are_asked_about_images_held_out(protocol: str) -> None:
-    for recipe, evaluation in membership.EXPERIMENT.tasks(config(protocol, "full", train_images=701)):
-        held_out = any("held out" in question for question in evaluation.questions)
-        assert recipe.train_images == (350 if held_out else None)
-        assert len(set(evaluation.questions)) == len(evaluation.questions)
 
 
 def test_the_target_is_the_class_without_a_tumour() -> None:
