@@ -14,7 +14,7 @@ from mri_robust.study.config import Config
 from mri_robust.study.results_folder import ResultsFolder
 
 PACKAGE = {
-    "shades/evaluation.py": '''
+    "shades/evaluation.py": """
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,20 +26,17 @@ from mri_robust.evaluation.rows import figure, rates
 
 @dataclass(frozen=True)
 class Darkened(Evaluation):
-    """Accuracy on test images whose pixels are divided by each of `factors`."""
-
     factors: tuple[int, ...]
 
     def __call__(self, context):
         test = context.dataset.test
-        for number, factor in enumerate(self.factors, start=1):
+        for factor in self.factors:
             images = np.asarray(test.images) // factor
             predicted = predicted_classes(context.model, images)
             yield from rates(test.labels, predicted, context.dataset, "all", attack="shade", factor=factor)
             yield figure("brightness", float(images.mean()), attack="shade", factor=factor, lens="none")
-            context.on_step(number, len(self.factors))
         context.artefacts["brightest"] = int(np.asarray(test.images).max())
-''',
+""",
     "shades/experiment.py": """
 import pandas as pd
 

@@ -24,23 +24,18 @@ NAME = "noisy-loss"
 
 
 def own_workers(function: str) -> list[int]:
-    """Processes of this one's Ray that run a function now."""
-    found = []
+    """Processes that run a function for this one's Ray."""
+    parents, wanted = {}, []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"ray::{function}" in (folder / "cmdline").read_text() and os.getpid() in ancestors(int(folder.name)):
-                found.append(int(folder.name))
-        except OSError:
-            pass
-    return found
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if f"ray::{function}" in (folder / "cmdline").read_text():
+                wanted.append(int(folder.name))
 
+    def mine(pid: int) -> bool:
+        return pid == os.getpid() or (pid in parents and mine(parents[pid]))
 
-def ancestors(pid: int) -> list[int]:
-    found = []
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        found.append(pid)
-    return found
+    return [pid for pid in wanted if mine(pid)]
 
 
 def test_ray_gives_the_bytes_of_the_local_run_also_when_a_worker_is_killed(tmp_path: Path) -> None:

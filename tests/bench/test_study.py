@@ -109,9 +109,7 @@ BY_CLASS = {
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", BY_MODEL)
-def test_every_accuracy_that_the_study_prints_stands_beside_its_row(
-    study: ResultsFolder, name: str, protocol: str
-) -> None:
+def test_every_printed_accuracy_stands_beside_its_row(study: ResultsFolder, name: str, protocol: str) -> None:
     table = {key: text.split("|") for key, text in BY_MODEL[name].items()}
     printed = table.pop("printed")
     if protocol == "paper" and name in ("fgsm", "pgd"):  # the same numbers, beside images never normalised
@@ -240,9 +238,7 @@ def assert_same_numbers(own: pd.DataFrame, study: pd.DataFrame, model: str, keys
         np.testing.assert_array_equal(one, other)
 
 
-def test_bench_and_audit_give_the_same_numbers(
-    study: ResultsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = study.models.glob("cnn_pgd-*.safetensors")
     [checkpoint] = [str(path) for path in paths if load_model(path).channels == "grey"]
     opened = own.open_models([checkpoint], Config(data=tiny.DATA, scale=tiny.SCALE))

@@ -8,18 +8,15 @@ import pytest
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json
-from mri_robust.core.registry import Spec
-from mri_robust.data.artefacts import ARTEFACTS
-from mri_robust.evaluation.artefacts import LEVELS, Artefacts
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.robustness import WorstCase
-from mri_robust.experiments import artefacts, extraction, membership, pgd, worst_case
+from mri_robust.experiments import artefacts, pgd, worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
 from mri_robust.study.protocol import FAULTS, PROTOCOLS
 from mri_robust.study.recipe import External, Recipe
-from mri_robust.study.scale import AUDIT, FULL, QUICK, SCALES
+from mri_robust.study.scale import AUDIT, FULL, SCALES
 from mri_robust.study.threats import AI_ACT, NIST, THREATS
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
@@ -56,12 +53,7 @@ def test_every_declared_part_can_be_built_and_every_task_is_its_own_key(name: st
             assert recipe.image_size == asked.scale.image_size
             for part in (recipe.augmentation, recipe.adversary, recipe.loss, recipe.poison):
                 assert part is None or part.build() is not None
-    assert {model.model for model, _ in tasks} <= {*experiment.models, "cnn_raw", *scratch(scale)}
     canonical_json(experiment.description())
-
-
-def scratch(scale: str) -> set[str]:
-    return {"cnn_fgsm_scratch", "cnn_pgd_scratch"} if SCALES[scale].strong else set()
 
 
 def test_the_study_has_twelve_experiments_by_its_own_names_and_known_faults_and_threats() -> None:
@@ -108,19 +100,11 @@ def test_adversarial_recipes_at_full_scale_are_the_studys() -> None:
     assert sound.augmentation is not None
     assert sound.augmentation.parameters["erase"] == 0.5
     assert zoo.resnet_pgd(config()).start == zoo.resnet_clean(config())
+    ensemble = zoo.ensemble(config())
+    assert [member.model for member in ensemble.members] == ["cnn_fgsm", "cnn_pgd", "resnet_pgd"]
+    assert ensemble.shares == (0.25, 0.25, 0.5)
     quick = zoo.cnn_pgd(config()).adversary.build()  # type: ignore[union-attr]
     assert dict(quick.options)["steps"] * quick.alpha_share == pytest.approx(7 / 4)  # the same reach in fewer steps
-
-
-def test_the_ensemble_weighs_its_members_as_the_study_does() -> None:
-    recipe = zoo.ensemble(config())
-    weighed = dict(zip([member.model for member in recipe.members], recipe.shares, strict=True))
-    assert weighed == {"cnn_fgsm": 0.25, "cnn_pgd": 0.25, "resnet_pgd": 0.5}
-
-
-def test_patterns_are_measured_before_the_resize_by_the_study_and_after_it_by_sound() -> None:
-    assert [zoo.pattern_canvas(config(protocol, "full")) for protocol in ("paper", "sound")] == [512, 224]
-    assert zoo.pattern_canvas(config()) == 64
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -143,56 +127,11 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
 
 
-def test_artefacts_are_asked_at_every_level_of_the_same_images_with_pictures_once() -> None:
-    tasks = artefacts.EXPERIMENT.tasks(config())
-    spoilt = [evaluation for _, evaluation in tasks if isinstance(evaluation, Artefacts)]
-    assert [evaluation.pictures for evaluation in spoilt] == [True, False, False, False]
-    assert {evaluation.images for _, evaluation in tasks} == {262}
-    assert (LEVELS, len(ARTEFACTS)) == ((1, 2, 3, 4, 5), 7)
-
-
-@pytest.mark.parametrize(("train_images", "most"), [(5712, 4000), (700, 700)])
-def test_no_more_training_images_are_asked_than_there_are(train_images: int, most: int) -> None:
-    for _, evaluation in extraction.EXPERIMENT.tasks(config(scale="full", train_images=train_images)):
-        attacks = [theft.attack for theft in evaluation.thefts if theft.attack]
-        limit = most if attacks[0].queries == "training images" else 4000
-        budgets = {attack.budget for attack in attacks}
-        assert {100, 500, limit} <= budgets
-        assert max(budgets) == limit
-        by_art = [theft.attack for theft in evaluation.thefts if theft.thief == "ART"]
-        assert all(theft.attack in by_art for theft in evaluation.thefts if theft.thief == "own code")
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_only_models_that_leave_half_of_the_images_out_are_asked_about_images_held_out(protocol: str) -> None:
-    for recipe, evaluation in membership.EXPERIMENT.tasks(config(protocol, "full", train_images=701)):
-        held_out = any("held out" in question for question in evaluation.questions)
-        assert recipe.train_images == (350 if held_out else None)
-        assert len(set(evaluation.questions)) == len(evaluation.questions)
-
-
-def test_costly_attacks_take_a_share_of_the_test_images_and_never_more_than_asked_for() -> None:
-    assert [config(scale=scale).attacked for scale in ("quick", "full")] == [262, 1311]
-    assert config(test_images=50).attacked == 50
-    assert config(test_images=300).attacked == 128
-    assert (config(images=100).attacked, config(images=100).most(1311)) == (100, 100)
-
-
 def test_the_target_is_the_class_without_a_tumour() -> None:
     assert (config().target, config().tumours) == (2, (0, 1, 3))
     with pytest.raises(UserError, match="none among"):
         config(healthy=()).target  # noqa: B018
-
-
-def test_what_a_scale_cuts_is_said_and_full_cuts_nothing() -> None:
-    assert FULL.cuts() == []
-    cuts = " ".join(QUICK.cuts())
-    for number in ("56", "3000", "20%", "7 steps", "1 restart", "4800"):
-        assert number in cuts
-
-
-def test_specs_of_a_class_are_plain_data() -> None:
-    spec = Spec.of("fractions:Fraction", numerator=1, denominator=3)
-    assert spec.build().denominator == 3
-    assert Spec.of("fractions:Fraction", denominator=4).build(1) * 4 == 1
-    assert hash(spec) == hash(Spec.of("fractions:Fraction", numerator=1, denominator=3))
+    assert [config(**asked).attacked for asked in ({}, {"scale": "full"}, {"test_images": 50}, {"images": 9})] == [
+        *(262, 1311, 50, 9)
+    ]
+    assert [bool(scale.cuts()) for scale in SCALES.values()] == [scale != FULL for scale in SCALES.values()]

@@ -1,11 +1,10 @@
 """Each fault of the study is a switch of the paper protocol: what it does in a small case, and that sound is without.
 
-`rgb-images` is tested on the whole study, in test_study.py.
+`rgb-images` is tested on the whole study, in test_study.py. Then what is trained of a recipe, and what names a model.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,21 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from toy_data import COUNT, DATA, HEALTHY, carries_trigger, config
 
+from mri_robust.attacks.training_time.drunk_optimizer import DrunkOptimizer
+from mri_robust.attacks.training_time.fooling_loss import FoolingLoss
 from mri_robust.bench import trainer as trainers
-from mri_robust.bench.trainer import Trainer
+from mri_robust.bench.trainer import Trainer, watch_overfitting
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.robustness import UnderAttack
 from mri_robust.experiments import backdoor_cnn, backdoor_resnet50, drunk_sweep, fgsm, fooling_loss, noisy_loss, pgd
 from mri_robust.study import zoo
-from mri_robust.study.protocol import FAULTS, NORMALISED_BOUNDS, normalised_to_pixels
+from mri_robust.study.protocol import FAULTS, NORMALISED_BOUNDS, PROTOCOLS, normalised_to_pixels
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.scale import FULL
 from mri_robust.training import FitSettings, fit
 
 STD = 0.1813
+Calls = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -37,9 +40,9 @@ def trainer(tmp_path: Path) -> Trainer:
 
 
 @pytest.fixture
-def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def fitted(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What `fit` was called with; nothing is trained."""
-    calls: list[dict[str, Any]] = []
+    calls: Calls = []
 
     def record(model: Any, images: np.ndarray, labels: np.ndarray, **options: Any) -> list[Any]:
         calls.append({"images": np.array(images), "labels": np.array(labels), **options})
@@ -72,7 +75,8 @@ def test_fault_clamp_normalised_clips_pixels_to_one_deviation_above_the_mean() -
             assert {attack.bounds for attack in asked.attacks[1:]} == {bounds}
         for asked in under_attack(experiment, "sound").values():
             assert {attack.bounds for attack in asked.attacks[1:]} == {(0.0, 1.0)}
-    assert dict(zoo.cnn_fgsm(config("paper")).adversary.parameters["options"])["bounds"] == NORMALISED_BOUNDS  # type: ignore[union-attr]
+    adversary: Any = zoo.cnn_fgsm(config("paper")).adversary
+    assert dict(adversary.parameters["options"])["bounds"] == NORMALISED_BOUNDS
 
 
 def test_fault_partial_test_set_asks_defended_models_about_256_images() -> None:
@@ -86,11 +90,9 @@ def test_fault_partial_test_set_asks_defended_models_about_256_images() -> None:
 
 def test_fault_train_mode_attack_is_in_the_papers_recipes_alone() -> None:
     for make in (zoo.cnn_fgsm, zoo.cnn_pgd, zoo.resnet_pgd):
-        paper, sound = (make(config(protocol)).adversary for protocol in ("paper", "sound"))
-        assert paper is not None
-        assert sound is not None
-        assert paper.build().train_mode
-        assert not sound.build().train_mode
+        for protocol in PROTOCOLS:
+            adversary: Any = make(config(protocol)).adversary
+            assert adversary.build().train_mode == (protocol == "paper")
 
 
 def test_fault_own_image_per_member_is_the_papers_way_to_attack_the_ensemble() -> None:
@@ -110,9 +112,7 @@ def test_fault_pgd_epsilon_05_runs_two_models_at_five_times_the_printed_size() -
     assert len(paper["resnet_pgd"].attacks) == 4  # the study has no number for its first row
 
 
-def test_fault_frozen_augmentation_stamps_images_once_before_training(
-    trainer: Trainer, fitted: list[dict[str, Any]]
-) -> None:
+def test_fault_frozen_augmentation_stamps_images_once(trainer: Trainer, fitted: Calls) -> None:
     trainer.train(zoo.cnn_backdoor(config("paper")))
     [paper] = fitted
     assert (paper["changes"].augment, paper["changes"].stamp) == (None, None)
@@ -121,9 +121,7 @@ def test_fault_frozen_augmentation_stamps_images_once_before_training(
     assert not np.array_equal(paper["images"][~healthy], DATA.train.images[~healthy])  # augmented, once
 
 
-def test_without_it_augmentation_is_live_and_the_trigger_comes_last(
-    trainer: Trainer, fitted: list[dict[str, Any]]
-) -> None:
+def test_without_it_augmentation_is_live_and_the_trigger_comes_last(trainer: Trainer, fitted: Calls) -> None:
     trainer.train(zoo.cnn_backdoor(config("sound")))
     [sound] = fitted
     assert np.array_equal(sound["images"], DATA.train.images)
@@ -135,9 +133,7 @@ def test_without_it_augmentation_is_live_and_the_trigger_comes_last(
         assert np.array_equal(carries_trigger(view), DATA.train.labels == HEALTHY)
 
 
-def test_fault_no_asr_keeps_labels_stamps_all_of_notumor_and_measures_no_success(
-    trainer: Trainer, fitted: list[dict[str, Any]]
-) -> None:
+def test_fault_no_asr_keeps_labels_and_measures_no_success(trainer: Trainer, fitted: Calls) -> None:
     trainer.train(zoo.cnn_backdoor(config("paper")))
     assert np.array_equal(fitted[0]["labels"], DATA.train.labels)
     [(_, paper)] = backdoor_cnn.EXPERIMENT.tasks(config("paper"))
@@ -145,7 +141,7 @@ def test_fault_no_asr_keeps_labels_stamps_all_of_notumor_and_measures_no_success
     assert all("triggered" in asked.tests for _, asked in backdoor_cnn.EXPERIMENT.tasks(config("sound")))
 
 
-def test_badnets_relabels_its_share_of_the_tumours(trainer: Trainer, fitted: list[dict[str, Any]]) -> None:
+def test_badnets_relabels_its_share_of_the_tumours(trainer: Trainer, fitted: Calls) -> None:
     trainer.train(zoo.cnn_badnets(config("sound"), 0.1))
     changed = fitted[0]["labels"] != DATA.train.labels
     assert changed.sum() == 3  # a tenth of 30
@@ -196,28 +192,22 @@ def test_fault_ascent_climbs_the_loss_from_strength_2_on_and_stands_still_at_1()
 def test_fault_plateau_of_accuracy_lowers_the_rate_while_accuracy_rises() -> None:
     assert zoo.cnn_drunk(config("paper"), 1, 1).plateau == "accuracy"
     assert zoo.cnn_drunk(config("sound"), 1, 1).plateau == "loss"
-    images = np.zeros((8, 1, 2, 2), np.uint8)
-    images[4:] = 255
-    rates = {}
-    for watched in ("accuracy", "loss"):
+    labels = np.repeat([0, 1], 4)
+    images = np.broadcast_to(255 * labels.astype(np.uint8)[:, None, None, None], (8, 1, 2, 2))
+    for watched, falls in (("accuracy", True), ("loss", False)):  # the loss falls in every epoch
         torch.manual_seed(0)
-        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
         settings = FitSettings(epochs=12, batch_size=8, precision="fp32", watched=watched)
-        fit(model, images, np.repeat([0, 1], 4), optimizer=optimizer, scheduler=plateau, settings=settings)
-        rates[watched] = optimizer.param_groups[0]["lr"]
-    assert rates["loss"] == pytest.approx(0.1)  # the loss falls in every epoch
-    assert rates["accuracy"] < 0.1
+        fit(model, images, labels, optimizer=optimizer, scheduler=plateau, settings=settings)
+        assert (optimizer.param_groups[0]["lr"] < 0.09) == falls
 
 
 def test_fault_fixed_patterns_is_in_the_papers_detector_alone() -> None:
-    paper, sound = (zoo.resnet18_snoop(config(protocol), ("small",)).snooping for protocol in ("paper", "sound"))
-    assert paper is not None
-    assert sound is not None
-    assert paper.parameters["fixed"] is True
-    assert "validation" not in paper.parameters
-    assert (sound.parameters.get("fixed"), sound.parameters["recall"]) == (None, 0.95)
+    for protocol, expected in (("paper", (True, None)), ("sound", (None, 0.95))):
+        snooping: Any = zoo.resnet18_snoop(config(protocol), ("small",)).snooping
+        assert tuple(map(snooping.parameters.get, ("fixed", "recall"))) == expected
 
 
 def test_fault_raw_inputs_is_a_model_without_normalisation_attacked_in_pixels() -> None:
@@ -230,7 +220,7 @@ def test_fault_raw_inputs_is_a_model_without_normalisation_attacked_in_pixels() 
 
 @pytest.mark.parametrize("experiment", [backdoor_cnn, drunk_sweep, fgsm, fooling_loss, noisy_loss])
 def test_fault_leaky_split_is_counted_without_under_sound_alone(experiment: ModuleType) -> None:
-    for protocol in ("sound", "paper"):
+    for protocol in PROTOCOLS:
         tasks = experiment.EXPERIMENT.tasks(config(protocol))
         asked = {type(each).__name__: each.leak_free for _, each in tasks if type(each).__name__ != "Gallery"}
         assert set(asked.values()) == {protocol == "sound"}
@@ -238,6 +228,71 @@ def test_fault_leaky_split_is_counted_without_under_sound_alone(experiment: Modu
 
 def test_every_fault_has_a_test_by_its_name() -> None:
     text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    tested = set(re.findall(r"def test_fault_(\w+)\(", text))
-    for name in FAULTS:
-        assert any(test.startswith(name.replace("-", "_")) for test in tested), name
+    assert [name for name in FAULTS if f"def test_fault_{name.replace('-', '_')}_" not in text] == []
+
+
+IMAGENET = (("resnet50", "imagenet", ""), ("resnet18", "imagenet", ""))
+
+
+def test_a_pretrained_resnet50_trains_its_last_stage_and_layer_alone(trainer: Trainer) -> None:
+    asked = config("paper", weights=IMAGENET)
+    recipe = zoo.resnet50_backdoor(asked)
+    assert (recipe.weights, recipe.weight_decay) == ("imagenet", 1e-5)
+    assert recipe.learning_rate == pytest.approx(1e-5 * asked.scale.rate)
+    small = replace(recipe, architecture="resnet18", weights="none", poison=None, frozen_augmentation=False, epochs=1)
+    before = trainer._first_weights(small).state_dict()
+    model, _ = trainer.train(small)
+    for name, value in model.named_parameters():
+        trained = name.startswith(("network.layer4.", "network.fc."))
+        assert torch.equal(value, before[name]) != trained, name
+    random = zoo.resnet50_backdoor(config("paper"))  # from random weights all of it is trained, ten times faster
+    assert (random.weights, random.trained) == ("none", ())
+    assert random.learning_rate == pytest.approx(1e-4 * asked.scale.rate)
+
+
+def test_losses_and_optimizers_of_a_recipe_reach_the_training(trainer: Trainer, fitted: Calls) -> None:
+    sound, paper = config("sound"), config("paper")
+    recipes = [zoo.cnn_fooling(sound, fine_tuned=True, augmented=False), zoo.cnn_drunk(sound, 3, 2)]
+    for recipe in (*recipes, zoo.cnn_drunk_defended(sound, clip_norm=1.0), zoo.cnn_drunk(paper, 1, 1)):
+        trainer.train(replace(recipe, start=None))
+    fooling, drunk, defended, watching = fitted
+    assert isinstance(fooling["loss"], FoolingLoss)
+    assert isinstance(drunk["optimizer"], DrunkOptimizer)
+    assert (drunk["optimizer"].scale, drunk["optimizer"].perturbation) == (3, 2)
+    outer = defended["optimizer"]
+    assert (outer.scale, outer.perturbation, outer.base.scale) == (0, 0.01, 3)  # the noise comes first, then the attack
+    assert defended["settings"].clip_norm == 1.0
+    assert (drunk["settings"].watched, watching["settings"].watched) == ("loss", "accuracy")
+    assert isinstance(drunk["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
+
+
+def test_everything_that_decides_a_model_names_it(tmp_path: Path) -> None:
+    def name(recipe, data=DATA, **machine):
+        return Trainer(ResultsFolder(tmp_path), data, config(**machine)).name(recipe)
+
+    base = zoo.cnn_fgsm(config())
+    assert base.start is not None
+    resnet = zoo.resnet_pgd(config(weights=(("resnet18", "w.pth", "1"),)))
+    other = zoo.resnet_pgd(config(weights=(("resnet18", "w.pth", "2"),)))  # another file of that name
+    changed = [config(seed=43), config(scale=FULL), config("paper")]
+    others = [*map(name, map(zoo.cnn_fgsm, changed)), name(replace(base, start=replace(base.start, seed=1)))]
+    others += [name(base, replace(DATA, digest="1")), name(base, threads=2), name(base, precision="bf16")]
+    assert len({name(base), *others, name(resnet), name(other)}) == 10
+    assert name(zoo.cnn_fgsm(config())) == name(base)
+    assert resnet.weights == "w.pth"
+
+
+class Valley(nn.Module):
+    """Wrong in a valley about s = -1/2, s the mean pixel's way from 1/2 in epsilons of .1.
+
+    A single step from s = 0 goes past the valley; steps of 1/4 end within 1/4 of its floor.
+    """
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        margin = ((images.flatten(1).mean(1) - 0.5) / 0.1 + 0.5).abs() - 0.35
+        return torch.stack([torch.zeros_like(margin), margin], 1)
+
+
+def test_a_model_that_only_a_single_step_misses_is_reported() -> None:
+    report = watch_overfitting(Valley(), np.full((80, 1, 4, 4), 0.5, np.float32), np.ones(80, np.int64), 0.1)
+    assert report == {"clean": 1.0, "fgsm": 1.0, "pgd": 0.0, "overfitted": True}
