@@ -1,33 +1,36 @@
 """Our attacks against the libraries', on the same trained model and images: seconds, ratios, memory, accuracies.
 
 Run as `python benchmarks/attack_speed.py --data brain-tumor-mri.zip`. Engines are interleaved round by round; medians
-count. The floor is the number of input-gradient and forward passes that the task needs, times the measured time of one
-of each on the attack's copy of the model. Peak memory is that of a process that runs one engine alone.
+count. The floor is the number of input gradients and forward passes that the task needs when nothing is stopped early,
+times the measured time of one of each on the attack's copy of the model. Peak memory is that of a process that runs one
+engine alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import training_speed
-from engines import EPSILONS, OUR_BATCH, SINGLE_STEPS, TASKS, Work
+from engines import TASKS, engines_of
 from peak import peak_mb
-from subjects import load_work
+from work import BATCH, Work, load_work
 
 from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.machine import keep_freed_memory
 from mri_robust.models.folded import attack_copy
 
-DEFAULT_TASKS = "fgsm-sweep,pgd-sweep,single-pgd,training"
+DEFAULT_TASKS = "fgsm-sweep,pgd-sweep,pgd10-sweep,single-pgd,training"
 PEERS = ("art", "torchattacks", "foolbox")
 
 
@@ -41,11 +44,12 @@ def main() -> None:
     if options.alone:
         task, engine = options.alone.split(":")
         before = peak_mb()
-        TASKS[task][engine](work)
+        engines_of(task)[engine](TASKS[task], work)
         print(json.dumps({"peak_mb": peak_mb(), "before_mb": before}))
         return
     rows: list[dict[str, Any]] = []
     for task in options.tasks.split(","):
+        before = len(rows)
         if task in TASKS:
             rows += _attack_task(task, work, options)
         elif task == "training":
@@ -57,13 +61,16 @@ def main() -> None:
             rows.append(_row(task, "native", seconds, None, None, None, []))
         else:
             sys.exit(f"unknown task '{task}': known are {', '.join(TASKS)}, training, adversarial-training")
-        _print(rows[-len(TASKS.get(task, ())) or -2 :] if task in TASKS else rows[-2:])
+        _print(rows[before:])
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def _attack_task(task: str, work: Work, options: argparse.Namespace) -> list[dict[str, Any]]:
-    engines = {name: run for name, run in TASKS[task].items() if name != "foolbox" or _has_foolbox()}
+    foolbox = importlib.util.find_spec("foolbox") is not None
+    engines = {
+        name: partial(run, TASKS[task]) for name, run in engines_of(task).items() if foolbox or name != "foolbox"
+    }
     seconds: dict[str, list[float]] = {name: [] for name in engines}
     accuracies: dict[str, list[float]] = {}
     passes: list[tuple[float, float]] = []
@@ -86,7 +93,7 @@ def _pass_seconds(work: Work) -> tuple[float, float]:
     """Seconds of one input gradient, and of one forward pass, of all images on the attack's copy."""
     with eval_mode(work.model):
         fast = attack_copy(work.model, work.images[:2])
-        batches = list(zip(work.images.split(OUR_BATCH), work.labels.split(OUR_BATCH), strict=True))
+        batches = list(zip(work.images.split(BATCH), work.labels.split(BATCH), strict=True))
         loss_gradient(fast, *batches[0])
         began = time.perf_counter()
         for images, labels in batches:
@@ -101,9 +108,10 @@ def _pass_seconds(work: Work) -> tuple[float, float]:
 
 
 def _floor(task: str, gradient: float, forward: float) -> float | None:
+    epsilons, steps = len(TASKS[task].epsilons), TASKS[task].steps
     if task == "fgsm-sweep":
-        return gradient + len(EPSILONS) * forward
-    return SINGLE_STEPS * gradient + forward if task == "single-pgd" else None
+        return gradient + epsilons * forward
+    return epsilons * (steps * gradient + forward) if steps else None
 
 
 def _training_task(dataset: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -145,14 +153,6 @@ def _peak(task: str, engine: str, options: argparse.Namespace) -> float:
     return float(json.loads(made.stdout.strip().splitlines()[-1])["peak_mb"])
 
 
-def _has_foolbox() -> bool:
-    try:
-        import foolbox  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def _synchronise() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -164,7 +164,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         floor = "" if row["ratio_to_floor"] is None else f"{row['ratio_to_floor']:6.2f}x floor"
         peak = "" if row["peak_mb"] is None else f"{row['peak_mb']:6.0f} MB"
         print(
-            f"{row['task']:<12} {row['engine']:<13} {row['seconds']:8.2f} s {row['rounds']} {peer} {floor} {peak} "
+            f"{row['task']:<12} {row['engine']:<21} {row['seconds']:8.2f} s {row['rounds']} {peer} {floor} {peak} "
             f"{row['accuracies']}",
             flush=True,
         )

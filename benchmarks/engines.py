@@ -2,194 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from work import BATCH, Work
 
-from mri_robust import PGD, as_art_classifier
-from mri_robust.core.eval_mode import eval_mode
-from mri_robust.evaluation.curve import CurveSettings, measure_curve
-from mri_robust.models.folded import attack_copy
+from mri_robust import FGSM, PGD, as_art_classifier, epsilon_curve
+from mri_robust.evaluation.robustness import SURVIVOR_ATTACKS, WORST_CASE
 
-EPSILONS = (0.001, 0.002, 0.005, 0.01, 0.1)
-"""In pixels."""
-STEPS, ALPHA = 5, 0.001
-SINGLE_EPS, SINGLE_ALPHA, SINGLE_STEPS = 4 / 255, 1 / 255, 20
-WORST_EPSILONS = tuple(eps / 255 for eps in (1, 2, 4, 8))
-WORST_STEPS, RESTARTS = 40, 5
-PEER_BATCH = 32
-OUR_BATCH = 32
-SINGLE_BATCH = 64
-
-Accuracies = list[float]
+SWEEP = (0.001, 0.002, 0.005, 0.01, 0.1)
+RADII = tuple(eps / 255 for eps in (1, 2, 4, 8))
 
 
 @dataclass(frozen=True)
-class Work:
-    """A trained model with the images it is attacked on, float32 [N, C, H, W] in [0, 1], and labels int64 [N]."""
+class Task:
+    """A question that every engine answers: accuracy under an attack at each epsilon.
 
-    model: nn.Module
-    images: Tensor
-    labels: Tensor
+    Attributes:
+        epsilons: L-inf radii in pixels.
+        steps: of PGD, which begins at the image; 0 for FGSM.
+        alpha: size of a step, at most epsilon; a quarter of epsilon when None.
+        worst: PGD of 40 steps and 5 random starts, then APGD and Square on the survivors.
+    """
 
-    def accuracy(self, images: Tensor) -> float:
-        """Accuracy on `images` of the model itself."""
-        with eval_mode(self.model), torch.no_grad():
-            predicted = torch.cat([self.model(batch).argmax(1) for batch in images.split(PEER_BATCH)])
-        return float((predicted == self.labels).float().mean())
+    epsilons: tuple[float, ...]
+    steps: int = 0
+    alpha: float | None = None
+    worst: bool = False
 
-
-Engine = Callable[[Work], Accuracies]
-"""Does the whole task and returns the accuracies it reports, one an epsilon."""
-
-
-def _curve(attack: str, precision: str = "fp32", worst: bool = False) -> Engine:
-    def run(work: Work) -> Accuracies:
-        settings = CurveSettings(
-            attack=attack,
-            steps=WORST_STEPS if worst else STEPS,
-            alpha=None if worst else ALPHA,
-            alpha_share=0.25 if worst else 1.0,
-            restarts=RESTARTS,
-            precision=precision,
-            batch=OUR_BATCH,
-        )
-        radii = WORST_EPSILONS if worst else EPSILONS
-        return measure_curve(work.model, work.images, work.labels, radii, settings).right.mean(1)[1:].tolist()
-
-    return run
+    def step_size(self, eps: float) -> float:
+        return eps / 4 if self.alpha is None else min(self.alpha, eps)
 
 
-def _native_single(work: Work) -> Accuracies:
-    attack = PGD(SINGLE_EPS, alpha=SINGLE_ALPHA, steps=SINGLE_STEPS, random_start=False)
-    with eval_mode(work.model):
-        fast = attack_copy(work.model, work.images[:2])
-        batches = zip(work.images.split(SINGLE_BATCH), work.labels.split(SINGLE_BATCH), strict=True)
-        crafted = torch.cat([attack.craft(fast, images, labels, None) for images, labels in batches])
-    return [work.accuracy(crafted)]
+TASKS = {
+    "fgsm-sweep": Task(SWEEP),
+    "pgd-sweep": Task(SWEEP, steps=5, alpha=0.001),
+    "pgd10-sweep": Task(RADII, steps=10),
+    "single-pgd": Task((4 / 255,), steps=20, alpha=1 / 255),
+    "worst-case": Task(RADII, worst=True),
+}
+Accuracies = list[float]
+Engine = Callable[[Task, Work], Accuracies]
+"""Does the whole task and returns the accuracies it reports, one per epsilon."""
 
 
-def _art(attack: str) -> Engine:
-    def run(work: Work) -> Accuracies:
-        from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
+def ours(task: Task, work: Work, *, early_stop: bool = False, precision: str = "fp32") -> Accuracies:
+    """`epsilon_curve`: what each attack returns counts, or, stopped early, any iterate."""
 
-        shape = tuple(work.images.shape[1:])
-        classifier = as_art_classifier(work.model, input_shape=shape)  # type: ignore[arg-type]
-        images, labels = work.images.numpy(), work.labels.numpy()
-        found = []
-        for eps in (SINGLE_EPS,) if attack == "single" else EPSILONS:
-            if attack == "fgsm":
-                made = FastGradientMethod(classifier, eps=eps, batch_size=PEER_BATCH)
-            else:
-                alpha = SINGLE_ALPHA if attack == "single" else min(ALPHA, eps)
-                steps = SINGLE_STEPS if attack == "single" else STEPS
-                made = ProjectedGradientDescent(
-                    classifier, eps=eps, eps_step=alpha, max_iter=steps, batch_size=PEER_BATCH, verbose=False
-                )
-            found.append(work.accuracy(torch.from_numpy(made.generate(images, y=labels))))
-        return found
+    def attack(eps: float) -> Any:
+        return PGD(eps, alpha=task.step_size(eps), steps=task.steps, random_start=False) if task.steps else FGSM(eps)
 
-    return run
+    options: dict[str, Any] = {"attack": WORST_CASE if task.worst else attack, "early_stop": early_stop}
+    curve = epsilon_curve(work.model, work.images, work.labels, task.epsilons, precision=precision, **options)
+    return [float(value) for value in curve["accuracy"][1:]]
 
 
-def _torchattacks(attack: str) -> Engine:
-    def run(work: Work) -> Accuracies:
-        import torchattacks
+def by_art(task: Task, work: Work) -> Accuracies:
+    from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
 
-        work.model.eval()
-        found = []
-        for eps in {"single": (SINGLE_EPS,), "worst": WORST_EPSILONS}.get(attack, EPSILONS):
-            if attack == "fgsm":
-                made = torchattacks.FGSM(work.model, eps=eps)
-            else:
-                alpha = SINGLE_ALPHA if attack == "single" else min(ALPHA, eps)
-                steps = SINGLE_STEPS if attack == "single" else STEPS
-                made = torchattacks.PGD(work.model, eps=eps, alpha=alpha, steps=steps, random_start=False)
-            if attack == "worst":
-                found.append(_torchattacks_worst(work, eps))
-                continue
-            batches = zip(work.images.split(PEER_BATCH), work.labels.split(PEER_BATCH), strict=True)
-            found.append(work.accuracy(torch.cat([made(images, labels) for images, labels in batches])))
-        return found
+    classifier = as_art_classifier(work.model, input_shape=tuple(work.images.shape[1:]))
+    images, labels = work.images.cpu().numpy(), work.labels.cpu().numpy()
+    found = []
+    for eps in task.epsilons:
+        attack: Any = FastGradientMethod(classifier, eps=eps, batch_size=BATCH)
+        if task.steps:
+            step = {"eps_step": task.step_size(eps), "max_iter": task.steps}
+            attack = ProjectedGradientDescent(classifier, eps=eps, **step, batch_size=BATCH, verbose=False)
+        found.append(work.accuracy(torch.from_numpy(attack.generate(images, y=labels)).to(work.images.device)))
+    return found
 
-    return run
+
+def by_torchattacks(task: Task, work: Work) -> Accuracies:
+    import torchattacks
+
+    if task.worst:
+        return [_torchattacks_worst(work, eps) for eps in task.epsilons]
+    work.model.eval()
+    found = []
+    for eps in task.epsilons:
+        attack = torchattacks.FGSM(work.model, eps=eps)
+        if task.steps:
+            step = {"alpha": task.step_size(eps), "steps": task.steps}
+            attack = torchattacks.PGD(work.model, eps=eps, **step, random_start=False)
+        found.append(work.accuracy(torch.cat([attack(images, labels) for images, labels in _batches(work)])))
+    return found
+
+
+def by_foolbox(task: Task, work: Work) -> Accuracies:
+    import foolbox
+
+    model = foolbox.PyTorchModel(work.model.eval(), bounds=(0, 1), device=work.images.device)
+    found = []
+    for eps in task.epsilons:
+        attack: Any = foolbox.attacks.LinfFastGradientAttack(random_start=False)
+        if task.steps:
+            step = {"abs_stepsize": task.step_size(eps), "steps": task.steps}
+            attack = foolbox.attacks.LinfPGD(**step, random_start=False)
+        crafted = [attack(model, images, labels, epsilons=eps)[1] for images, labels in _batches(work)]
+        found.append(work.accuracy(torch.cat(crafted)))
+    return found
+
+
+def engines_of(name: str) -> dict[str, Engine]:
+    """Engine -> what it runs for a task, ours first."""
+    early, half = partial(ours, early_stop=True), partial(ours, early_stop=True, precision="auto")
+    if TASKS[name].worst:
+        return {"native": early, "native, auto": half, "torchattacks": by_torchattacks}
+    peers: dict[str, Engine] = {"art": by_art, "torchattacks": by_torchattacks, "foolbox": by_foolbox}
+    stopped: dict[str, Engine] = {"native, stopped": early, "native, stopped, auto": half} if TASKS[name].steps else {}
+    return {"native": ours, **stopped, **peers}
+
+
+def _batches(work: Work) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(work.images.split(BATCH), work.labels.split(BATCH), strict=True)
 
 
 def _torchattacks_worst(work: Work, eps: float) -> float:
-    """Every restart on every image, then APGD-CE, APGDT and Square on those that stand, as ours does."""
+    """Every restart on every image that stands, then APGD-CE, APGDT and Square, as ours does."""
     import torchattacks
 
-    from mri_robust.evaluation.survivors import STRONG
-
-    standing = torch.ones(len(work.labels), dtype=torch.bool)
-    attacks = [
-        torchattacks.PGD(work.model, eps=eps, alpha=eps / 4, steps=WORST_STEPS, random_start=True)
-        for _ in range(RESTARTS)
-    ]
-    attacks += [
-        getattr(torchattacks, name)(work.model, eps=eps, **options, **({"n_classes": 4} if name == "APGDT" else {}))
-        for name, options in STRONG.items()
-    ]
+    pgd = partial(torchattacks.PGD, work.model, eps=eps, alpha=eps / 4, steps=40, random_start=True)
+    attacks = [pgd() for _ in range(5)]
+    for name, options in SURVIVOR_ATTACKS:
+        classes = {"n_classes": 4} if name == "APGDT" else {}
+        attacks.append(getattr(torchattacks, name)(work.model, eps=eps, **dict(options), **classes))
     with torch.no_grad():
-        standing &= work.model(work.images).argmax(1) == work.labels
+        standing = torch.cat([work.model(batch).argmax(1) for batch in work.images.split(BATCH)]) == work.labels
     for attack in attacks:
-        places = torch.nonzero(standing).flatten()
-        for some in places.split(PEER_BATCH):
+        for some in torch.nonzero(standing).flatten().split(BATCH):
             adversarial = attack(work.images[some], work.labels[some])
             work.model.eval()
             with torch.no_grad():
-                standing[some] &= work.model(adversarial).argmax(1) == work.labels[some]
+                standing[some] = work.model(adversarial).argmax(1) == work.labels[some]
     return float(standing.float().mean())
-
-
-def _foolbox(attack: str) -> Engine:
-    def run(work: Work) -> Accuracies:
-        import foolbox
-
-        device = work.images.device
-        model = foolbox.PyTorchModel(work.model.eval(), bounds=(0, 1), device=device)
-        found = []
-        for eps in (SINGLE_EPS,) if attack == "single" else EPSILONS:
-            if attack == "fgsm":
-                made = foolbox.attacks.LinfFastGradientAttack(random_start=False)
-            else:
-                alpha = SINGLE_ALPHA if attack == "single" else min(ALPHA, eps)
-                steps = SINGLE_STEPS if attack == "single" else STEPS
-                made = foolbox.attacks.LinfPGD(abs_stepsize=alpha, steps=steps, random_start=False)
-            batches = zip(work.images.split(PEER_BATCH), work.labels.split(PEER_BATCH), strict=True)
-            crafted = [made(model, images, labels, epsilons=eps)[1] for images, labels in batches]
-            found.append(work.accuracy(torch.cat(crafted)))
-        return found
-
-    return run
-
-
-TASKS: dict[str, dict[str, Engine]] = {
-    "fgsm-sweep": {
-        "native": _curve("fgsm"),
-        "art": _art("fgsm"),
-        "torchattacks": _torchattacks("fgsm"),
-        "foolbox": _foolbox("fgsm"),
-    },
-    "pgd-sweep": {
-        "native": _curve("pgd"),
-        "native-bf16": _curve("pgd", "bf16"),
-        "art": _art("pgd"),
-        "torchattacks": _torchattacks("pgd"),
-        "foolbox": _foolbox("pgd"),
-    },
-    "single-pgd": {
-        "native": _native_single,
-        "art": _art("single"),
-        "torchattacks": _torchattacks("single"),
-        "foolbox": _foolbox("single"),
-    },
-    "worst-case": {
-        "native": _curve("worst-case", worst=True),
-        "native-bf16": _curve("worst-case", "bf16", worst=True),
-        "torchattacks": _torchattacks("worst"),
-    },
-}
-"""Task -> engine -> what it runs."""

@@ -3,9 +3,9 @@
 Run as `python benchmarks/killed_runs.py --json killed.json`; with `--data phantom:train=64,test=32` it takes minutes.
 One undisturbed bench is the measure. Every other run is stopped by SIGKILL up to `--kills` times, each at a moment
 drawn evenly over the undisturbed time, started again, and in the end let finish. Its tables must be the same byte for
-byte. What was computed again is what it stored over all its attempts beyond what the undisturbed run stored: cells, and
-epochs of trainings. What a kill cut off before it was stored, at most an epoch or a part of a cell, shows in the
-seconds alone. With `--json` a second call goes on where the first one was stopped.
+byte. What was computed again is what it stored over all its attempts beyond what the undisturbed run stored, in
+evaluations and epochs of trainings. What a kill cut off before it was stored, at most an epoch or a part of an
+evaluation, shows in the seconds alone. With `--json` a second call goes on where the first one was stopped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mri_robust.report.stored_files import read_cell, read_model
+from mri_robust.models.weights import read_notes
+from mri_robust.report.results import stored
+from mri_robust.study.results_folder import ResultsFolder
 
 Progress = tuple[dict[str, int], dict[str, list[Any]]]
-"""Cell -> when its file was written; model -> the record of its training so far."""
+"""Evaluation -> when its file was written; model -> the record of its training so far."""
 LINE = "{:>4}  {:<24} {:>6} {:>7} {:>9} {:>9}  {}"
 
 
@@ -39,7 +41,7 @@ def main() -> None:
         shutil.rmtree(work / "undisturbed")
         _save(options, found)
     whole = found["undisturbed"]
-    print(LINE.format("run", "killed after seconds", "cells", "epochs", "again", "seconds", "tables"))
+    print(LINE.format("run", "killed after seconds", "parts", "epochs", "again", "seconds", "tables"))
     _print("–", whole, whole)
     for number in range(1, options.runs + 1):
         if str(number) not in found["runs"]:
@@ -55,9 +57,8 @@ def main() -> None:
     different = [each for each in runs if each["tables"] != whole["tables"]]
     again = sum(_again(each, whole) for each in runs)
     kills = sum(len(each["killed"]) for each in runs)
-    print(
-        f"{len(runs)} runs, {kills} kills: {len(different)} with other tables, {again} cells and epochs computed again"
-    )
+    outcome = f"{len(different)} with other tables, {again} evaluations and epochs computed again"
+    print(f"{len(runs)} runs, {kills} kills: {outcome}")
     if different:
         raise SystemExit(f"their folders are kept in {work}")
 
@@ -65,19 +66,25 @@ def main() -> None:
 def _run(options: argparse.Namespace, out: Path, moments: list[float]) -> dict[str, Any]:
     """A bench into `out`, killed at these moments (seconds after its start) and then let finish."""
     shutil.rmtree(out, ignore_errors=True)
-    killed, cells, epochs, seconds = [], 0, 0, 0.0
+    killed, evaluations, epochs, seconds = [], 0, 0, 0.0
     for moment in [*moments, None]:
         before, began = _progress(out), time.perf_counter()
         ended = _attempt(options, out, moment)
         seconds += time.perf_counter() - began
         after = _progress(out)
-        cells += sum(written != before[0].get(name) for name, written in after[0].items())
+        evaluations += sum(written != before[0].get(name) for name, written in after[0].items())
         epochs += sum(_new_epochs(before[1].get(name, []), record) for name, record in after[1].items())
         if ended:
             break
         killed.append(moment)
     tables = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.csv"))}
-    return {"killed": killed, "cells": cells, "epochs": epochs, "seconds": round(seconds, 1), "tables": tables}
+    return {
+        "killed": killed,
+        "evaluations": evaluations,
+        "epochs": epochs,
+        "seconds": round(seconds, 1),
+        "tables": tables,
+    }
 
 
 def _attempt(options: argparse.Namespace, out: Path, moment: float | None) -> bool:
@@ -103,11 +110,20 @@ def _attempt(options: argparse.Namespace, out: Path, moment: float | None) -> bo
 
 
 def _progress(out: Path) -> Progress:
-    cells = [cell for path in out.glob("cells/*.json") if (cell := read_cell(path)) and cell.state == "ok"]
-    models = [model for path in out.glob("models/*.safetensors") if (model := read_model(path))]
-    # Between the end of a training and the removal of its partial file there are both: the longer record counts.
-    models.sort(key=lambda model: model.epochs)
-    return {cell.digest: cell.path.stat().st_mtime_ns for cell in cells}, {each.name: each.history for each in models}
+    if not (out / "evaluations").is_dir():
+        return {}, {}
+    written: dict[str, int] = {}
+    records: dict[str, list[Any]] = {}
+    for each in stored(ResultsFolder(out)):
+        path = out / each["file"]
+        if path.suffix == ".json" and each["state"] == "ok":
+            written[path.stem] = path.stat().st_mtime_ns
+        elif path.suffix == ".safetensors" and each["state"] in ("ok", "partial"):
+            name, notes = path.name.split(".")[0], read_notes(path)
+            record = notes["history"] if "history" in notes else dict(notes["training"]["mapping"])["history"]
+            # Between the end of a training and the removal of its partial file there are both: the longer one counts.
+            records[name] = max(records.get(name, []), record, key=len)
+    return written, records
 
 
 def _new_epochs(before: list[Any], after: list[Any]) -> int:
@@ -116,7 +132,7 @@ def _new_epochs(before: list[Any], after: list[Any]) -> int:
 
 
 def _again(run: dict[str, Any], whole: dict[str, Any]) -> int:
-    return sum(run[what] - whole[what] for what in ("cells", "epochs"))
+    return sum(run[what] - whole[what] for what in ("evaluations", "epochs"))
 
 
 def _print(name: str, run: dict[str, Any], whole: dict[str, Any]) -> None:
@@ -125,7 +141,9 @@ def _print(name: str, run: dict[str, Any], whole: dict[str, Any]) -> None:
     verdict = f"OTHER: {', '.join(other)}" if other else "identical"
     moments = ", ".join(f"{moment:.1f}" for moment in run["killed"]) or "never"
     print(
-        LINE.format(name, moments, run["cells"], run["epochs"], _again(run, whole), f"{run['seconds']:.1f}", verdict),
+        LINE.format(
+            name, moments, run["evaluations"], run["epochs"], _again(run, whole), f"{run['seconds']:.1f}", verdict
+        ),
         flush=True,
     )
 

@@ -1,4 +1,4 @@
-"""How seconds and memory of `measure_curve` grow with the number of images and of epsilons.
+"""How seconds and memory of `epsilon_curve` grow with the number of images and of epsilons.
 
 Run as `python benchmarks/scaling.py --data brain-tumor-mri.zip`. Memory is the peak of a process of its own. Images are
 repeated where the data set has fewer.
@@ -11,16 +11,16 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from engines import OUR_BATCH
 from peak import peak_mb
-from subjects import load_work
+from work import BATCH, load_work
 
+from mri_robust import PGD, epsilon_curve
 from mri_robust.core.machine import keep_freed_memory
-from mri_robust.evaluation.curve import CurveSettings, measure_curve
 
 IMAGES = (64, 256, 1024, 4096)
 EPSILONS = (1, 2, 4, 8, 16)
@@ -56,10 +56,10 @@ def _measure(options: argparse.Namespace, images: int, epsilons: int) -> dict[st
     places = np.arange(images) % len(dataset.test)
     pixels, labels = _Repeated(dataset.test.images, places), dataset.test.labels[places]
     radii = np.geomspace(0.5 / 255, 16 / 255, epsilons)
-    settings = CurveSettings(steps=5, batch=OUR_BATCH)
-    measure_curve(work.model, pixels[:OUR_BATCH], labels[:OUR_BATCH], radii, settings)
+    how = {"attack": partial(PGD, steps=5), "early_stop": True}
+    epsilon_curve(work.model, pixels[:BATCH], labels[:BATCH], radii, **how)
     began = time.perf_counter()
-    measure_curve(work.model, pixels, labels, radii, settings)  # type: ignore[arg-type]
+    epsilon_curve(work.model, pixels, labels, radii, **how)
     seconds = time.perf_counter() - began
     return {"images": images, "epsilons": epsilons, "seconds": round(seconds, 2), "peak_mb": peak_mb()}
 

@@ -16,16 +16,15 @@ from pathlib import Path
 
 from peak import peak_mb, private_mb
 
-from mri_robust.bench.environment import Machine
-from mri_robust.bench.plan import Plan
-from mri_robust.bench.worker import Job, Worker
+from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.bench.worker import Task, Worker, load_data
 from mri_robust.core.machine import keep_freed_memory
-from mri_robust.core.registry import Spec
-from mri_robust.study.evasion import Shot, evasion_cell
-from mri_robust.zoo import cnn_clean
+from mri_robust.evaluation.robustness import UnderAttack
+from mri_robust.study.config import Config
+from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.zoo import cnn_clean
 
 IMAGES = (1_000, 10_000, 100_000)
-SHOTS = [Shot(None), Shot(Spec("fgsm", {"eps": 4 / 255}))]
 
 
 def main() -> None:
@@ -54,17 +53,15 @@ def main() -> None:
 def _measure(what: str, images: str, folder: str) -> dict[str, float]:
     # Freed memory is kept, so what a process holds at its end is about the most that it held.
     keep_freed_memory()
-    plan = Plan((), data=f"phantom:train=500,test={images}", weights="none")
-    worker = Worker(Job(plan, Path(folder), Machine.choose("auto", "auto")))
-    models = worker.open_models("sound")
-    [setting] = plan.settings(models.dataset, "sound")
-    recipe = cnn_clean.recipe(setting)
+    config = Config(data=f"phantom:train=500,test={images}")
+    config = config.on(load_data(config))
+    worker = Worker(ResultsFolder(Path(folder)))
     if what == "prepare":
-        models.get(recipe)
+        worker.trainer(config).get(cnn_clean(config))
         return {}
-    cell = evasion_cell(setting, recipe, SHOTS, experiment="fgsm", images=int(images), paper={})
+    evaluation = UnderAttack((None, FGSM(4 / 255)), int(images))
     began = time.perf_counter()
-    outcome = worker.measure(cell)
+    outcome = worker.run(Task("fgsm", config, cnn_clean(config), evaluation))
     assert outcome.result is not None, outcome.error
     return {
         "images": int(images),

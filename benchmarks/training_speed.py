@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from mri_robust.data.dataset import Dataset
-from mri_robust.data.dataset import MEAN, STD
+from mri_robust.data.dataset import MEAN, STD, Dataset
 from mri_robust.models.classifier import build_model
 from mri_robust.training import FitSettings, fit
 
