@@ -169,6 +169,7 @@ def test_models_and_global_generators_are_left_as_they_were_and_the_seed_decides
     rule_says_member(model, asked)
     np.testing.assert_allclose(-LossThreshold()(model, *asked).numpy(), art_losses(model, asked), rtol=1e-5, atol=1e-6)
     steal(Extraction("noise", 40, updates=4), model, small_net(1), IMAGES[:40], seed=5)
+    invert(Inversion(2, step=0.5, loss="probability", scaled=False), model, IMAGES[:4], CLASSES)
     one, same = (learned_scores(model, known, unknown, asked, seed=3) for _ in range(2))
     assert np.array_equal(one, same)
     assert_unchanged(model, before)

@@ -153,7 +153,6 @@ def test_of_the_mix_a_share_of_all_images_is_drawn_and_the_target_then_left_out(
     [
         ({"target": -1}, ValueError), ({"victims": ()}, TypeError), ({"victims": [0, 1]}, TypeError),
         ({"victims": (0, -2)}, ValueError), ({"share": 1.5}, ValueError), ({"share": math.nan}, ValueError),
-        ({"relabel": 1}, TypeError), ({"trigger": "creeper"}, TypeError),
     ],
 )  # fmt: skip
 def test_wrong_parameters(change: dict[str, Any], error: type[Exception]) -> None:

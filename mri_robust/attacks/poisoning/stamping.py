@@ -19,12 +19,7 @@ Trigger = Callable[..., Any]
 
 @dataclass(frozen=True, eq=False)
 class PlacedStamp:
-    """Stamps the images of a batch that stand at poisoned places of the training set.
-
-    Attributes:
-        trigger: what is stamped.
-        poisoned: bool [count], which training images.
-    """
+    """Stamps `trigger` on the images of a batch that stand at poisoned places of the training set, bool [count]."""
 
     trigger: Trigger
     poisoned: Tensor
@@ -54,15 +49,10 @@ def stamp(
     *,
     indices: np.ndarray | None = None,
 ) -> Tensor:
-    """A copy of the images with a trigger on the chosen ones, drawn for each image by itself.
+    """A copy of images [N, C, S, S], float32 in [0, 1], with a trigger on the chosen ones, bool [N], drawn one by one.
 
-    Args:
-        images: float32 [N, C, S, S] in [0, 1].
-        chosen: bool [N].
-        trigger: what is stamped.
-        generator: of the trigger's draws.
-        indices: int [N], the seed of each image's own generator instead: the study's fault `fixed-patterns`, by which
-            an image gets the same draw in every epoch, and training image i the same as test image i.
+    `indices`, int [N], seed a generator per image in place of the given one: the study's fault `fixed-patterns`, by
+    which an image gets the same draw in every epoch, and training image i the same as test image i.
     """
     stamped = images.clone()
     with one_thread():

@@ -40,9 +40,6 @@ class Extraction:
             large one.
         batch_size: queries per step.
         learning_rate: of Adam in the first step.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     queries: str
@@ -71,13 +68,10 @@ class Extraction:
         return adam
 
     def draw(self, pool: np.ndarray, generator: torch.Generator) -> Tensor:
-        """The queries, float32 [budget, C, S, S] in [0, 1].
+        """The queries, float32 [budget, C, S, S] in [0, 1], drawn without repetition from the pool, uint8 [N, C, S, S].
 
-        With equal generators, a smaller budget takes a subset of the images of a larger one.
-
-        Args:
-            pool: uint8 [N, C, S, S], the images to draw from without repetition; for noise, only their shape counts.
-            generator: of the draw.
+        With equal generators, a smaller budget takes a subset of the images of a larger one. For noise only the shape
+        of the pool's images counts.
 
         Raises:
             ValueError: the pool holds fewer images than the budget.

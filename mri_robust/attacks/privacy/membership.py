@@ -14,15 +14,9 @@ from mri_robust.core.validation import check_count
 
 @dataclass(frozen=True)
 class LossThreshold:
-    """Call an image a member where the model's loss on it is small: score = -cross entropy.
+    """Call an image a member where the model's loss on it is small: score = -cross entropy, `batch_size` at a time.
 
     Adversary 1 of Yeom et al. sets the threshold at the mean training loss; the score leaves it open.
-
-    Attributes:
-        batch_size: images per batch.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     batch_size: int = 64
@@ -31,14 +25,9 @@ class LossThreshold:
         check_count("batch_size", self.batch_size)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Float64 [N], at most 0, greater for likelier members.
+        """Float64 [N], at most 0, greater for likelier members; float64 so that losses near 0 stay distinct.
 
-        The loss is computed in float64, so that losses near 0 of a confident model stay distinct.
-
-        Args:
-            model: gives logits; left as it was.
-            images: float32 [N, C, H, W] in [0, 1].
-            labels: int64 [N].
+        The model gives logits and is left as it was; images are float32 [N, C, H, W] in [0, 1], labels int64 [N].
         """
         device = device_of(model)
         with eval_mode(model), torch.no_grad():
