@@ -72,16 +72,9 @@ def epsilon_curve(
     else:
         attacks = [None, *map(stages[0], radii)]
         right = (predict_attacked(model, pixels, truth, attacks, **where) == truth.numpy()).sum(1)
-    bounds = [wilson(int(count), len(truth)) for count in right]
-    return pd.DataFrame(
-        {
-            "epsilon": [0.0, *radii],
-            "accuracy": right / len(truth),
-            "ci_low": [low for low, _ in bounds],
-            "ci_high": [high for _, high in bounds],
-            "n": len(truth),
-        }
-    )
+    low, high = zip(*(wilson(int(count), len(truth)) for count in right), strict=True)
+    columns = {"epsilon": [0.0, *radii], "accuracy": right / len(truth), "ci_low": low, "ci_high": high}
+    return pd.DataFrame({**columns, "n": len(truth)})
 
 
 def _arrays(images: Any, labels: Any) -> tuple[Any, Tensor]:

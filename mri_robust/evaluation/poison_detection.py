@@ -14,13 +14,12 @@ from torch import Tensor
 from mri_robust.adapters.art_detectors import StripFindings, activation_flags, spectral_flags, spectral_scores, strip
 from mri_robust.evaluation.backdoor import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.poisoned_training import PoisonedTraining, training_set, trusted_images
-from mri_robust.evaluation.prediction import BATCH
+from mri_robust.evaluation.prediction import BATCH, unit_images
 from mri_robust.evaluation.rows import Row, auc_row, draw, share
 from mri_robust.evaluation.snooping import threshold_of
+from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 EXPECTED = 0.1
 """Share of a class that spectral signatures are told to expect; they flag half as much again of every class."""
@@ -64,11 +63,10 @@ class PoisonDetection(Evaluation):
     def __call__(self, context: Context) -> Iterator[Row]:
         """Precision, recall, false-positive rate and AUC of each detector, those that there are images for."""
         scene = _Scene(self, context)
-        for number, (detector, rule, where) in enumerate(TESTS, start=1):
+        for detector, rule, where in context.steps(TESTS):
             poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
             factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
             yield from detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
-            context.on_step(number, len(TESTS))
 
 
 class _Scene:
@@ -95,7 +93,7 @@ class _Scene:
         return scores >= threshold_of(snooper, self.asked.threshold), scores
 
     @cached_property
-    def training(self) -> PoisonedTraining:
+    def training(self) -> TrainingSet:
         return training_set(self.context.asked, self.context.dataset)
 
     @cached_property
@@ -107,23 +105,22 @@ class _Scene:
         """Test images, float32, clean ones and then triggered ones; and which carry the trigger, bool."""
         dataset, count = self.context.dataset, self.asked.images
         labels = dataset.test.labels
-        clean = draw(np.arange(len(labels)), count, self.asked.generator("clean inputs"))
+        clean = draw(len(labels), count, self.asked.generator("clean inputs"))
         victims = np.flatnonzero(labels != self.asked.target)
         poisoned = getattr(self.context.asked, "poison", None) is not None
-        stamped = draw(victims, count if poisoned else 0, self.asked.generator("triggered inputs"))
-        images = torch.cat([triggered(dataset, clean[:0])[clean], triggered(dataset, stamped)[stamped]])
+        stamped = victims[draw(len(victims), count if poisoned else 0, self.asked.generator("triggered inputs"))]
+        images = torch.cat([unit_images(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
         return images, np.arange(len(images)) >= len(clean)
 
     @cached_property
     def strip(self) -> StripFindings:
         seed = self.asked.seed
         trusted, _ = trusted_images(self.context.dataset.train, self.asked.images, seed)
-        trusted_pixels = to_unit_range(torch.from_numpy(trusted)).numpy()
-        return strip(self.context.model, trusted_pixels, self.inputs[0].numpy(), seed=seed)
+        return strip(self.context.model, unit_images(trusted).numpy(), self.inputs[0].numpy(), seed=seed)
 
 
 def detection_rows(
-    poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: str
+    poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: Any
 ) -> Iterator[Row]:
     """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for."""
     if poisoned.any():
@@ -133,4 +130,4 @@ def detection_rows(
     if not poisoned.all():
         yield share(flagged[~poisoned], "fpr", **factors)
     if scores is not None and poisoned.any() and not poisoned.all():
-        yield auc_row(poisoned.astype(np.int64), scores, **factors)
+        yield auc_row(poisoned, scores, **factors)

@@ -162,9 +162,9 @@ class WorstCase(_ImageByImage):
         labels = dataset.test.labels[chosen]
         names = [name for name, _ in self.stages(len(dataset.classes))]
         index, called = found[-1]
-        yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None, "native"))
+        yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None))
         for place, eps in enumerate(self.epsilons):
-            factors = _factors(PGD(eps, steps=self.steps, restarts=self.restarts), "native") | {"attack": WORST_CASE}
+            factors = _factors(PGD(eps, steps=self.steps, restarts=self.restarts)) | {"attack": WORST_CASE}
             for stage in sorted({0, len(names) - 1}):
                 predicted = np.where(found[stage, 0] <= place, found[stage, 1], labels)
                 yield from self.count(context, predicted, chosen, **factors, after=names[stage])
@@ -293,12 +293,12 @@ def name_of(attack: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
-def _factors(attack: Any, engine: str) -> Row:
-    """What of an attack stands in columns of its own."""
+def _factors(attack: Any, engine: str = "native") -> Row:
+    """What of an attack stands in columns of its own; no engine crafts the clean images, whose row is one for all."""
     columns = {"alpha": "step_size", "steps": "steps", "restarts": "restarts"}
     return {
         "attack": name_of(attack),
-        "engine": engine,
+        "engine": "native" if attack is None else engine,
         "epsilon": getattr(attack, "eps", 0.0),
         **{column: getattr(attack, name, None) for column, name in columns.items()},
         "norm": getattr(attack, "norm", "linf"),

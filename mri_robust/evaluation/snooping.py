@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,10 @@ from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
 from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.backdoor import TESTS, triggered, triggered_places
-from mri_robust.evaluation.class_report import confusion
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.pictures import cell, strip
+from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
 from mri_robust.evaluation.prediction import predicted_classes
-from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, precision_rows, roc_points, share
+from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, precision_rows, share
 from mri_robust.study.recipe import Recipe
 
 FALSE_POSITIVES = 0.05
@@ -43,35 +43,30 @@ class SnoopingTest(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The report of the classes `no_pattern` and `pattern`, `fpr`, `auc`, `tpr_at_fpr` (at 5 %) and `threshold`."""
-        snooper: Snooper = context.model
-        images = torch.from_numpy(np.array(context.dataset.test.images))
+        snooper, images = context.model, torch.from_numpy(np.array(context.dataset.test.images))
         context.artefacts |= {"confusion": [], "roc": [], "sheet": []}
-        tests = [("patterns", self.described, self.patterns, self.fixed)]
-        tests += [("creeper", "unseen creeper", Creeper(), False)] if self.whole else []  # type: ignore[list-item]
-        for number, (attack, test, trigger, fixed) in enumerate(tests, start=1):
+        shapes = " and ".join(f"{shape}s" for shape in self.patterns.shapes)
+        described = f"small {shapes if self.patterns.shapes != SHAPES else 'patterns'}"
+        tests: list[tuple[str, str, Any, bool]] = [("patterns", described, self.patterns, self.fixed)]
+        if self.whole:
+            tests.append(("creeper", "unseen creeper", Creeper(), False))
+        for attack, test, trigger, fixed in context.steps(tests):
             stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=fixed)
             scores = snooper.score(stamped)
             self._keep_pictures(context, attack, stamped, labels, scores)
             for rule in (HALF, CHOSEN) if self.whole else (HALF,):
-                factors = {"attack": attack, "test": test, "threshold": rule}
+                factors: Row = {"attack": attack, "test": test, "threshold": rule}
                 yield from self._rows(context, labels, scores, threshold_of(snooper, rule), **factors)
-            context.on_step(number, len(tests))
-
-    @property
-    def described(self) -> str:
-        """What is drawn, in words."""
-        shapes = self.patterns.shapes
-        return "small " + (" and ".join(f"{shape}s" for shape in shapes) if shapes != SHAPES else "patterns")
 
     def _rows(
-        self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: str
+        self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: Any
     ) -> Iterator[Row]:
         classes = context.model.model.classes
         predicted = (scores >= least).astype(np.int64)
         yield share(predicted == labels, "accuracy", **factors)
         for index, name in enumerate(classes):
             yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
-        yield from precision_rows(labels, predicted, classes, "all", **factors)
+        yield from precision_rows(labels, predicted, classes, **factors)
         yield share(predicted[labels == 0] == 1, "fpr", **factors)
         yield auc_row(labels, scores, **factors)
         yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
@@ -110,9 +105,9 @@ class SnoopPipeline(Evaluation):
         labels = context.dataset.test.labels
         snooper = context.get(self.detector) if self.detector else None
         trained_on = dict(self.detector.factors)["trained_on"] if self.detector else "none"
-        for number, test in enumerate(TESTS, start=1):
-            factors = {"attack": "creeper", "snooper": trained_on, "threshold": self.threshold, "test": test}
-            factors["threshold"] = self.threshold if snooper else ""
+        for test in context.steps(TESTS):
+            threshold = self.threshold if snooper else ""
+            factors: Row = {"attack": "creeper", "snooper": trained_on, "threshold": threshold, "test": test}
             places = triggered_places(test, labels, self.target, self.generator("mix"))
             images = triggered(context.dataset, places)
             flagged = np.zeros(len(labels), dtype=bool)
@@ -125,7 +120,6 @@ class SnoopPipeline(Evaluation):
             if len(places):
                 yield share(flagged[places], "recall", **factors)
                 yield share((predicted == self.target)[places] & ~flagged[places], "asr", **factors)
-            context.on_step(number, len(TESTS))
 
 
 def threshold_of(snooper: Snooper, rule: str) -> float:

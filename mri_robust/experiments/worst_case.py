@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mri_robust.evaluation.robustness import WorstCase
 from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.study import zoo
@@ -12,15 +14,8 @@ from mri_robust.study.experiment import Experiment, Tasks
 def worst_case(config: Config) -> WorstCase:
     """The one worst case: same attacks, in the same order, with the budget of the scale."""
     scale = config.scale
-    return WorstCase(
-        scale.epsilons,
-        config.attacked,
-        steps=scale.steps,
-        restarts=scale.restarts,
-        strong=scale.strong,
-        seed=config.seed,
-        leak_free=config.sound,
-    )
+    budget: dict[str, Any] = {"steps": scale.steps, "restarts": scale.restarts, "strong": scale.strong}
+    return WorstCase(scale.epsilons, config.attacked, **budget, seed=config.seed, leak_free=config.sound)
 
 
 def tasks(config: Config) -> Tasks:
