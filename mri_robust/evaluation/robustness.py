@@ -294,11 +294,11 @@ def name_of(attack: Any) -> str:
 
 
 def _factors(attack: Any, engine: str = "native") -> Row:
-    """What of an attack stands in columns of its own; no engine crafts the clean images, whose row is one for all."""
+    """What of an attack stands in columns of its own."""
     columns = {"alpha": "step_size", "steps": "steps", "restarts": "restarts"}
     return {
         "attack": name_of(attack),
-        "engine": "native" if attack is None else engine,
+        "engine": engine,
         "epsilon": getattr(attack, "eps", 0.0),
         **{column: getattr(attack, name, None) for column, name in columns.items()},
         "norm": getattr(attack, "norm", "linf"),

@@ -1,13 +1,11 @@
-"""Table 4 and Figure 4: accuracy under PGD over epsilon, step size and steps; beside it the worst case."""
+"""Table 4 and Figure 4: accuracy under PGD over epsilon, step size and steps."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.experiments.fgsm import FAULTS, paper_tasks, sound_tasks
-from mri_robust.experiments.worst_case import worst_case
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
 from mri_robust.study.protocol import NORMALISED_BOUNDS, STUDY_TEST_IMAGES, normalised_to_pixels
@@ -47,23 +45,15 @@ def published(config: Config) -> pd.DataFrame:
 
 
 def tasks(config: Config) -> Tasks:
-    """One evaluation per model, and the pictures of Figure 4.
-
-    Sound: also the worst case and the sanity checks of every model; a user's own under PGD of ten steps instead.
-    """
-    if not config.sound:
-        images = config.test_images if config.scale.attack_share == 1 else STUDY_TEST_IMAGES
-        pictured = [_normalised(eps, 0.001, 5) for eps in (0.001, 0.005, 0.01, 0.1, 0.3)]
-        return paper_tasks(config, lambda model: _attacks(config, model), images, pictured)
-    pictured = [PGD(eps, steps=STEPS) for eps in (*config.scale.epsilons, 0.1)]
-    if config.models:
-        attacks = [PGD(eps, steps=config.scale.steps) for eps in config.scale.epsilons]
-    else:
-        attacks = _attacks(config, "cnn_clean")
-    *asked, gallery = sound_tasks(config, (None, *attacks), config.attacked, pictured)
-    models = [model for model, _ in asked]
-    worst = [(model, worst_case(config)) for model in models if not config.models]
-    return [*asked, *worst, *((model, SanityChecks(seed=config.seed)) for model in models), gallery]
+    """One evaluation per model, and the pictures of Figure 4; a user's own model at the sizes of the field."""
+    if config.sound:
+        pictured = [PGD(eps, steps=STEPS) for eps in (*config.scale.epsilons, 0.1)]
+        own = [PGD(eps, steps=config.scale.steps) for eps in config.scale.epsilons]
+        attacks = own if config.models else _attacks(config, "cnn_clean")
+        return sound_tasks(config, (None, *attacks), config.attacked, pictured)
+    images = config.test_images if config.scale.attack_share == 1 else STUDY_TEST_IMAGES
+    pictured = [_normalised(eps, 0.001, 5) for eps in (0.001, 0.005, 0.01, 0.1, 0.3)]
+    return paper_tasks(config, lambda model: _attacks(config, model), images, pictured)
 
 
 def _attacks(config: Config, model: str) -> list[PGD]:

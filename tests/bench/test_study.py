@@ -222,7 +222,7 @@ def test_a_second_run_computes_nothing_and_writes_the_same_bytes(copy: Path) -> 
 def test_another_engine_gives_the_same_table(study: ResultsFolder, copy: Path) -> None:
     table = tiny.tiny_run(copy, ["fgsm"], protocols=["sound"], engine="art").folder.table("fgsm")
     native = select(study.table("fgsm"), protocol="sound")
-    assert set(table[table["attack"] != "none"]["engine"]) == {"art"}
+    assert set(table["engine"]) == {"art"}
     pd.testing.assert_frame_equal(table.drop(columns="engine"), native.drop(columns="engine"), check_dtype=False)
 
 
