@@ -33,8 +33,7 @@ def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGE
         return found[0]
     pairs = zip(models, found, strict=True)
     rows = tuple({"model": model.model, **row} for model, certificate in pairs for row in certificate.rows)
-    about = {**(found[0].about or {}), "model": ", ".join(map(trainer.name, models))}
-    return replace(found[0], rows=rows, about=about)
+    return replace(found[0], rows=rows, about={**found[0].about, "model": ", ".join(map(trainer.name, models))})
 
 
 def certify(model: nn.Module, dataset: Dataset, images: int | None, *, name: str, on_step: OnStep) -> Certificate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -99,7 +99,7 @@ class Certificate:
     mutants: dict[str, bool]
     images: int
     device: str
-    about: dict[str, Any] | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -135,7 +135,7 @@ class Certificate:
             "passed": self.passed,
             "images": self.images,
             "device": self.device,
-            "about": self.about or {},
+            "about": self.about,
             "versions": {name: installed_version(name) for name in LIBRARIES},
             "comparisons": list(self.rows),
             "mutants_caught": self.mutants,

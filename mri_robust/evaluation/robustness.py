@@ -107,9 +107,9 @@ class UnderAttack(_ImageByImage):
 
     def find(self, context: Context, **where: Any) -> np.ndarray:
         """int64 [attacks, N]: predicted classes."""
-        test, craft = context.dataset.test, load_engine(self.engine)
-        predict = predict_members if self.each_member else predict_attacked
-        return predict(context.model, test.images, test.labels, self.attacks, craft=craft, **where)
+        test = context.dataset.test
+        how = {"each_member": self.each_member, "craft": load_engine(self.engine), **where}
+        return predict_attacked(context.model, test.images, test.labels, self.attacks, **how)
 
     def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
         """The rates under every attack."""
@@ -177,43 +177,35 @@ class WorstCase(_ImageByImage):
 
 
 def predict_attacked(
-    model: nn.Module, images: Any, labels: Any, attacks: Sequence[Any], *, craft: Craft | None = None, **where: Any
+    model: nn.Module, images: Any, labels: Any, attacks: Sequence[Any], *, each_member: bool = False, **where: Any
 ) -> np.ndarray:
     """`attacked_predictions`, in chunks, whose gradients come from a faster copy: int64 [attacks, N].
 
     Args:
         model: on its device; left as it was.
         images, labels: uint8 or float32 [M, C, H, W] and integers [M], arrays or tensors.
-        attacks, craft: see `attacked_predictions`.
+        attacks: see `attacked_predictions`.
+        each_member: every member of an ensemble sees its own adversarial image.
         where: `places`, the N of the images that are asked about; `first`, where the first of them stands among all
-            that are; `seed`; and `on_image`.
+            that are; `seed`, `craft` and `on_image`.
     """
-    return _in_chunks(partial(attacked_predictions, attacks=attacks, craft=craft), model, images, labels, **where)
+    ask = _member_predictions if each_member else attacked_predictions
+    return _in_chunks(partial(ask, attacks=attacks), model, images, labels, **where)
 
 
-def predict_members(
-    ensemble: Any, images: Any, labels: Any, attacks: Sequence[Any], *, craft: Craft | None = None, **where: Any
-) -> np.ndarray:
-    """As `predict_attacked`, of an ensemble each of whose members sees its own adversarial image."""
-
-    def predicted(_: nn.Module, part: Part, *, seed: int, **how: Any) -> Tensor:
-        found = []
-        for batch in map(part.at, torch.arange(len(part.labels)).split(BATCH)):
-            logits = [
-                [_logits(member, batch, attack, seed=seed, craft=craft) for member in ensemble.members]
-                for attack in attacks
-            ]
-            found.append(torch.stack([ensemble.combine(each).argmax(1) for each in logits]).cpu())
-        return torch.cat(found, dim=1)
-
-    return _in_chunks(predicted, ensemble, images, labels, **where)
-
-
-def _logits(model: nn.Module, batch: Part, attack: Any, **how: Any) -> Tensor:
-    images = batch.images if attack is None else run_attack(model, batch, attack, **how)
-    with torch.no_grad():
-        logits: Tensor = model(images)
-    return logits
+def _member_predictions(
+    ensemble: Any, part: Part, attacks: Sequence[Any], *, craft: Craft | None = None, seed: int = 0, **_: Any
+) -> Tensor:
+    found = []
+    for batch in map(part.at, torch.arange(len(part.labels)).split(BATCH)):
+        called = []
+        for attack in attacks:
+            run = partial(run_attack, part=batch, attack=attack, seed=seed, craft=craft)
+            seen = [(each, run(each) if attack else batch.images) for each in ensemble.members]
+            with torch.no_grad():
+                called.append(ensemble.combine([member(images) for member, images in seen]).argmax(1))
+        found.append(torch.stack(called).cpu())
+    return torch.cat(found, dim=1)
 
 
 def find_worst(
@@ -250,8 +242,8 @@ def _in_chunks(
     *,
     places: range | np.ndarray,
     first: int = 0,
-    seed: int = 0,
     on_image: OnImages | None = None,
+    **how: Any,
 ) -> np.ndarray:
     """What `ask` says of the images at `places`, [..., N], some at a time: they are float32 on the device only then."""
     device, told, found = device_of(model), on_image or silent_images, []
@@ -263,7 +255,7 @@ def _in_chunks(
             part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
             proposer = proposer or attack_copy(model, part.images[:PROBE])
             tell = partial(_tell, told, begin, len(places))
-            found.append(ask(model, part, proposer=proposer, seed=seed, on_image=tell))
+            found.append(ask(model, part, proposer=proposer, on_image=tell, **how))
     return torch.cat(found, dim=-1).numpy()
 
 

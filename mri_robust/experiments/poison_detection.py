@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mri_robust.evaluation.poison_detection import PoisonDetection
-from mri_robust.evaluation.snooping import CHOSEN, HALF
+from mri_robust.evaluation.detectors import CHOSEN, HALF, PoisonDetection
 from mri_robust.experiments.backdoor_cnn import victims
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
