@@ -65,9 +65,10 @@ def execute(
         UserError: the data cannot be read, or nothing could be measured.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
-    from mri_robust.bench.runner import Run, open_folder
+    from mri_robust.bench.runner import Run
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.core.files import writable_folder
     from mri_robust.report.experiment import pairs_table
     from mri_robust.report.page import write_report
     from mri_robust.report.tables import print_experiment, print_table
@@ -83,7 +84,7 @@ def execute(
     with StepProgress(console) as progress:
         folder = ResultsFolder(out)
         run = Run(experiments, configs, folder, opened=opened, on_step=progress, executor=executor)
-        open_folder(out)  # data that cannot be read leaves no folder behind
+        writable_folder(out)  # data that cannot be read leaves no folder behind
         run.run(show)
         if len(run.configs[0].models) > 1:
             pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
