@@ -1,4 +1,4 @@
-"""Table 4 and Figure 4: accuracy under PGD over epsilon, step size and steps; beside it the worst case."""
+"""Table 4 and Figure 4: accuracy under PGD over epsilon, step size and steps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pandas as pd
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.evaluation.gallery import Gallery
 from mri_robust.evaluation.robustness import UnderAttack
-from mri_robust.evaluation.sanity import SanityChecks
-from mri_robust.experiments.worst_case import worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
@@ -48,12 +46,12 @@ def published(config: Config) -> pd.DataFrame:
 
 
 def tasks(config: Config) -> Tasks:
-    """One evaluation per model, the worst case and sanity checks, and the pictures of Figure 4."""
+    """One evaluation per model, and the pictures of Figure 4."""
     return _sound(config) if config.sound else _paper(config)
 
 
 def _sound(config: Config) -> Tasks:
-    """The study's four rows in pixels, and the worst case; a user's own model under PGD of ten steps."""
+    """The study's four rows in pixels; a user's own model at the sizes that the field asks about."""
     models = config.models or zoo.attacked_models(config)
     if config.models:
         attacks = tuple(PGD(eps, steps=config.scale.steps) for eps in config.scale.epsilons)
@@ -63,8 +61,6 @@ def _sound(config: Config) -> Tasks:
     pictured = tuple(PGD(eps, steps=STEPS) for eps in (*config.scale.epsilons, 0.1))
     return [
         *((model, asked) for model in models),
-        *((model, worst_case(config)) for model in models if not config.models),
-        *((model, SanityChecks(seed=config.seed)) for model in models),
         (models[0], Gallery(pictured, config.engine, seed=config.seed)),
     ]
 
