@@ -24,7 +24,8 @@ COMMANDS = {
     "results": "Look into the folder of a bench: what it stores, what can go, how two differ.",
     "snoop": "List images that carry a suspicious pattern.",
 }
-"""Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""
+"""Command -> its line in `--help`; the command itself is in the file of its name, or in that of `_ELSEWHERE`."""
+_ELSEWHERE = {"report": "results"}
 
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """How a group that is called without arguments asks for its help, from click 8.2 on; before, it shows it itself."""
@@ -41,7 +42,8 @@ class OneLineErrors(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"mri_robust.cli.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"mri_robust.cli.{_ELSEWHERE.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -113,7 +115,10 @@ def _stop(message: str, code: int) -> None:
     raise SystemExit(code)
 
 
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+
+
+@click.group(cls=OneLineErrors, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="mri-robust")
 def main() -> None:
     """Adversarial robustness of MRI classifiers: tables over epsilon, exact cross-checks, adapters for ART."""
