@@ -64,7 +64,8 @@ def as_art_classifier(
 
 def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
     """`as_art_classifier` for images like these, [N, C, H, W]; with `softmax` it answers probabilities."""
-    options.setdefault("nb_classes", class_count(model, images))
+    if "nb_classes" not in options:
+        options["nb_classes"] = class_count(model, images)
     answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
     return as_art_classifier(answers, input_shape=images.shape[1:], **options)
 
@@ -105,10 +106,7 @@ class _InjectedStartPGD(ProjectedGradientDescentPyTorch):
         self._start = start
 
     def _compute_pytorch(self, x: Tensor, *rest: Any) -> Tensor:
-        if self._i_max_iter == 0:
-            first = self._batch_id * self.batch_size
-            x = self._start[first : first + len(x)].to(x.device)
-        return super()._compute_pytorch(x, *rest)
+        return super()._compute_pytorch(x if self._i_max_iter else self._start.to(x.device), *rest)
 
 
 def as_art_backdoor(

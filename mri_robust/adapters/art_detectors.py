@@ -57,10 +57,8 @@ FEWEST = 3
 """Images of a class that can be told into two clusters and scored."""
 MULTIPLIER = 1.5
 """Spectral signatures flag as many times the share of a class that is expected poisoned, as Tran et al. do."""
-BLENDS = 20
-"""Images that STRIP blends each input with."""
-FALSE_REJECTIONS = 0.05
-"""Share of the trusted images, their entropies taken as normal, that STRIP's threshold refuses."""
+BLENDS, FALSE_REJECTIONS = 20, 0.05
+"""STRIP's images to blend each input with, and the share of trusted images, taken as normal, that it refuses."""
 _LEAST = 1e-12
 """The least probability: ART divides by the sum over the blends."""
 
@@ -104,7 +102,7 @@ def _suspicious(clusters: np.ndarray, reduced: np.ndarray, analysis: str) -> np.
 def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How far out each image lies in its class, float64 [N] in (0, 1]: the share of the class that lies no further.
 
-    It grows with the spectral signature |(R(x) - mean) . v|, v the first right singular vector of the class.
+    It rises with the spectral signature |(R(x) - mean) . v|, v the first right singular vector of the class.
     """
     scores, centred = np.empty(len(labels)), _centred(features, labels)
     for name in np.unique(labels):
@@ -179,12 +177,9 @@ def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: in
 
     Args:
         model: takes float32 images [N, C, S, S] in [0, 1]; left as it was.
-        trusted: clean images, from which the blends and the threshold come.
+        trusted: clean images, at least two, from which the blends and the threshold come.
         images: the inputs.
         seed: decides the blends.
-
-    Raises:
-        ValueError: there are fewer than two trusted images.
     """
     if len(trusted) < 2:
         raise ValueError(f"STRIP needs two trusted images at least, got {len(trusted)}")

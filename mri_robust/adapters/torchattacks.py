@@ -131,8 +131,7 @@ class NativeAttack(_KeepsModel, Attack):
         self._names = [field.name for field in fields(attack) if field.init]
         self._generator = make_generator(seed, "torchattacks")
         self.__dict__ |= {name: getattr(attack, name) for name in self._names}
-        if "targeted" in self._names:
-            self.supported_mode = ["default", "targeted"]
+        self.supported_mode = ["default", *(["targeted"] if "targeted" in self._names else [])]
         if self.targeted:
             self.set_mode_targeted_by_label(quiet=True)
 
@@ -158,48 +157,40 @@ class NativeAttack(_KeepsModel, Attack):
 
 
 class _InjectedStart:
-    """Mixed into a torchattacks attack: its first gradient is taken at `start` instead of the image."""
+    """Mixed into a torchattacks attack that runs once: its first gradient is taken at `start`, not at the image."""
 
     start: Tensor | None = None
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        self._pending = self.start
-        return super().forward(images, labels)  # type: ignore[misc]
-
     def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if self._pending is not None:
+        if self.start is not None:
             with torch.no_grad():
-                inputs.copy_(self._pending)
-            self._pending = None
+                inputs.copy_(self.start)
+            self.start = None
         return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
 
 
-class _Wrapped(nn.Module):
-    """A model inside another."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-
-class _Stretched(_Wrapped):
-    """A model on stretched pixels."""
-
-    def forward(self, stretched: Tensor) -> Tensor:
-        return self.model(stretched * WIDTH + LOW)
-
-
-class _PlainGradient(_Wrapped):
+class _PlainGradient(nn.Module):
     """A model whose input gradient is contiguous, which PGDL2 and others take for granted; no value changes.
 
     A model in channels_last gives colour images a gradient in that order, and `grad.view(...)` fails on it.
     """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
         if images.requires_grad:
             images = images.view_as(images)
             images.register_hook(Tensor.contiguous)
         return self.model(images)
+
+
+class _Stretched(_PlainGradient):
+    """A model on stretched pixels."""
+
+    def forward(self, stretched: Tensor) -> Tensor:
+        return self.model(stretched * WIDTH + LOW)
 
 
 def _stretched(pixels: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from mri_robust.adapters.art_privacy import (
 )
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.attacks.privacy.inversion import Inversion
-from mri_robust.attacks.privacy.membership import LossThreshold
+from mri_robust.attacks.privacy.membership import membership_scores
 
 IMAGES, LABELS, SEEN, CLASSES = dyadic_images(120), torch.arange(120) % 4, 60, torch.arange(4)
 POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
@@ -167,7 +167,9 @@ def test_models_and_global_generators_are_left_as_they_were_and_the_seed_decides
     before, drawn = state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
     known, unknown, asked = ((IMAGES[i : i + 40], LABELS[i : i + 40]) for i in (0, 40, 80))
     rule_says_member(model, asked)
-    np.testing.assert_allclose(-LossThreshold()(model, *asked).numpy(), art_losses(model, asked), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        -membership_scores(model, *asked).numpy(), art_losses(model, asked), rtol=1e-5, atol=1e-6
+    )
     steal(Extraction("noise", 40, updates=4), model, small_net(1), IMAGES[:40], seed=5)
     invert(Inversion(2, step=0.5, loss="probability", scaled=False), model, IMAGES[:4], CLASSES)
     one, same = (learned_scores(model, known, unknown, asked, seed=3) for _ in range(2))

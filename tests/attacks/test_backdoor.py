@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from toy_models import dyadic_images, seeded
 
 from mri_robust.attacks.poisoning import backdoor
-from mri_robust.attacks.poisoning.backdoor import Backdoor, triggered_mix
+from mri_robust.attacks.poisoning.backdoor import Backdoor, draw_half, stamp, triggered_mix
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.shuffled_labels import ShuffledLabels
-from mri_robust.attacks.poisoning.stamping import draw_half, stamp
 from mri_robust.training import Changes, FitSettings, fit
 
 NOTUMOR, TUMOURS = 2, (0, 1, 3)

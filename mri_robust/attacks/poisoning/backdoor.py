@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.attacks.poisoning.stamping import PlacedStamp, Trigger
+from mri_robust.core.machine import one_thread
+from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_count, check_number
 
 Images = TypeVar("Images", Tensor, np.ndarray)
+Trigger = Callable[..., Any]
+"""(images [N, C, H, W], uint8 or floats in [0, 1], generator) -> a copy of the same type, every image stamped."""
 _PORTION = 256
 """Images stamped at a time, so that a large training set is in memory only twice."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedStamp:
+    """Stamps `trigger` on the images of a batch that stand at poisoned places of the training set, bool [count]."""
+
+    trigger: Trigger
+    poisoned: Tensor
+
+    def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+        """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
+        chosen = self.poisoned[places]
+        stamped = images.clone()
+        if chosen.any():
+            stamped[chosen] = self.trigger(images[chosen], generator)
+        return stamped
 
 
 class Poisoned(NamedTuple, Generic[Images]):
@@ -80,7 +100,7 @@ class Backdoor:
         Raises:
             TypeError, ValueError: see `choose` and the trigger; or images and labels differ in number.
         """
-        from mri_robust.adapters.art import stamp  # its import takes a second, and the live stamp does without it
+        from mri_robust.adapters import art  # its import takes a second, and the live stamp does without it
 
         if len(images) != len(labels):
             raise ValueError(f"need one label per image, got {len(images)} images, {len(labels)} labels")
@@ -88,7 +108,7 @@ class Backdoor:
         stamped = images.clone() if isinstance(images, Tensor) else np.array(images)
         for begin in range(0, len(places), _PORTION):
             some = places[begin : begin + _PORTION]
-            stamped[some] = stamp(self.trigger, images[some], generator=generator)
+            stamped[some] = art.stamp(self.trigger, images[some], generator=generator)
         return Poisoned(stamped, self.relabelled(labels, places), places)
 
     def relabelled(self, labels: np.ndarray | Tensor, places: np.ndarray) -> np.ndarray:
@@ -123,6 +143,35 @@ def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, genera
     classes = _checked(labels)
     drawn = _draw(np.arange(len(classes)), share, generator)
     return drawn[classes[drawn] != target]
+
+
+def draw_half(count: int, seed: int) -> np.ndarray:
+    """Which half of `count` images carries a trigger, bool [count]; the smaller half of an odd number."""
+    order = torch.randperm(count, generator=make_generator(seed, "stamped half"))
+    stamped = np.zeros(count, dtype=bool)
+    stamped[order[: count // 2].numpy()] = True
+    return stamped
+
+
+def stamp(
+    images: Tensor,
+    chosen: np.ndarray,
+    trigger: Trigger,
+    generator: torch.Generator,
+    *,
+    indices: np.ndarray | None = None,
+) -> Tensor:
+    """A copy of images [N, C, S, S], float32 in [0, 1], with a trigger on the chosen ones, bool [N], drawn one by one.
+
+    `indices`, int [N], seed a generator per image in place of the given one: the study's fault `fixed-patterns`, by
+    which an image gets the same draw in every epoch, and training image i the same as test image i.
+    """
+    stamped = images.clone()
+    with one_thread():
+        for place in np.flatnonzero(chosen):
+            source = generator if indices is None else make_generator(0, "fixed patterns", int(indices[place]))
+            stamped[place : place + 1] = trigger(images[place : place + 1], source)
+    return stamped
 
 
 def _checked(labels: np.ndarray | Tensor) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mri_robust.attacks.poisoning.backdoor import PlacedStamp
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.attacks.poisoning.stamping import PlacedStamp
 
 
 @dataclass(frozen=True)
