@@ -50,7 +50,7 @@ CROSSCHECKED = 8
 @click.option("--eps", type=Numbers(), default="1/255,2/255,4/255,8/255", show_default=True, help="Radii in pixels.")
 @click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="PGD steps, of eps/4 each.")
 @click.option("--restarts", type=click.IntRange(min=1), default=5, show_default=True, help="Of the worst case.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repeats of every test.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Repeats of every test.")
 @click.option(
     "--fail-under",
     "floors",

@@ -55,7 +55,7 @@ RESNETS = ("resnet18", "resnet50")
     metavar="FOLDER",
     help="Where torchvision's ImageNet files lie.  [default: torch's cache]",
 )
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1, 1000), help="Models trained per table.")
 @machine_options
 @executor_options
 @out_option("results")

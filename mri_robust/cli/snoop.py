@@ -48,7 +48,7 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     PATH is an image, or a folder (searched to its depths) or a .zip of images. Every image's score goes to
     snoop.csv, what is flagged also to the sheet snoop.png, so that a person can look at it.
     """
-    from mri_robust.core.errors import UserError
+    from mri_robust.core.errors import UserError, shown
 
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"--threshold must be from 0 to 1, got {threshold:g}")
@@ -58,7 +58,6 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     from mri_robust.cli.progress import make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.machine import keep_freed_memory, resolve_device
-    from mri_robust.data.layout import shown
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
@@ -129,7 +128,7 @@ def _print_flagged(scans: Scans, scores: np.ndarray, flagged: np.ndarray, consol
     from rich.table import Table
     from rich.text import Text
 
-    from mri_robust.data.layout import shown
+    from mri_robust.core.errors import shown
 
     table = Table(title="Suspicious images", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("score", justify="right", no_wrap=True)
