@@ -39,9 +39,9 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.cli.run import config_of
+    from mri_robust.core.errors import shown
     from mri_robust.core.files import cache_folder, writable_folder, write_text
     from mri_robust.core.hashing import canonical_json
-    from mri_robust.data.layout import shown
     from mri_robust.report.tables import print_certificate
     from mri_robust.study.results_folder import ResultsFolder
 
