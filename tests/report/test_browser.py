@@ -142,6 +142,12 @@ def test_the_page_is_no_wider_than_the_screen(width, page):
     assert first == pytest.approx(left + 1, abs=1)  # the first column stays in sight
 
 
+def test_a_wide_figure_has_a_row_to_itself(page):
+    widths = "all => all.map(each => each.getBoundingClientRect().width)"
+    [row] = page.eval_on_selector_all("#pgd .pictures", widths)
+    assert page.eval_on_selector_all("#pgd .wide", widths) == pytest.approx([row, row])
+
+
 def test_it_prints_with_everything_unfolded(page, tmp_path):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
