@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,34 +60,29 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
 
 
 def _classes(audit: Audit) -> Table:
-    totals = audit.counts.sum()
-    records = []
-    for name, row in [*audit.counts.iterrows(), ("all", totals)]:
-        record: dict[str, Any] = {"class": name}
-        for split in totals.index:
-            record |= {split: int(row[split]), f"share of {split}": f"{row[split] / totals[split]:.1%}"}
-        records.append(record)
-    return table_of(f"{audit.name}: images", records)
+    counts = pd.concat([audit.counts, audit.counts.sum().to_frame("all").T])
+    shares = (counts / counts.loc["all"]).map("{:.1%}".format).add_prefix("share of ")
+    heads = [head for split in counts for head in (split, f"share of {split}")]
+    return _frame_table(f"{audit.name}: images", pd.concat([counts, shares], axis=1)[heads], "class")
 
 
 def _duplicates(audit: Audit) -> Table:
-    rows = audit.duplicates.iterrows()
-    records = [{"": name, **{head.replace("_", " "): int(row[head]) for head in row.index}} for name, row in rows]
-    return table_of("Images of the same picture (each line takes in the one above)", records)
+    return _frame_table("Images of the same picture (each line takes in the one above)", audit.duplicates)
 
 
 def _features(audit: Audit) -> Table:
-    def record(name: Any, row: Any, write: Callable[[str, float], str]) -> dict[str, str]:
-        features = audit.by_class.columns
-        return {"": str(name), **{each.replace("_", " "): write(each, float(row[each])) for each in features}}
+    means = pd.concat([audit.by_class, audit.by_split.rename("all of {}".format)])
+    means = means.apply(lambda column: column.map(("{:.1%}" if column.name in SHARES else "{:.1f}").format))
+    alone = pd.DataFrame({"class: accuracy": audit.class_accuracy["accuracy"], "split: AUC": audit.split_auc}).T
+    alone = alone[means.columns].map(lambda rate: "" if math.isnan(rate) else f"{rate:.2f}")
+    caption = "What gives an image away: means, and how well each alone tells class and split"
+    return _frame_table(caption, pd.concat([means, alone]))
 
-    means = [*audit.by_class.iterrows(), *((f"all of {name}", row) for name, row in audit.by_split.iterrows())]
-    alone = (("class: accuracy", audit.class_accuracy["accuracy"]), ("split: AUC", audit.split_auc))
-    records = [
-        record(name, row, lambda each, mean: f"{mean:{'.1%' if each in SHARES else '.1f'}}") for name, row in means
-    ]
-    records += [record(name, row, lambda _, rate: "" if math.isnan(rate) else f"{rate:.2f}") for name, row in alone]
-    return table_of("What gives an image away: means, and how well each alone tells class and split", records)
+
+def _frame_table(caption: str, frame: pd.DataFrame, index: str = "") -> Table:
+    """A table of a frame, its index in the first column, under the heading `index`."""
+    frame = frame.rename(columns=lambda name: name.replace("_", " ")).rename_axis(index).reset_index()
+    return table_of(caption, frame.to_dict("records"))
 
 
 def telling_pairs(findings: pd.DataFrame, group: pd.Series) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from mri_robust.report.tables import Cell, Table, labelled_table, print_table
 
 MAIN = ("accuracy", "missed_tumour_rate")
 """Metrics whose tables the terminal shows where each has its own."""
-STEPS = (0.005, 0.02, 0.05, 0.1, 0.2)
+STEPS = (0.02, 0.05, 0.1, 0.2)
 """Sizes of a difference at which its colour deepens; under the first it counts as none."""
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
 CURVES = ("epoch", "channels")
@@ -160,7 +160,7 @@ def difference_cell(value: float | None) -> Cell:
     """A difference with its sign; its depth says how large it is."""
     if value is None:
         return Cell("–")
-    depth = sum(abs(value) >= step for step in STEPS[1:]) if abs(value) >= STEPS[0] else 0
+    depth = sum(abs(value) >= step for step in STEPS)
     return Cell(signed(value), sort=value, depth=-depth if value < 0 else depth)
 
 

@@ -21,10 +21,8 @@ from mri_robust.report.metrics import in_255ths, model_title
 from mri_robust.report.summary import verdicts
 from mri_robust.report.tables import plain_markdown, table_markdown
 
-LEADING = ("accuracy", "artefacts")
-"""Figures that stand before the tables."""
-SHOWN_LIVE = ("gallery",)
-"""Figures that the page does not repeat, because its script shows the same."""
+LEADING, SHOWN_LIVE = ("accuracy", "artefacts"), ("gallery",)
+"""Figures that stand before the tables, and those that the page does not repeat, because its script shows the same."""
 WIDE = 600  # CSS pixels, 450 pt: a wider figure has a row of the page to itself, so that its text stays readable
 COLOURS = 96  # of an embedded picture: fewer make a page of a third of the size
 LARGEST = 128  # pixels across a picture of the gallery above which every second one is left out, and so on

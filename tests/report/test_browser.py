@@ -144,8 +144,9 @@ def test_the_page_is_no_wider_than_the_screen(width, page):
 
 def test_a_wide_figure_has_a_row_to_itself(page):
     widths = "all => all.map(each => each.getBoundingClientRect().width)"
-    [row] = page.eval_on_selector_all("#pgd .pictures", widths)
-    assert page.eval_on_selector_all("#pgd .wide", widths) == pytest.approx([row, row])
+    [row], [wide, narrow] = (page.eval_on_selector_all(f"#pgd {each}", widths) for each in (".pictures", ".picture"))
+    assert wide == pytest.approx(row)
+    assert narrow < row
 
 
 def test_it_prints_with_everything_unfolded(page, tmp_path):
