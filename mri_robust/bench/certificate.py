@@ -11,8 +11,7 @@ from torch import nn
 from mri_robust.bench.trainer import Trainer
 from mri_robust.core.progress import OnStep
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.crosscheck import crosscheck
+from mri_robust.evaluation.crosscheck import Certificate, crosscheck
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import Model
@@ -32,13 +31,9 @@ def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGE
     ]
     if len(found) == 1:
         return found[0]
-    agreements = tuple(
-        replace(each, model=model.model)
-        for model, certificate in zip(models, found, strict=True)
-        for each in certificate.agreements
-    )
-    about = {"model": ", ".join(map(trainer.name, models))}
-    return replace(found[0], agreements=agreements, about={**(found[0].about or {}), **about})
+    pairs = zip(models, found, strict=True)
+    rows = tuple({"model": model.model, **row} for model, certificate in pairs for row in certificate.rows)
+    return replace(found[0], rows=rows, about={**found[0].about, "model": ", ".join(map(trainer.name, models))})
 
 
 def certify(model: nn.Module, dataset: Dataset, images: int | None, *, name: str, on_step: OnStep) -> Certificate:

@@ -23,9 +23,9 @@ from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
-from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
@@ -232,20 +232,8 @@ class Trainer:
         return recipe.weights or "none"
 
     def _fit(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
-        images, labels = training_images(self.dataset.train, recipe.train_images, recipe.seed)
-        augment = recipe.augmentation.build() if recipe.augmentation else None
+        data = training_set(recipe, self.dataset)
         adversary = recipe.adversary.build() if recipe.adversary else None
-        stamp = None
-        if recipe.poison is not None:
-            poisoned = poison_training(
-                images,
-                labels,
-                recipe.poison.build(),
-                augment=augment,
-                seed=recipe.seed,
-                frozen=recipe.frozen_augmentation,
-            )
-            images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
         for name, parameter in model.network.named_parameters():
             parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -255,7 +243,7 @@ class Trainer:
             optimizer = spec.build(optimizer)
 
         def on_epoch(current: nn.Module) -> Record:
-            record = watch_overfitting(current, images, labels, max(adversary.epsilons)) if adversary else {}
+            record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
                 test = self.dataset.test
                 record["test"] = float((predicted_classes(current, test.images) == test.labels).mean())
@@ -263,13 +251,13 @@ class Trainer:
 
         return fit(
             model,
-            images,
-            labels,
+            data.images,
+            data.labels,
             optimizer=optimizer,
             settings=self._settings(recipe, resume, on_epoch),
             loss=recipe.loss.build() if recipe.loss else None,
             scheduler=_scheduler(base, recipe),
-            changes=Changes(augment, stamp, adversary),
+            changes=Changes(data.augment, data.stamp, adversary),
         )
 
     def _settings(

@@ -26,6 +26,10 @@ COMMANDS = {
 }
 """Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""
 
+SPIN_COUNT = "100000"
+"""How often an OpenMP thread of ours looks for work before it sleeps. libgomp's own number, billions, makes a training
+up to 18 times slower beside busy processes; too small a one makes it slower on an idle machine; see
+benchmarks/RESULTS.md."""
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """How a group that is called without arguments asks for its help, from click 8.2 on; before, it shows it itself."""
 
@@ -59,6 +63,8 @@ class OneLineErrors(click.Group):
         """Run; `Error: ...` and exit code 2 for anything the user can act on, 130 for Ctrl-C."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+            os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT  # read once, when torch is loaded
         _show_any_text()
         try:
             _check_arguments(sys.argv[1:] if args is None else args)

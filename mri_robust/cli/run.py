@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mri_robust.bench.runner import Run
-    from mri_robust.evaluation.certificate import Certificate
+    from mri_robust.evaluation.crosscheck import Certificate
     from mri_robust.study.config import Config
     from mri_robust.study.experiment import Experiment
 

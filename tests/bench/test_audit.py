@@ -42,7 +42,7 @@ def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypat
     for _, rows in overall.groupby("experiment"):
         assert rows.sort_values("epsilon")["value"].tolist() == pytest.approx(expected)
     assert overall["experiment"].nunique() == 3
-    assert [finding["tripped"] for finding in table.attrs["findings"]] == [False] * 18  # with pgd and worst-case
+    assert [finding["tripped"] for finding in table.attrs["findings"]] == [False] * 9
 
 
 def test_arrays_tensors_and_loaders_are_the_same_images_and_the_model_stays_as_it_was() -> None:
