@@ -111,9 +111,8 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
     from mri_robust.data.audit.full import AUDIT_SIZE, file_facts
     from mri_robust.data.audit.full import audit as audit_dataset
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.report.audit_tables import print_audit
+    from mri_robust.report.audit import pair_strips, print_audit, telling_pairs
     from mri_robust.report.contact_sheet import contact_sheet, save_sheet
-    from mri_robust.report.pairs import pair_strips, telling_pairs
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
     writable_folder(out)
