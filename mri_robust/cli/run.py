@@ -70,9 +70,9 @@ def execute(
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder
-    from mri_robust.report.experiment import pairs_table
+    from mri_robust.report.experiment import pairs_table, print_experiment
     from mri_robust.report.page import write_report
-    from mri_robust.report.tables import print_experiment, print_table
+    from mri_robust.report.tables import print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     console, began = make_console(), time.perf_counter()
