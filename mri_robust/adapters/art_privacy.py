@@ -10,7 +10,7 @@ What ART 1.20.1 does, each seen in a run, and what is done about it here:
 - `MIFace` goes on with a class while its cost, 1 less what the classifier gives for it, is at *most* the threshold: on
   logits a class that the model does not see freezes after its first step. At an infinite threshold none does.
 - The membership rule counts classes among the labels given, so that others raise or are misread: labels go in one-hot.
-- All move NumPy's or torch's global generators: they are seeded for the call and put back.
+- All move NumPy's or torch's global generators, which are put back after the call; what is drawn comes from the seed.
 """
 
 from __future__ import annotations

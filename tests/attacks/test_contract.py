@@ -81,7 +81,7 @@ class TestEveryAttack:
         assert torch.equal(given, attack(model, IMAGES, LABELS, generator=seeded(3)))
         assert torch.equal(attack(model, IMAGES, LABELS), attack(model, IMAGES, LABELS, generator=seeded(0)))
         if start is not None:
-            assert start.shape == attack.start_shape(IMAGES)
+            assert start.shape[1] == len(IMAGES)
             assert torch.equal(start, attack.draw_start(IMAGES, seeded(3)))
 
     def test_leaves_the_model_as_it_was_after_an_error(self, attack: Any, wrap: Any) -> None:
