@@ -11,7 +11,19 @@ import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
-from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
+from toy_models import (
+    Bomb,
+    Counter,
+    Linear,
+    assert_unchanged,
+    blank,
+    dyadic_images,
+    four_readers,
+    seeded,
+    small_net,
+    state_of,
+    unsettle,
+)
 
 from mri_robust.attacks.privacy import membership
 from mri_robust.attacks.privacy.extraction import Extraction
@@ -24,32 +36,13 @@ POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
 TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np.float32))
 
 
-def victim_of(seed: int, scale: float = 3.0) -> Linear:
-    """Four classes that are about as common on uniform pixels: each reads its own four pixels, whose mean is .5."""
-    weight = torch.eye(4).repeat_interleave(4, 1)
-    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(seed)))
-    return Linear(weight, -0.5 * weight.sum(1))
-
-
-def blank() -> Linear:
-    return Linear(torch.zeros(4, 16), torch.zeros(4))
-
-
 def rob(attack: Extraction, victim: nn.Module, thief: nn.Module) -> tuple[Tensor, Tensor]:
     return attack(lambda images: victim(images).softmax(1), thief, attack.draw(POOL, seeded()), generator=seeded(7))
 
 
-class Counter(Nameless):
-    asked, classes = 0, tuple("abcd")
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.asked += len(images)
-        return super().forward(images)
-
-
 class TestExtraction:
     def test_the_copy_of_a_linear_model_agrees_with_it_everywhere(self) -> None:
-        victim, thief = victim_of(1), blank()
+        victim, thief = four_readers(), blank()
         rob(Extraction("training images", 400, updates=400, batch_size=400, learning_rate=1.0), victim, thief)
         with torch.no_grad():
             assert torch.equal(victim(TEST).argmax(1), thief(TEST).argmax(1))
@@ -57,10 +50,10 @@ class TestExtraction:
     @pytest.mark.parametrize("labels_only", [False, True])
     @pytest.mark.parametrize("budget", [33, 100])
     def test_each_query_is_asked_once_and_answered_as_the_attack_says(self, budget: int, labels_only: bool) -> None:
-        victim = Counter(victim_of(2))
+        victim = Counter(four_readers())
         attack = Extraction("training images", budget, labels_only=labels_only, updates=1)
         asked, answers = rob(attack, victim, blank())
-        assert victim.asked == len(asked) == len(answers) == budget
+        assert victim.answers == len(asked) == len(answers) == budget
         assert len({image.numpy().tobytes() for image in asked}) == budget
         with torch.no_grad():
             expected = victim(asked).softmax(1)
