@@ -23,8 +23,8 @@ from mri_robust.core.json_text import parse_json
 from mri_robust.core.packages import import_torchvision
 
 
-def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
-    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs.
+def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
+    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs, for images of any size.
 
     `weights` are `none` (random), `imagenet` (IMAGENET1K_V1, from torch's hub cache or downloaded into it), or the path
     of a state dict, whose `fc` is dropped where its shape differs.
@@ -97,16 +97,16 @@ def _download_imagenet(name: str) -> Path:
 
 
 def _load_all_but_fc(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    own = network.state_dict()
-    fits = [key for key, value in state.items() if key in own and own[key].shape == value.shape]
-    state = {key: value for key, value in state.items() if key in fits or not key.startswith("fc.")}
+    own = {key: value for key, value in network.state_dict().items() if key.startswith("fc.")}
+    fits = {
+        key: value
+        for key, value in state.items()
+        if not key.startswith("fc.") or (key in own and own[key].shape == value.shape)
+    }
     try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
+        network.load_state_dict({**own, **fits})
     except RuntimeError as error:
-        raise UserError(f"weights '{file}' do not fit the network: {str(error).splitlines()[-1]}") from error
-    wrong = [key for key in (*missing, *unexpected) if not key.startswith("fc.")]
-    if wrong:
-        raise UserError(f"weights '{file}' do not fit the network: {len(wrong)} names differ, first '{wrong[0]}'")
+        raise UserError(f"weights '{file}' do not fit the network: {str(error).splitlines()[-1].strip()}") from error
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
