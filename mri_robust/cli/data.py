@@ -14,7 +14,7 @@ from mri_robust.cli.options import Command
 if TYPE_CHECKING:
     from mri_robust.data.audit import Summary
     from mri_robust.data.dataset import Dataset
-    from mri_robust.report.cells import Table
+    from mri_robust.report.tables import Table
 
 
 def _source_options(size: int) -> Callable[[Command], Command]:
@@ -134,7 +134,7 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
 
 def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:
     """How many images there are of each class, and the other facts of a data set."""
-    from mri_robust.report.cells import table_of
+    from mri_robust.report.tables import table_of
 
     tested, sizes = len(dataset.test), [f"{size} ({count})" for size, count in summary.original_sizes.items()]
     more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
