@@ -16,7 +16,7 @@ from mri_robust.core.json_text import check_shape
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, Ensemble, build_model
-from mri_robust.models.weights import read_notes, read_state_dict, write_tensors
+from mri_robust.models.weights import load_weights, read_notes, read_state_dict, write_tensors
 
 _NUMBERS = (float, [float])
 _CLASSIFIER = {"classes": [str], "image_size": int, "channels": str, "mean": _NUMBERS, "std": _NUMBERS}
@@ -28,12 +28,9 @@ def save_model(model: Classifier | Ensemble, path: str | Path, **notes: Any) -> 
 
 
 def load_model(path: str | Path) -> Classifier | Ensemble:
-    """The model in a checkpoint, on the CPU, in eval mode.
+    """The model in a checkpoint, on the CPU, in eval mode; a bare state dict is for `build_model(..., weights=path)`.
 
-    A bare state dict is for `build_model(..., weights=path)`.
-
-    Raises:
-        UserError: the file is absent, damaged, no checkpoint, holds code, or is a snooping detector.
+    UserError where the file is absent, damaged, no checkpoint, holds code, or is a snooping detector.
     """
     model, header = _open(Path(path))
     if "detector" in header:
@@ -47,8 +44,7 @@ def load_model(path: str | Path) -> Classifier | Ensemble:
 def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     """The model in a snooping detector's file, on the CPU, in eval mode, and what its header says under `detector`.
 
-    Raises:
-        UserError: the file is absent, damaged, a classifier, or holds anything else.
+    UserError where the file is absent, damaged, a classifier, or holds anything else.
     """
     model, header = _open(Path(path))
     detector = header.get("detector")
@@ -90,11 +86,8 @@ def _open(path: Path) -> tuple[Classifier | Ensemble, dict[str, Any]]:
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], path: Path, *, assign: bool = False) -> None:
-    """Put the weights of a file into the model, or in place of the model's own with `assign`."""
-    try:
-        model.load_state_dict(state, assign=assign)
-    except RuntimeError as error:
-        raise UserError(f"checkpoint '{path}' does not fit its model: {str(error).splitlines()[-1].strip()}") from error
+    """Put the weights of a checkpoint into its model; UserError where they do not fit, or no model works with them."""
+    load_weights(model, state, path, what="the model of its header", assign=assign)
     broken = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
     broken += ["std" for part in model.modules() if isinstance(part, Classifier) and not (part.std > 0).all()]
     if broken:

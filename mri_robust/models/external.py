@@ -21,7 +21,7 @@ from mri_robust.core.rng import seeded_globals
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import Classifier
-from mri_robust.models.weights import hash_tensor, read_state_dict
+from mri_robust.models.weights import hash_tensor, load_weights, read_state_dict
 
 _TIMM = "timm:"
 
@@ -172,7 +172,8 @@ def _from_factory(source: str, weights: Path | None) -> nn.Module:
         raise UserError(f"model '{source}' cannot be {doing}: {_reason(error)}") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
-    _load_weights(model, weights, f"'{source}'")
+    if weights is not None:
+        load_weights(model, read_state_dict(weights), weights, what=f"'{source}'")
     return model
 
 
@@ -189,7 +190,9 @@ def _from_timm(
             network(torch.zeros(1, 3, size, size))
     except Exception as error:  # timm raises whatever its networks do with a size that they are not made for
         raise UserError(f"model '{source}' takes no images of {size} pixels ({_reason(error, -1)}): {own}") from error
-    _load_weights(network, weights, f"'{source}' with {classes} classes and {size} pixels", f"; {own}")
+    if weights is not None:
+        what = f"'{source}' with {classes} classes and {size} pixels ({own})"
+        load_weights(network, read_state_dict(weights), weights, what=what)
     return Classifier(network, architecture=source, mean=mean or published.mean, std=std or published.std, **data)
 
 
@@ -202,15 +205,6 @@ def _published(source: str) -> tuple[Any, Any]:
         known = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
         raise UserError(f"timm has no model '{name}'; {known}")
     return timm, timm.models.get_pretrained_cfg(name)
-
-
-def _load_weights(model: nn.Module, weights: Path | None, what: str, hint: str = "") -> None:
-    try:
-        if weights is not None:
-            model.load_state_dict(read_state_dict(weights))
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        # PyTorch lists all misfits; the last line names one.
-        raise UserError(f"weights '{weights}' do not fit {what}: {_reason(error, -1)}{hint}") from error
 
 
 def _reason(error: BaseException, line: int = 0) -> str:

@@ -68,7 +68,7 @@ BAD = {
     "damaged": lambda path, model: (save_model(model, path), path.write_bytes(path.read_bytes()[:-1000])),
     "HTML": lambda path, model: path.write_text("<!DOCTYPE html><title>404</title>"),
     "does not exist": lambda path, model: None,
-    "does not fit": lambda path, model: header(path, model, image_size=24),
+    "do not fit": lambda path, model: header(path, model, image_size=24),
     "describes no model": lambda path, model: header(path, model, std=[1, 1]),
     "its model": lambda path, model: header(path, model, mean="x"),
 }
@@ -84,7 +84,7 @@ def test_a_bad_checkpoint_is_one_line_that_names_it(word, model, path):
 def test_a_header_that_asks_for_more_than_the_file_holds_builds_nothing(model, path, monkeypatch):
     header(path, model, image_size=1024)
     monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda self: self.weight.is_meta or pytest.fail("built"))
-    refused(load_model, path, "does not fit")
+    refused(load_model, path, "do not fit")
 
 
 def test_classes_that_differ_from_the_datas_are_refused(model):
