@@ -31,15 +31,13 @@ def read(sandbox: Sandbox, path: Path) -> Any:
     (sandbox.work / "factory.py").write_text(FACTORY)
     model = sandbox.judge("load_model", lambda: load_model(path))
     assert model is None or fits(model)
-    bare = {"architecture": "cnn", "classes": CLASSES, "image_size": SIZE}
-    told = sandbox.judge("load_model, told", lambda: load_model(path, **bare))
-    assert told is None or fits(told)
     sandbox.judge("load_detector", lambda: load_detector(path))
     sandbox.judge("Snooper.load", lambda: Snooper.load(path))
     sandbox.judge("read_notes", lambda: read_notes(path))
     opened = sandbox.judge("open_model", lambda: open_model(str(path)))
     if opened is not None:
-        sandbox.judge("model_digest", lambda: model_digest(opened))
+        shape = (1 if opened.channels == "grey" else 3, opened.image_size, opened.image_size)
+        sandbox.judge("model_digest", lambda: model_digest(opened, shape))
     sandbox.judge("open_model --weights", lambda: open_model("factory:make", weights=path))
     return model
 
