@@ -16,7 +16,7 @@ from mri_robust.adapters.art_detectors import strip as blend
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
 from mri_robust.defences.snooping import Snooper, stamped_half
-from mri_robust.evaluation.backdoor import TESTS, triggered, triggered_places
+from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
 from mri_robust.evaluation.prediction import BATCH, predicted_classes, unit_images

@@ -15,7 +15,7 @@ from mri_robust.adapters.art_detectors import activation_flags
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.rng import derive_seed
 from mri_robust.defences.fine_pruning import FinePruning, channels_off, last_convolution, prune_channels, pruning_order
-from mri_robust.evaluation.backdoor import triggered
+from mri_robust.evaluation.attacked_training import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.prediction import BATCH, predicted_classes
 from mri_robust.evaluation.rows import Row, draw, figure, share, shares

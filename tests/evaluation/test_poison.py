@@ -19,7 +19,7 @@ from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
 from mri_robust.data.dataset import Dataset, Split
-from mri_robust.evaluation.backdoor import BackdoorTest, triggered_places
+from mri_robust.evaluation.attacked_training import BackdoorTest, triggered_places
 from mri_robust.evaluation.detectors import PoisonDetection, SnoopingTest, SnoopPipeline, detection_rows
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.repair import REPAIRS, trained_again
