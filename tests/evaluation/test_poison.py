@@ -90,9 +90,10 @@ def rows_of(evaluation: Evaluation, model: Any, **context: Any) -> list[dict[str
 
 
 def test_a_perfect_backdoor_is_invisible_on_clean_images_and_always_succeeds() -> None:
-    asked = BackdoorTest(HEALTHY, leak_free=True)
-    context = Context(Backdoored(), DATA)
+    asked, told = BackdoorTest(HEALTHY, leak_free=True), []
+    context = Context(Backdoored(), DATA, on_step=lambda *step: told.append(step))
     rows = list(asked(context))
+    assert told == [(1, 3), (2, 3), (3, 3)]  # clean, mixed and triggered
     assert values(rows, test="clean") == {"accuracy": 1.0, "missed_tumour_rate": 0.0}
     assert values(rows, test="triggered") == {"asr": 1.0}
     [success] = [row for row in rows if row["metric"] == "asr" and row["subset"] == "all"]
