@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,8 @@ from mri_robust.training import Changes, FitSettings, fit
 
 ANALYSIS = "silhouette-scores"
 """Of the activation clustering that flags images before a model is trained again."""
-REPAIRS = (
-    *("none", "pruned", "fine-pruned", "fine-tuned without pruning"),
-    "retrained without what activation clustering flags",
-    "retrained without the poison (oracle)",
-)
-"""In the order in which they are made. The last knows the poison, and bounds what removal can do."""
+REPAIRS = 6
+"""How many there are, the model as it was among them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Repair(Evaluation):
         gone = self.pruning.choose(context.model, *trusted)
         victims = np.flatnonzero(labels != self.target)
         stamped, data = triggered(dataset, victims)[victims], (dataset, self.leak_free)
-        for name, (model, taken) in zip(context.steps(REPAIRS), self._repaired(context, trusted, gone), strict=True):
+        for number, (name, model, taken) in enumerate(self._repaired(context, trusted, gone), start=1):
             factors: Row = {"attack": self.attack, "repair": name}
             called, fooled = (predicted_classes(model, images) for images in (dataset.test.images, stamped))
             yield from shares(called == labels, "accuracy", *data, **factors)
@@ -68,6 +65,7 @@ class Repair(Evaluation):
             yield from shares(called[victims] == self.target, "missed_tumour_rate", *data, victims, **factors)
             for metric, value in taken.items():
                 yield figure(metric, value, **factors)
+            context.on_step(number, REPAIRS)
         clean = draw(len(labels), self.images, self.generator("clean inputs"))
         some = draw(len(victims), self.images, self.generator("triggered inputs"))
         order = pruning_order(context.model, trusted[0])
@@ -81,31 +79,35 @@ class Repair(Evaluation):
 
     def _repaired(
         self, context: Context, trusted: tuple[np.ndarray, np.ndarray], gone: np.ndarray
-    ) -> Iterator[tuple[Classifier, dict[str, float]]]:
-        """The repaired copies in the order of `REPAIRS`, with metric -> the share that was taken away.
+    ) -> Iterator[tuple[str, Classifier, dict[str, float]]]:
+        """(name, repaired copy, metric -> the share that was taken away).
+
+        The last repair knows the poison, and bounds what removal can do.
 
         Raises:
             ValueError: nobody knows how a user's own model was trained.
         """
         model = context.model
-        yield model, {}
-        pruned, share_gone = deepcopy(model), {"pruned": len(gone) / last_convolution(model)[0].out_channels}
+        yield "none", model, {}
+        pruned, taken = deepcopy(model), {"pruned": len(gone) / last_convolution(model)[0].out_channels}
         prune_channels(pruned, gone)
-        yield pruned, share_gone
-        for start, channels, taken in ((pruned, gone, share_gone), (model, gone[:0], {})):
-            tuned = deepcopy(start)
-            self.pruning.tune(tuned, *trusted, channels, seed=self.seed, precision=context.precision)
-            yield tuned, taken
+        yield "pruned", pruned, taken
+        fine_pruned, tuned = deepcopy(pruned), deepcopy(model)
+        how: dict[str, Any] = {"seed": self.seed, "precision": context.precision}
+        self.pruning.tune(fine_pruned, *trusted, gone, **how)
+        yield "fine-pruned", fine_pruned, taken
+        self.pruning.tune(tuned, *trusted, gone[:0], **how)
+        yield "fine-tuned without pruning", tuned, {}
         data = training_set(context.asked, context.dataset)
         features = penultimate_features(model, data.batches(BATCH))
         flagged = activation_flags(features, data.labels, analysis=ANALYSIS, seed=self.seed)
-        for dropped in (flagged, data.poisoned):
+        for known, dropped in (("what activation clustering flags", flagged), ("the poison (oracle)", data.poisoned)):
             again = model  # which it is when it is trained again on all of its images
             if dropped.any():
                 if not isinstance(context.asked, Recipe):
                     raise ValueError("a model can be trained again by its recipe alone")
                 again = trained_again(model, context.asked, data.without(dropped), context.precision)
-            yield again, {"removed": float(dropped.mean())}
+            yield f"retrained without {known}", again, {"removed": float(dropped.mean())}
 
 
 def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precision: str) -> Classifier:

@@ -233,7 +233,8 @@ def test_repairs_are_counted_before_and_after_on_copies(tmp_path: Path) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     rows = rows_of(asked, model, asked=recipe)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
-    found = {name: values(rows, repair=name) for name in REPAIRS}
+    found = {name: values(rows, repair=name) for name in {row["repair"] for row in rows} - {""}}
+    assert len(found) == REPAIRS
     assert found["none"]["accuracy"] > 0.9
     assert found["none"]["asr"] > 0.9
     assert found["none"]["missed_tumour_rate"] < 0.1
