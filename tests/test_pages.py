@@ -82,7 +82,7 @@ def test_the_list_of_faults_is_the_protocols():
 
 def test_the_sanity_checks_are_all_explained():
     rows = re.findall(r"^\| `([\w-]+)` \|", PAGES["report.md"], flags=re.MULTILINE)
-    assert sorted(rows) == sorted(CHECKS.names())
+    assert sorted(rows) == sorted(CHECKS)
 
 
 def test_the_python_page_is_made_from_the_docstrings():
