@@ -21,7 +21,7 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
@@ -222,7 +222,7 @@ def sanity_checks(
     *,
     eps: float = EPS,
     seed: int = 0,
-    on_step: OnImages = silent_images,
+    on_step: OnImages = silent,
 ) -> list[Finding]:
     """What every check says of a model on some images, in about 90 passes over at most 32 of them.
 
@@ -283,7 +283,7 @@ def gather(
     *,
     eps: float = EPS,
     seed: int = 0,
-    on_step: OnImages = silent_images,
+    on_step: OnImages = silent,
 ) -> Evidence:
     """Look at the model and attack it; arguments and errors as `sanity_checks`."""
     clipped = images.detach().nan_to_num().clamp(0, 1) if isinstance(images, Tensor) else images

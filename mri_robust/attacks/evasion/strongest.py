@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 
 Make = Callable[[float], Any]
 """epsilon -> the attack of that size."""
@@ -41,7 +41,7 @@ def worst_case(
             float32 answer.
         seed, on_image: see `epsilon_sweep.attacked_predictions`.
     """
-    told = on_image or silent_images
+    told = on_image or silent
     gradients: list[Gradient | None] = [partial(loss_gradient, proposer) if proposer is not None else None]
     if precision == "bf16":
         gradients.insert(0, half_gradient(proposer or model))
