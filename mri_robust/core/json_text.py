@@ -29,10 +29,8 @@ def check_shape(value: Any, shape: Any, place: str = "it") -> None:
         right = _is(value, type(shape) if isinstance(shape, (list, dict)) else shape)
     if not right:
         # The inside of lists and objects may be too deep to print.
-        kind = (
-            "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else json.dumps(value)[:40]
-        )
-        raise ValueError(f"{place} is {kind}")
+        kinds: dict[type, str] = {dict: "an object", list: "a list"}
+        raise ValueError(f"{place} is {kinds.get(type(value)) or json.dumps(value)[:40]}")
     if isinstance(shape, list):
         for index, item in enumerate(value):
             check_shape(item, shape[0], f"{place}[{index}]")
