@@ -1,5 +1,6 @@
 """Sandboxes for hostile cases."""
 
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ import art.config  # noqa: F401 - writes its settings into the home folder when 
 import matplotlib.font_manager  # noqa: F401 - looks for fonts, by programs and into the home folder, once
 import pytest
 from sandbox import Sandbox
+
+platform.processor()  # asks the program `uname`, once
 
 Sandboxes = Callable[[], "contextmanager[Sandbox]"]
 
