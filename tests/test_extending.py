@@ -14,22 +14,22 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from mri_robust.attacks.registry import EVASION
+from mri_robust.report.trackers import TRACKERS
 from toy_models import dyadic_images, small_net
 
 from mri_robust.adapters.torchattacks import as_torchattack
 from mri_robust.attacks.evasion.fgsm import FGSM
-from mri_robust.attacks.registry import EVASION
 from mri_robust.bench import certify
 from mri_robust.cli import bench as bench_command
 from mri_robust.cli import main
 from mri_robust.core.registry import Registry
+from mri_robust.data import SOURCES
 from mri_robust.data.artefacts import ARTEFACTS
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data import SOURCES
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import ARCHITECTURES, build_model
-from mri_robust.report.trackers import TRACKERS
 from mri_robust.study.experiment import EXPERIMENTS
 from mri_robust.study.scale import SCALES
 
