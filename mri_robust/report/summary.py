@@ -12,10 +12,8 @@ from mri_robust.report.content import Report, Section
 from mri_robust.report.experiment import USUAL, measured, ordered, plain_text
 from mri_robust.report.metrics import capitalised, in_255ths, model_title, percent
 
-MOST, WORST = 4, "worst-case"
-"""Most attacks that one verdict shows; what rows call the strongest attack."""
-CHOSEN, HALF = "chosen", "0.5"
-"""Thresholds of the snooping detector: its own, and the study's."""
+MOST, WORST = 4, "worst-case"  # most attacks that one verdict shows; what rows call the strongest attack
+CHOSEN, HALF = "chosen", "0.5"  # thresholds of the snooping detector: its own, and the study's
 EPSILON = "ε\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 

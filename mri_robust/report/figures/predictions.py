@@ -13,8 +13,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from mri_robust.report.figures.style import COLOURS, FAINT, INK, RATE, View, factors, looks, shortened, words
 
-MOST, COLUMNS = 12, 4
-"""Panels: most of a figure, which says how many are left out, and most beside each other."""
+MOST, COLUMNS = 12, 4  # panels: most of a figure, which says how many are left out, and most beside each other
 DASHES = ("-", "--", "-.", ":")
 
 

@@ -32,8 +32,7 @@ NO_FACTORS = {
 NAMELESS = ("model", "metric", "attack", "thief", "detector", "rule")
 """Columns whose values say enough without the column's name."""
 
-Look = tuple[str, str]
-"""(colour, marker)"""
+Look = tuple[str, str]  # (colour, marker)
 
 
 @dataclass(frozen=True)
