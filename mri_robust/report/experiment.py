@@ -18,6 +18,7 @@ from mri_robust.report.metrics import (
     metric,
     model_title,
     number,
+    plain_text,
     signed,
 )
 from mri_robust.report.tables import Cell, Table, labelled_table, print_table
@@ -35,7 +36,7 @@ PAIRS = (
 )
 
 Description = Mapping[str, Any]  # what `run.json` says of an experiment
-Record = dict[str, Any]  # see `measured`
+Record = dict[Any, Any]  # see `measured`
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,6 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     return rows.assign(label=_attacks(rows))
 
 
-def plain_text(value: Any) -> str:
-    """A factor's value as text: whole numbers without a point."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
 def _attacks(rows: pd.DataFrame) -> list[str]:
     """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean` of each row; `after` where the rows differ in it."""
     several = rows["after"].replace("", None).nunique() > 1
@@ -126,8 +122,7 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     how = {"value": "mean", "spread": "std", "ci_low": "mean", "ci_high": "mean", "bounded": "all"}
     found = rows.groupby(list(by), sort=False).agg({**how, "paper": "first", "weights": "first"})
     found[["low", "high"]] = found[["ci_low", "ci_high"]].where(found["bounded"])
-    records: list[Any] = found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
-    return records
+    return found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
 
 
 def comparable(weights: str) -> bool:
@@ -214,7 +209,7 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
             {_head(name): _label(name, value) for name, value in zip(keys, key, strict=True)},
             study=part["study"].dropna().iloc[0],
             comparable=all(map(comparable, part["weights"])),
-            ours={str(record["protocol"]): record for record in part.to_dict("records")},
+            ours={record["protocol"]: record for record in part.to_dict("records")},
         )
         for key, part in found.groupby(keys, sort=False)
     ]

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+WORST = "worst-case"  # what rows call the strongest attack
 SUBSETS = {
     "all": "",
     "leak-free": "without the test images that are also in the training set, pixel for pixel",
@@ -97,6 +98,11 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def plain_text(value: Any) -> str:
+    """A factor's value as text: whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def signed(value: float) -> str:

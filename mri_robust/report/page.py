@@ -36,7 +36,7 @@ def write_report(folder: Path) -> Path:
     """
     report = Report(folder)
     figures = {
-        each.name: write_figures(report.results, dict(each.description), dict.fromkeys(each.rows["protocol"]))
+        each.name: write_figures(report.results, each.description, each.rows["protocol"].unique())
         for each in report.sections
     }
     write_text(folder / "report.md", report_markdown(report, figures))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mri_robust.core.errors import one_line
-from mri_robust.report.metrics import metric, model_title
+from mri_robust.report.metrics import metric, model_title, plain_text
 from mri_robust.study.results_folder import ResultsFolder
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
@@ -40,7 +40,7 @@ class View:
     """One experiment, as `run.json` describes it, under one protocol."""
 
     results: ResultsFolder
-    experiment: dict[str, Any]
+    experiment: Mapping[str, Any]
     protocol: str
 
     @cached_property
@@ -98,7 +98,7 @@ def words(row: Mapping[Any, Any], columns: Iterable[str], *more: str, width: int
     for name in reversed(list(columns)):
         value = row.get(name)
         if value is not None and value == value and value != "" and (name, value) != ("attack", "none"):
-            text = f"{value:g}" if isinstance(value, int | float) else calls.get(name, str)(str(value))
+            text = calls[name](value) if name in calls else plain_text(value)
             parts.insert(0, text if name in NAMELESS else f"{name.replace('_', ' ')} {text}")
     # Lines break between the parts: textwrap breaks at no no-break space.
     whole = [shortened(part, width - 1).replace(" ", "\xa0") for part in dict.fromkeys(parts) if part]
