@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mri_robust.cli import main
-from mri_robust.data.phantom import draw
+from mri_robust.data.phantom.slices import draw
 from mri_robust.report.audit import MOST, telling_pairs
 
 
