@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from mri_robust.report.metrics import (
     metric,
     model_title,
     number,
+    ordered,
     plain_text,
     signed,
 )
@@ -166,7 +167,10 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     if description["columns"] == "model" and overall["model"].nunique() > 1:
         for name, subset in sorted(set(_values(overall, "metric", "subset")), key=column_order):
             part = overall[(overall["metric"] == name) & (overall["subset"] == subset)]
-            heads = {model: (model_title(model), metric(name).digits) for model in ordered(part["model"], description)}
+            heads = {
+                model: (model_title(model), metric(name).digits)
+                for model in ordered(part["model"], description["models"])
+            }
             key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
             part = part.assign(column=part["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
             found.append(_grid(part, description, heads, column_heading(name, subset), metrics=((name, subset),)))
@@ -257,12 +261,6 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
         lines.append((*map(Cell, labels), Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *map(Cell, numbers)))
     heads = ["models", "attack", "protocol", "difference", "only the first", "only the other", "McNemar p"]
     return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)
-
-
-def ordered(models: Iterable[str], description: Description) -> list[str]:
-    """Models in the study's order, then those that it lacks."""
-    known = list(description["models"])
-    return sorted(dict.fromkeys(models), key=lambda model: known.index(model) if model in known else len(known))
 
 
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:

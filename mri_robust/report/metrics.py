@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,11 @@ def model_title(model: str) -> str:
     if first not in _WORDS or not re.fullmatch(r"\w+", model):
         return model
     return "_".join(_WORDS.get(word, word) for word in (first, *rest))
+
+
+def ordered(names: Iterable[str], first: Sequence[str]) -> list[str]:
+    """Each name once, those of `first` in its order and before the others."""
+    return sorted(dict.fromkeys(names), key=lambda name: first.index(name) if name in first else len(first))
 
 
 def in_255ths(size: float) -> str:

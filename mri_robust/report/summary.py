@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from mri_robust.report.content import Report, Section
-from mri_robust.report.experiment import USUAL, measured, ordered
-from mri_robust.report.metrics import WORST, capitalised, in_255ths, model_title, percent, plain_text
+from mri_robust.report.experiment import USUAL, measured
+from mri_robust.report.metrics import WORST, capitalised, in_255ths, model_title, ordered, percent, plain_text
 
 MOST = 4  # attacks that one verdict shows
 CHOSEN, HALF = "chosen", "0.5"  # thresholds of the snooping detector: its own, and the study's
@@ -69,7 +69,7 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
         return
     section = sections[0]
     rows = _rows(section, "accuracy")
-    first, *others = ordered(rows["model"], section.description)
+    first, *others = ordered(rows["model"], section.description["models"])
     under = "in the worst case" if WORST in set(rows["attack"]) else f"under {section.name.upper()}"
 
     def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:

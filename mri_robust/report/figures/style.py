@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mri_robust.core.errors import one_line
-from mri_robust.report.metrics import metric, model_title, plain_text
+from mri_robust.report.metrics import metric, model_title, ordered, plain_text
 from mri_robust.study.results_folder import ResultsFolder
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
@@ -94,14 +94,14 @@ def shortened(text: str, length: int) -> str:
 def words(row: Mapping[Any, Any], columns: Iterable[str], *more: str, width: int = 34) -> str:
     """What tells a row from others, `start scratch, strength 2`, in at most four lines."""
     calls = {"model": model_title, "metric": lambda name: metric(name).heading}
-    parts = list(more)
-    for name in reversed(list(columns)):
+    parts = []
+    for name in columns:
         value = row.get(name)
         if value is not None and value == value and value != "" and (name, value) != ("attack", "none"):
             text = calls[name](value) if name in calls else plain_text(value)
-            parts.insert(0, text if name in NAMELESS else f"{name.replace('_', ' ')} {text}")
+            parts.append(text if name in NAMELESS else f"{name.replace('_', ' ')} {text}")
     # Lines break between the parts: textwrap breaks at no no-break space.
-    whole = [shortened(part, width - 1).replace(" ", "\xa0") for part in dict.fromkeys(parts) if part]
+    whole = [shortened(part, width - 1).replace(" ", "\xa0") for part in dict.fromkeys([*parts, *more]) if part]
     return textwrap.fill(", ".join(whole), width, max_lines=4, placeholder=" …").replace("\xa0", " ")
 
 
@@ -116,7 +116,7 @@ def named(rows: pd.DataFrame, columns: Sequence[str], width: int = 34) -> pd.Ser
 
 def looks(labels: Iterable[str], first: Sequence[str] = ()) -> dict[str, Look]:
     """Model, or another label -> its look; those in `first` come first, in that order."""
-    names = sorted(dict.fromkeys(labels), key=lambda name: list(first).index(name) if name in first else len(first))
+    names = ordered(labels, first)
     free = [place for place in range(len(COLOURS)) if place >= len(MAIN) or MAIN[place] not in names]
     others = [name for name in names if name not in MAIN]
     places = {name: MAIN.index(name) if name in MAIN else free[others.index(name) % len(free)] for name in names}
