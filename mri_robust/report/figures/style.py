@@ -53,13 +53,14 @@ class View:
         """The rows of one metric over all test images."""
         return self.rows[(self.rows["metric"] == name) & (self.rows["subset"] == "all")]
 
-    def artefacts(self, kind: str) -> tuple[pd.DataFrame, list[Any]]:
-        """What the artefacts of a kind, of the first seed, are about, and what they hold; without empty ones."""
+    def artefacts(self, kind: str) -> tuple[list[tuple[dict[Any, Any], Any]], list[str]]:
+        """(what it is about, what it holds) of each artefact of a kind, first seed; and what tells them apart."""
         asked = {"experiment": self.experiment["name"], "protocol": self.protocol}
         found = self.results.artefacts(kind, seed=self.results.json("run")["seeds"][0], **asked)
         kept = [(labels, data) for labels, data in found if data]
         about = pd.DataFrame([labels for labels, _ in kept])
-        return about[[name for name in self.rows if name in about]], [data for _, data in kept]
+        about = about[[name for name in self.rows if name in about]]
+        return [(row, data) for row, (_, data) in zip(about.to_dict("records"), kept, strict=True)], factors(about)
 
     @property
     def title(self) -> str:
