@@ -25,7 +25,7 @@ from mri_robust.cli import main
 from mri_robust.core.registry import Registry
 from mri_robust.data.artefacts import ARTEFACTS
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data.sources import SOURCES
+from mri_robust.data import SOURCES
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import ARCHITECTURES, build_model

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from mri_robust.bench.trainer import Trainer
-from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.crosscheck import crosscheck
+from mri_robust.evaluation.crosscheck import Certificate, crosscheck
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import Model
@@ -30,10 +29,9 @@ def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGE
         torch.from_numpy(test.labels[chosen]),
     )
     found = [crosscheck(trainer.get(model), pixels, labels, on_step=trainer.on_step) for model in models]
-    agreements = tuple(
-        replace(each, model=model.model if len(models) > 1 else "")
-        for model, certificate in zip(models, found, strict=True)
-        for each in certificate.agreements
-    )
+    rows = found[0].rows
+    if len(models) > 1:
+        pairs = zip(models, found, strict=True)
+        rows = tuple({"model": model.model, **row} for model, certificate in pairs for row in certificate.rows)
     about = {"model": ", ".join(map(trainer.name, models)), "data": dataset.name, "data_digest": dataset.digest}
-    return replace(found[0], agreements=agreements, about=about)
+    return replace(found[0], rows=rows, about=about)

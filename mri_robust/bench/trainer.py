@@ -24,9 +24,9 @@ from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
-from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
@@ -205,14 +205,8 @@ class Trainer:
         return recipe.weights or "none"
 
     def _fit(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
-        images, labels = training_images(self.dataset.train, recipe.train_images, recipe.seed)
-        parts = (recipe.augmentation, recipe.adversary, recipe.loss, recipe.poison)
-        augment, adversary, loss, poison = (part.build() if part else None for part in parts)
-        stamp = None
-        if poison:
-            frozen = recipe.frozen_augmentation
-            poisoned = poison_training(images, labels, poison, augment=augment, seed=recipe.seed, frozen=frozen)
-            images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
+        data = training_set(recipe, self.dataset)
+        adversary, loss = (part.build() if part else None for part in (recipe.adversary, recipe.loss))
         for name, parameter in model.network.named_parameters():
             parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -222,15 +216,16 @@ class Trainer:
             optimizer = spec.build(optimizer)
 
         def on_epoch(current: nn.Module) -> Record:
-            record = watch_overfitting(current, images, labels, max(adversary.epsilons)) if adversary else {}
+            record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
                 test = self.dataset.test
                 record["test"] = float((predicted_classes(current, test.images) == test.labels).mean())
             return record
 
         settings = replace(self._settings(recipe, resume), on_epoch=on_epoch)
-        how: dict[str, Any] = {"scheduler": _scheduler(base, recipe), "changes": Changes(augment, stamp, adversary)}
-        return fit(model, images, labels, optimizer=optimizer, settings=settings, loss=loss, **how)
+        how: dict[str, Any] = {"scheduler": _scheduler(base, recipe)}
+        how["changes"] = Changes(data.augment, data.stamp, adversary)
+        return fit(model, data.images, data.labels, optimizer=optimizer, settings=settings, loss=loss, **how)
 
     def _settings(self, recipe: Recipe, resume: Path | None) -> FitSettings:
         return FitSettings(

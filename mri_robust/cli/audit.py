@@ -39,7 +39,7 @@ CROSSCHECKED = 8
 @click.option("--eps", type=NUMBERS, default="1/255,2/255,4/255,8/255", help="Radii in pixels.")
 @click.option("--steps", type=AT_LEAST_1, default=40, help="PGD steps, of eps/4 each.")
 @click.option("--restarts", type=AT_LEAST_1, default=5, help="Of the worst case.")
-@click.option("--seeds", type=AT_LEAST_1, default=1, help="Repeats of every test.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Repeats of every test.")
 @click.option(
     "--fail-under",
     "floors",

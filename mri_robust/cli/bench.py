@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mri_robust.cli import options as shared
-from mri_robust.cli.options import AT_LEAST_1, PATH
+from mri_robust.cli.options import PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 from mri_robust.study.protocol import PROTOCOLS
@@ -52,7 +52,7 @@ RESNETS = ("resnet18", "resnet50")
     metavar="FOLDER",
     help="Where torchvision's ImageNet files lie.  [default: torch's cache]",
 )
-@click.option("--seeds", default=1, type=AT_LEAST_1, help="Models trained per table.")
+@click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="Models trained per table.")
 @shared.machine_options
 @shared.executor_options
 @shared.out_option("results")

@@ -39,10 +39,11 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.cli.run import config_of
+    from mri_robust.core.errors import shown
     from mri_robust.core.files import cache_folder, writable_folder, write_text
     from mri_robust.core.hashing import canonical_json
-    from mri_robust.data.layout import shown
-    from mri_robust.report.tables import print_certificate
+    from mri_robust.report.content import certificate_table
+    from mri_robust.report.tables import print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     writable_folder(out.parent)
@@ -53,7 +54,7 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
         trainer = Worker(ResultsFolder(cache_folder("crosscheck")), opened=modules, on_step=progress).trainer(config)
         certificate = certify_run(trainer, config.on(trainer.dataset), images)
     write_text(out, canonical_json(certificate.content(), indent=2) + "\n")
-    print_certificate(certificate.content()["comparisons"], console)
+    print_table(certificate_table(certificate.content()["comparisons"]), console)
     click.echo(f"certificate: {shown(out)}")
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

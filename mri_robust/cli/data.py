@@ -14,7 +14,7 @@ from mri_robust.cli.options import Command
 if TYPE_CHECKING:
     from mri_robust.data.audit import Summary
     from mri_robust.data.dataset import Dataset
-    from mri_robust.report.cells import Table
+    from mri_robust.report.tables import Table
 
 
 def _source_options(size: int) -> Callable[[Command], Command]:
@@ -60,11 +60,10 @@ def info(data: str, channels: str | None, **options: Any) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Decides which images are drawn.")
 def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip per class, to a PNG file."""
-    from mri_robust.core.errors import UserError
+    from mri_robust.core.errors import UserError, shown
     from mri_robust.core.files import writable_folder
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.data.layout import shown
-    from mri_robust.data.preview import sample
+    from mri_robust.data.subset import preview_places
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
 
     if out.suffix.lower() != ".png":
@@ -74,8 +73,9 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
     drawn = dataset.train if split == "train" else dataset.test
     facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
     strips = [
-        (f"{strip.title}, {len(strip.images)} of {strip.total}", [Picture(image) for image in strip.images])
-        for strip in sample(dataset, drawn, images, seed)
+        (f"{name}, {len(places)} of {(drawn.labels == label).sum()}", [*map(Picture, drawn.images[places])])
+        for label, (name, places) in enumerate(zip(dataset.classes, preview_places(drawn, images, seed), strict=False))
+        if len(places)
     ]
     try:
         save_sheet(contact_sheet(strips, dataset.name, ", ".join(facts)), out)
@@ -106,14 +106,13 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
     from threadpoolctl import threadpool_limits
 
     from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.core.errors import shown
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.data.audit.full import AUDIT_SIZE, file_facts
     from mri_robust.data.audit.full import audit as audit_dataset
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.data.layout import shown
-    from mri_robust.report.audit_tables import print_audit
+    from mri_robust.report.audit import pair_strips, print_audit, telling_pairs
     from mri_robust.report.contact_sheet import contact_sheet, save_sheet
-    from mri_robust.report.pairs import pair_strips, telling_pairs
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
     writable_folder(out)
@@ -135,7 +134,7 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
 
 def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:
     """How many images there are of each class, and the other facts of a data set."""
-    from mri_robust.report.cells import table_of
+    from mri_robust.report.tables import table_of
 
     tested, sizes = len(dataset.test), [f"{size} ({count})" for size, count in summary.original_sizes.items()]
     more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""

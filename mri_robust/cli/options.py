@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mri_robust.data.sources import SOURCES
+from mri_robust.data import SOURCES
 
 Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mri_robust.bench.runner import Run
-    from mri_robust.evaluation.certificate import Certificate
+    from mri_robust.evaluation.crosscheck import Certificate
     from mri_robust.study.config import Config
     from mri_robust.study.experiment import Experiment
 
@@ -70,9 +70,9 @@ def execute(
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder
-    from mri_robust.report.experiment import pairs_table
+    from mri_robust.report.experiment import pairs_table, print_experiment
     from mri_robust.report.page import write_report
-    from mri_robust.report.tables import print_experiment, print_table
+    from mri_robust.report.tables import print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     console, began = make_console(), time.perf_counter()

@@ -48,7 +48,7 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     PATH is an image, or a folder (searched to its depths) or a .zip of images. Every image's score goes to
     snoop.csv, what is flagged also to the sheet snoop.png, so that a person can look at it.
     """
-    from mri_robust.core.errors import UserError
+    from mri_robust.core.errors import UserError, shown
 
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"--threshold must be from 0 to 1, got {threshold:g}")
@@ -60,7 +60,6 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     from mri_robust.cli.progress import make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.machine import keep_freed_memory, resolve_device
-    from mri_robust.data.layout import shown
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
@@ -112,9 +111,8 @@ def _score(snooper: Snooper, scans: Scans, console: Console) -> np.ndarray:
 
 
 def _print_flagged(scans: Scans, scores: np.ndarray, flagged: np.ndarray, console: Console) -> None:
-    from mri_robust.data.layout import shown
-    from mri_robust.report.cells import table_of
-    from mri_robust.report.tables import print_table
+    from mri_robust.core.errors import shown
+    from mri_robust.report.tables import print_table, table_of
 
     rows = [{"score": f"{scores[index]:.4f}", "file": shown(scans.names[index])} for index in flagged[:_ROWS]]
     more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
