@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SETTINGS = ("spin", "passive", "1000", "10000", "30000", "100000")
+SETTINGS = ("spin", "passive", "1000", "10000", "30000", "100000", "300000")
 BUSY = 2
 """Processes that compute on one thread each, beside the one that is measured."""
 
@@ -37,6 +37,9 @@ def main() -> None:
                 with _busy(BUSY * busy):
                     for setting in options.settings.split(","):
                         seconds.setdefault((setting, busy), []).append(_measure(model, setting, options.steps))
+                        print(
+                            model, setting, "busy" if busy else "idle", f"{seconds[setting, busy][-1]:.2f}", flush=True
+                        )
         best = [
             min(statistics.median(each) for (_, busy), each in seconds.items() if busy is which)
             for which in (False, True)

@@ -70,17 +70,11 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class Changes:
-    """What happens to a batch before the loss is taken, in this order; None leaves it as it is.
+    """What happens to a batch before the loss is taken, in this order; None leaves it as it is."""
 
-    Attributes:
-        augment: changes the images, on the CPU.
-        stamp: draws triggers or patterns on some of them, on the CPU; it is told which images they are.
-        adversary: replaces the batch by what to train on, on the model's device.
-    """
-
-    augment: Augment | None = None
-    stamp: Stamp | None = None
-    adversary: Adversary | None = None
+    augment: Augment | None = None  # changes the images, on the CPU
+    stamp: Stamp | None = None  # draws triggers or patterns on some of them, on the CPU; is told which images they are
+    adversary: Adversary | None = None  # replaces the batch by what to train on, on the model's device
 
 
 def fit(
@@ -129,8 +123,10 @@ def fit(
         record = loop.epoch(epoch, pixels, targets)
         if settings.on_epoch:
             record |= settings.on_epoch(model)
-        if scheduler is not None:
-            _step_scheduler(scheduler, record[settings.watched])
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(record[settings.watched])
+        elif scheduler is not None:
+            scheduler.step()
         history.append(record)
         if settings.resume and epoch < settings.epochs:
             keep_training(settings.resume, parts, history)
@@ -141,11 +137,8 @@ def fit(
 def keep_training(path: Path, parts: Mapping[str, Any], history: list[Record]) -> None:
     """Write the state of a training's parts, and its record so far, to a safetensors file in one move.
 
-    Args:
-        path: where to.
-        parts: `model`, `optimizer` and whatever else has a `state_dict` of plain data and tensors; None for what the
-            training lacks.
-        history: one entry per epoch.
+    `parts` are `model`, `optimizer` and whatever else has a `state_dict` of plain data and tensors; None for what the
+    training lacks.
     """
     tensors: dict[str, Tensor] = {}
     state = {name: part.state_dict() for name, part in parts.items() if part is not None}
@@ -191,32 +184,29 @@ class _Loop:
     changes: Changes
 
     def epoch(self, number: int, images: Tensor, labels: Tensor) -> Record:
-        began = time.perf_counter()
-        generator = make_generator(self.settings.seed, "fit", number)
+        began, settings = time.perf_counter(), self.settings
+        generator = make_generator(settings.seed, "fit", number)
         order = torch.randperm(len(labels), generator=generator)
         total_loss, correct, seen, done = 0.0, 0, 0, 0
-        for step, batch in enumerate(order.split(self.settings.batch_size), start=1):
+        for step, batch in enumerate(order.split(settings.batch_size), start=1):
             value, hits, trained = self._step(images[batch], labels[batch], batch, generator)
             if not np.isfinite(value):
                 raise UserError(
                     f"training stopped: the loss is {value} in epoch {number}, step {step}; lower the learning rate, "
                     "or try --precision fp32"
                 )
-            total_loss += value * trained
-            correct += hits
-            seen += trained
+            total_loss, correct, seen = total_loss + value * trained, correct + hits, seen + trained
             done += len(batch)
-            if self.settings.on_step:
-                self.settings.on_step((number - 1) * len(labels) + done, self.settings.epochs * len(labels))
-        seconds = time.perf_counter() - began
-        return {"epoch": number, "loss": total_loss / seen, "accuracy": correct / seen, "seconds": round(seconds, 2)}
+            if settings.on_step:
+                settings.on_step((number - 1) * len(labels) + done, settings.epochs * len(labels))
+        seconds = round(time.perf_counter() - began, 2)
+        return {"epoch": number, "loss": total_loss / seen, "accuracy": correct / seen, "seconds": seconds}
 
     def _step(
         self, pixels: Tensor, labels: Tensor, places: Tensor, generator: torch.Generator
     ) -> tuple[float, int, int]:
-        device = device_of(self.model)
-        changes = self.changes
-        images = to_unit_range(pixels)
+        """The loss, how many images are right, and how many were trained on."""
+        device, changes, images = device_of(self.model), self.changes, to_unit_range(pixels)
         if changes.augment is not None:
             images = changes.augment(images, generator)
         if changes.stamp is not None:
@@ -249,13 +239,6 @@ def _autocast(images: Tensor, precision: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
-def _step_scheduler(scheduler: Any, figure: float) -> None:
-    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        scheduler.step(figure)
-    else:
-        scheduler.step()
-
-
 def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
     """`value` in JSON types; JSON has neither tensors nor keys that are numbers, so both are written as pairs."""
     if isinstance(value, Tensor):
@@ -271,8 +254,8 @@ def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
 def _unpacked(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, list):
         return [_unpacked(item, tensors) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        return tensors[value["tensor"]]
-    return {key: _unpacked(item, tensors) for key, item in value["mapping"]}
+    if isinstance(value, dict):
+        return (
+            tensors[value["tensor"]] if "tensor" in value else {k: _unpacked(v, tensors) for k, v in value["mapping"]}
+        )
+    return value

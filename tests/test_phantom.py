@@ -1,6 +1,7 @@
 """Phantom slices: the same for the same seed, right in their anatomy, and not to be told apart without looking."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data.phantom import CLASSES, draw, label_of, plan_slice, render
+from mri_robust.data.phantom.slices import CLASSES, draw, label_of, plan_slice, render
 from mri_robust.data.sources import phantom
 from mri_robust.data.sources.phantom import Extent, parse_extent
 
@@ -90,6 +91,12 @@ def test_the_second_load_maps_what_the_first_has_drawn_and_without_a_cache_it_is
     with monkeypatch.context() as patched:
         patched.setattr(phantom, "_drawn", lambda *_: pytest.fail("drawn twice"))
         assert np.array_equal(load_dataset("phantom:train=16,test=8", size=32).train.images, good)
+    monkeypatch.setattr(phantom, "disk_usage", lambda folder: SimpleNamespace(free=24 * 32**2 - 1))
+    assert np.array_equal(
+        load_dataset("phantom:train=16,test=8,seed=1", size=32).train.images[:, 0],
+        [draw(1, "train", index, 32)[0] for index in range(16)],
+    )
+    assert len(list(tmp_path.rglob("*.u8"))) == 1
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("MRI_ROBUST_CACHE", str(tmp_path / "file"))
     assert np.array_equal(load_dataset("phantom:train=16,test=8", size=32).train.images, good)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mri_robust.bench.certificate import certify_run
-from mri_robust.bench.runner import Run, open_folder
+from mri_robust.bench.runner import Run
 from mri_robust.bench.worker import ExecutorOptions
 from mri_robust.evaluation import sanity
 from mri_robust.experiments import extraction, inversion
@@ -21,6 +21,7 @@ from mri_robust.models import weights
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
+from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.scale import QUICK
 
 DATA = "phantom:train=32,test=16"
@@ -75,7 +76,7 @@ def tiny_run(
     config = replace(Config(data=DATA, scale=SCALE), **changes)
     configs = [replace(config, protocol=protocol) for protocol in protocols]
     with cut():
-        run = Run(experiments, configs, open_folder(folder), executor=ExecutorOptions(executor))
+        run = Run(experiments, configs, ResultsFolder(folder), executor=ExecutorOptions(executor))
         run.run()
     run.folder.write_json("run", run.provenance("mri-robust bench", 1.0))
     return run

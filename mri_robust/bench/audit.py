@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,22 +37,15 @@ TESTS = ("worst-case", "artefacts")
 IMAGES = 256
 DEFAULT_SIZE = 224
 FLOOR_TOLERANCE = 1e-9
-"""In epsilon: floors name epsilons in decimal or as fractions."""
+"""Of an epsilon, which a floor may name in decimal or as a fraction."""
 
 
-@dataclass(frozen=True)
-class Opened:
-    """The user's models and the data, opened and fitted to each other.
+class Opened(NamedTuple):
+    """The user's models and the data, opened and fitted to each other."""
 
-    Attributes:
-        modules: source -> the model, in eval mode on its device.
-        config: the run, which names the models and what they compute.
-        dataset: the data at their size.
-    """
-
-    modules: dict[str, nn.Module]
-    config: Config
-    dataset: Dataset
+    modules: dict[str, nn.Module]  # source -> the model, in eval mode on its device
+    config: Config  # of the run; names the models and what they compute
+    dataset: Dataset  # at their size
 
 
 def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
@@ -64,12 +57,12 @@ def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     finished = [each for each in all_experiments(beyond=True) if each.finished]
     if everything:
         return finished
-    chosen = [load_experiment(name) for name in (names or TESTS)]
-    for experiment in chosen:
+    chosen = {each.name: each for each in map(load_experiment, names or TESTS)}
+    for name, experiment in chosen.items():
         if not experiment.finished:
             known = ", ".join(each.name for each in finished)
-            raise UserError(f"'{experiment.name}' trains its own models, so audit cannot ask yours; it asks: {known}")
-    return list({each.name: each for each in chosen}.values())
+            raise UserError(f"'{name}' trains its own models, so audit cannot ask yours; it asks: {known}")
+    return list(chosen.values())
 
 
 def with_checks(experiment: Experiment) -> Experiment:
@@ -118,14 +111,13 @@ def open_models(
     how |= {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
     modules |= {source: open_model(source, **how) for source in sources if is_timm(source)}
     few = to_unit_range(torch.from_numpy(np.array(dataset.test.images[:2]))).to(config.device)
-    models = []
+    file, models = str(weights.absolute()) if weights else "", []
     for source in sources:
         model = modules[source].to(config.device)
         check_classes(model, dataset.classes, source)
         check_logits(model, few, dataset.classes, source)
         label = weights.name if weights else "random" if is_timm(source) else ""
-        file = str(weights.absolute()) if weights else ""
-        digest = model_digest(model, (few.shape[1], few.shape[2], few.shape[3]))
+        digest = model_digest(model, dataset.test.images.shape[1:])
         models.append(External(source, digest, label, file, mean, std))
     return Opened(modules, replace(config, models=tuple(models)), dataset)
 
@@ -144,24 +136,18 @@ def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experime
 
 
 def broken_floors(worst: pd.DataFrame, floors: Sequence[tuple[float, float]]) -> list[str]:
-    """Which models stay under which floors, in one line each.
+    """Which models stay under which floors, (epsilon in pixels, least accuracy), in one line each.
 
-    Args:
-        worst: the table of the worst case.
-        floors: (epsilon in pixels, least accuracy); see `check_floors`.
+    `worst` is the table of the worst case, which `check_floors` has found to have these epsilons.
     """
     final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all")]
     final = final.drop_duplicates(["model", "seed", "epsilon"], keep="last")
-    found = []
-    for eps, least in floors:
-        rows = final[(final["epsilon"] - eps).abs() < FLOOR_TOLERANCE]
-        found += [
-            f"{row['model']}: accuracy {row['value']:.3f} at epsilon {255 * eps:.4g}/255 in the worst case is under "
-            f"{least:g}"
-            for row in rows.to_dict("records")
-            if row["value"] < least
-        ]
-    return found
+    return [
+        f"{row['model']}: worst-case accuracy {row['value']:.3f} at epsilon {255 * eps:.4g}/255 is under {least:g}"
+        for eps, least in floors
+        for row in final[(final["epsilon"] - eps).abs() < FLOOR_TOLERANCE].to_dict("records")
+        if row["value"] < least
+    ]
 
 
 def audit(
@@ -210,10 +196,8 @@ def audit(
                     results[evaluation] = measure(evaluation, context)
                 labels = Task(experiment.name, config, asked, evaluation).labels
                 rows += [{**labels, **row} for row in results[evaluation]["rows"]]
-    table = tidy(rows)
-    table.attrs["findings"] = [
-        finding for result in results.values() for finding in result["artefacts"].get("findings", ())
-    ]
+    table, left = tidy(rows), [result["artefacts"] for result in results.values()]
+    table.attrs["findings"] = [finding for each in left for finding in each.get("findings", ())]
     return table
 
 
@@ -227,9 +211,9 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
         batches = list(data)
         data = tuple(torch.cat([torch.as_tensor(batch[part]) for batch in batches]) for part in (0, 1))
     images, labels = (np.asarray(torch.as_tensor(part).cpu()) for part in data)
-    few = to_unit_range(torch.as_tensor(images[:1]))
-    names = getattr(model, "classes", None) or map(str, range(class_count(model, few)))
+    names = getattr(model, "classes", None)
+    names = names or map(str, range(class_count(model, to_unit_range(torch.as_tensor(images[:1])))))
     files = tuple(f"image-{place:05d}" for place in range(len(labels)))
-    digest = content_digest(images, labels)
-    test, train = Split(images, labels.astype(np.int64), files), Split(images[:0], labels[:0].astype(np.int64), ())
-    return Dataset("given images", train, test, tuple(names), digest)
+    test = Split(images, labels.astype(np.int64), files)
+    train = Split(test.images[:0], test.labels[:0], ())
+    return Dataset("given images", train, test, tuple(names), content_digest(images, labels))

@@ -6,13 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from mri_robust.bench.trainer import Trainer
-from mri_robust.core.progress import OnStep
-from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.certificate import Certificate
-from mri_robust.evaluation.crosscheck import crosscheck
+from mri_robust.evaluation.crosscheck import Certificate, crosscheck
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import Model
@@ -24,27 +20,18 @@ RUN_IMAGES = 32
 
 
 def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
-    """Cross-check the attacks on each of the user's models, or on CNN_clean, and some of the test images."""
+    """Cross-check the attacks on each of the user's models, or on CNN_clean, and so many test images; None for all."""
     models: tuple[Model, ...] = config.models or (cnn_clean(config),)
-    found = [
-        certify(trainer.get(model), trainer.dataset, images, name=trainer.name(model), on_step=trainer.on_step)
-        for model in models
-    ]
-    if len(found) == 1:
-        return found[0]
-    agreements = tuple(
-        replace(each, model=model.model)
-        for model, certificate in zip(models, found, strict=True)
-        for each in certificate.agreements
-    )
-    about = {"model": ", ".join(map(trainer.name, models))}
-    return replace(found[0], agreements=agreements, about={**(found[0].about or {}), **about})
-
-
-def certify(model: nn.Module, dataset: Dataset, images: int | None, *, name: str, on_step: OnStep) -> Certificate:
-    """Cross-check the attacks on a model and some of the test images; all when `images` is None."""
-    test = dataset.test
+    dataset, test = trainer.dataset, trainer.dataset.test
     chosen = choose_images(len(test), images or len(test), seed=0)
-    pixels = to_unit_range(torch.from_numpy(np.array(test.images[chosen])))
-    found = crosscheck(model, pixels, torch.from_numpy(test.labels[chosen]), on_step=on_step)
-    return replace(found, about={"model": name, "data": dataset.name, "data_digest": dataset.digest})
+    pixels, labels = (
+        to_unit_range(torch.from_numpy(np.array(test.images[chosen]))),
+        torch.from_numpy(test.labels[chosen]),
+    )
+    found = [crosscheck(trainer.get(model), pixels, labels, on_step=trainer.on_step) for model in models]
+    rows = found[0].rows
+    if len(models) > 1:
+        pairs = zip(models, found, strict=True)
+        rows = tuple({"model": model.model, **row} for model, certificate in pairs for row in certificate.rows)
+    about = {"model": ", ".join(map(trainer.name, models)), "data": dataset.name, "data_digest": dataset.digest}
+    return replace(found[0], rows=rows, about=about)

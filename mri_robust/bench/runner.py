@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import nn
 
-from mri_robust.bench.executors import load_executor
+from mri_robust.bench.executors import EXECUTORS
 from mri_robust.bench.worker import ExecutorOptions, Outcome, Task, Worker
 from mri_robust.core.errors import UserError
 from mri_robust.core.machine import describe_machine
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
+from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row, tidy
 from mri_robust.evaluation.statistics import compare_models
 from mri_robust.study.config import Config
-from mri_robust.study.experiment import Experiment, threat_map
+from mri_robust.study.experiment import Experiment
 from mri_robust.study.recipe import Recipe
-from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.results_folder import Result, ResultsFolder
 
 PACKAGES = (
     *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),
@@ -80,8 +80,7 @@ class Run:
             OSError: nothing more can be written; what was measured before stays stored.
         """
         left = {each.name: sum(task.experiment == each.name for task in self.tasks) for each in self.experiments}
-        execute = load_executor(self.executor.name)
-        for place, outcome in execute(self.worker, self.tasks, self.executor):
+        for place, outcome in EXECUTORS[self.executor.name](self.worker, self.tasks, self.executor):
             self.outcomes[place] = outcome
             name = self.tasks[place].experiment
             left[name] -= 1
@@ -98,13 +97,19 @@ class Run:
         self.folder.write_table("comparisons", compare_models(everything, models))
         self._write_images()
 
+    def _results(self) -> Iterator[tuple[Task, Result]]:
+        """The tasks that have a result by now, with it, in table order."""
+        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
+            if outcome is not None and outcome.result is not None:
+                yield task, outcome.result
+
     def rows(self, experiment: Experiment) -> list[Row]:
         """The rows of an experiment in table order, each with all its columns and the study's number beside it."""
         rows: list[Row] = []
-        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
-            if task.experiment == experiment.name and outcome is not None and outcome.result is not None:
+        for task, result in self._results():
+            if task.experiment == experiment.name:
                 numbers = _published(experiment.published(task.config))
-                rows += [{**task.labels, **row, **numbers(task.labels | row)} for row in outcome.result["rows"]]
+                rows += [{**task.labels, **row, **numbers(task.labels | row)} for row in result["rows"]]
         return rows
 
     def failures(self) -> list[str]:
@@ -118,11 +123,10 @@ class Run:
     def findings(self) -> list[dict[str, Any]]:
         """What the sanity checks say, with the model that they say it of; once, where several tests have the checks."""
         found = {}
-        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
-            if outcome is not None and outcome.result is not None:
-                named = {name: task.labels[name] for name in ("protocol", "seed", "model")}
-                for finding in outcome.result["artefacts"].get("findings", ()):
-                    found[*named.values(), finding["check"]] = {**named, **finding}
+        for task, result in self._results():
+            named = {name: task.labels[name] for name in ("protocol", "seed", "model")}
+            for finding in result["artefacts"].get("findings", ()):
+                found[*named.values(), finding["check"]] = {**named, **finding}
         return list(found.values())
 
     def warnings(self) -> list[str]:
@@ -146,26 +150,13 @@ class Run:
         """What `run.json` says: command, versions, machine, data, experiments, which evaluations, seconds."""
         config = self.configs[0]
         finished = [outcome for outcome in self.outcomes if outcome is not None]
-        datasets = {each.reads: self.worker.trainer(each).dataset for each in self.configs}
+        read = {each.reads: each for each in self.configs}
         return {
             "command": command,
             "versions": {name: installed_version(name) for name in PACKAGES},
             "machine": {**config.environment, **describe_machine(torch.device(config.device))},
-            "data": {
-                channels: {
-                    "name": dataset.name,
-                    "digest": dataset.digest,
-                    "classes": list(dataset.classes),
-                    "without_tumour": [dataset.classes[place] for place in dataset.healthy],
-                    "train": len(dataset.train),
-                    "test": len(dataset.test),
-                    "skipped": dataset.skipped,
-                }
-                for channels, dataset in datasets.items()
-            },
-            "experiments": [
-                {**each.description(), "threats": threat_map(list(each.threats))} for each in self.experiments
-            ],
+            "data": {channels: _described(self.worker.trainer(each).dataset) for channels, each in read.items()},
+            "experiments": [each.description() for each in self.experiments],
             "protocols": list(dict.fromkeys(each.protocol for each in self.configs)),
             "scale": config.scale.name,
             "cuts": config.scale.cuts(),
@@ -173,11 +164,7 @@ class Run:
             "weights": ", ".join(f"{name} {weights}" for name, weights, _ in config.weights),
             "seeds": list(dict.fromkeys(each.seed for each in self.configs)),
             "own_models": [model.model for model in config.models],
-            "evaluations": [
-                {"digest": self.worker.name(task), **task.labels}
-                for task, outcome in zip(self.tasks, self.outcomes, strict=True)
-                if outcome is not None and outcome.result is not None
-            ],
+            "evaluations": [{"digest": self.worker.name(task), **task.labels} for task, _ in self._results()],
             "findings": self.findings(),
             "warnings": self.warnings(),
             "computed": sum(outcome.computed for outcome in finished),
@@ -202,15 +189,26 @@ class Run:
     def _write_images(self) -> None:
         """Each image's smallest fooling epsilon under every model, where the worst case was asked for."""
         tables: dict[str, pd.DataFrame] = {}
-        for task, outcome in zip(self.tasks, self.outcomes, strict=True):
-            found = outcome.result["artefacts"].get("smallest_epsilon") if outcome and outcome.result else None
-            if found is not None:
-                labels = task.labels
+        for task, result in self._results():
+            if found := result["artefacts"].get("smallest_epsilon"):
                 columns = {"file": found["files"], "class": found["labels"], "smallest_epsilon": found["epsilon"]}
-                own = {name: labels[name] for name in ("protocol", "seed", "model")}
+                own = {name: task.labels[name] for name in ("protocol", "seed", "model")}
                 tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
         if tables:
             self.folder.write_table("images", pd.concat(tables.values()))
+
+
+def _described(dataset: Dataset) -> dict[str, Any]:
+    """What `run.json` says of a data set."""
+    return {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "classes": list(dataset.classes),
+        "without_tumour": [dataset.classes[place] for place in dataset.healthy],
+        "train": len(dataset.train),
+        "test": len(dataset.test),
+        "skipped": dataset.skipped,
+    }
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -246,14 +244,3 @@ def _published(table: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
-
-
-def open_folder(path: Path) -> ResultsFolder:
-    """The results folder at `path`.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    from mri_robust.core.files import writable_folder
-
-    return ResultsFolder(writable_folder(path))

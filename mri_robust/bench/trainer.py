@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION
-from mri_robust.evaluation.poisoned_training import poison_training
 from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, build_model
 from mri_robust.models.ensemble import Ensemble
@@ -36,8 +37,6 @@ from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
 
-PLATEAU: dict[str, Any] = {"factor": 0.1, "patience": 5}
-"""The study's ReduceLROnPlateau."""
 WATCHED_IMAGES = 64
 """Training images on which adversarial training is watched for overfitting to its attack."""
 
@@ -108,16 +107,12 @@ class Trainer:
 
     def _open(self, model: External) -> nn.Module:
         if model.model not in self._opened:
-            opened = open_model(
-                model.model,
-                weights=Path(model.weights_file) if model.weights_file else None,
-                mean=model.mean,
-                std=model.std,
-                classes=self.dataset.classes,
-                image_size=self.dataset.size,
-                channels=self.dataset.channels,
-            ).to(self.config.device)
-            if model_digest(opened, self.dataset.test.images.shape[1:]) != model.digest:
+            data = self.dataset
+            how: dict[str, Any] = {"weights": Path(model.weights_file) if model.weights_file else None}
+            how |= {"mean": model.mean, "std": model.std}
+            how |= {"classes": data.classes, "image_size": data.size, "channels": data.channels}
+            opened = open_model(model.model, **how).to(self.config.device)
+            if model_digest(opened, data.test.images.shape[1:]) != model.digest:
                 raise UserError(
                     f"model '{model.model}' is not the one that the run began with: it gives other logits or has other "
                     "weights in this process; save its weights and give them with --weights"
@@ -131,23 +126,18 @@ class Trainer:
         model = self._load(path, recipe)
         if model is None:
             with self.folder.hold(name, lambda: self.on_step(f"wait for {recipe.model}", 0, 1)):
-                model = self._load(path, recipe)
-                if model is None:
-                    self._set_damaged_aside(path)
-                    self._set_damaged_aside(part)
-                    model = self._make(recipe, path, part)
+                model = self._load(path, recipe) or self._make(recipe, path, part)
         module = model.model if isinstance(model, Snooper) else model
         module.to(self.config.device).to(memory_format=torch.channels_last).eval()
         return model
 
     def _make(self, recipe: Recipe, path: Path, part: Path) -> Any:
+        for each in (path, part):
+            self._set_damaged_aside(each)
         model, history = self.train(recipe, part)
         about = {"recipe": plain(recipe), "data_digest": self.dataset.digest, "history": history}
-        about["environment"] = self.config.environment
-        if isinstance(model, Snooper):
-            model.save(path, **about)
-        else:
-            save_model(model, path, **about)
+        save = model.save if isinstance(model, Snooper) else partial(save_model, model)
+        save(path, **about, environment=self.config.environment)
         part.unlink(missing_ok=True)
         return model
 
@@ -156,21 +146,19 @@ class Trainer:
 
     def _load(self, path: Path, recipe: Recipe) -> Any:
         """The model at `path`; None where there is none, or it is damaged."""
-        if not path.exists():
-            return None
         try:
-            return Snooper.load(path) if recipe.snooping else load_model(path)
+            return (Snooper.load if recipe.snooping else load_model)(path) if path.exists() else None
         except UserError:
             return None
 
     def _set_damaged_aside(self, path: Path) -> None:
-        if path.exists():
-            try:
+        try:
+            if path.exists():
                 read_state_dict(path)
-            except UserError:
-                aside = set_aside(path)
-                said = f"model '{path}' was damaged: it is made again, the old file is kept as '{aside.name}'"
-                self.folder.notices.append(said)
+        except UserError:
+            aside = set_aside(path)
+            said = f"model '{path}' was damaged: it is made again, the old file is kept as '{aside.name}'"
+            self.folder.notices.append(said)
 
     def train(self, recipe: Recipe, resume: Path | None = None) -> tuple[Any, list[Record]]:
         """The model of a recipe and the record of its training, an entry an epoch.
@@ -185,42 +173,27 @@ class Trainer:
         if recipe.members:
             return Ensemble([self.get(member) for member in recipe.members], recipe.shares), []
         if recipe.snooping:
-            return self._train_snooper(recipe, resume)
+            return self._train_snooper(recipe, recipe.snooping.parameters, resume)
         model = self._first_weights(recipe)
         return model, self._fit(model, recipe, resume)
 
-    def _train_snooper(self, recipe: Recipe, resume: Path | None) -> tuple[Snooper, list[Record]]:
-        how = recipe.snooping.parameters if recipe.snooping else {}
-        snooper = Snooper.create(
-            image_size=recipe.image_size,
-            channels=recipe.channels,
-            architecture=recipe.architecture,
-            weights=self._weights(recipe),
-            seed=derive_seed(recipe.seed, "first weights", recipe.model),
-        )
+    def _train_snooper(self, recipe: Recipe, how: dict[str, Any], resume: Path | None) -> tuple[Snooper, list[Record]]:
+        seed = derive_seed(recipe.seed, "first weights", recipe.model)
+        about: dict[str, Any] = {"image_size": recipe.image_size, "channels": recipe.channels, "seed": seed}
+        snooper = Snooper.create(architecture=recipe.architecture, weights=self._weights(recipe), **about)
         snooper.model.to(self.config.device)
         images, _ = training_images(self.dataset.train, recipe.train_images, recipe.seed)
-        history = snooper.fit(
-            images,
-            settings=self._settings(recipe, resume),
-            learning_rate=recipe.learning_rate,
-            anneal=recipe.anneal,
-            **{**how, "patterns": how["patterns"].build()},
-        )
-        return snooper, history
+        how = {**how, "patterns": how["patterns"].build(), "anneal": recipe.anneal}
+        settings = self._settings(recipe, resume)
+        return snooper, snooper.fit(images, settings=settings, learning_rate=recipe.learning_rate, **how)
 
     def _first_weights(self, recipe: Recipe) -> Classifier:
+        about: dict[str, Any] = {"image_size": recipe.image_size, "channels": recipe.channels}
+        about |= {"mean": recipe.mean, "std": recipe.std}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(recipe.seed, "first weights", recipe.architecture))
-            model = build_model(
-                recipe.architecture,
-                classes=self.dataset.classes,
-                image_size=recipe.image_size,
-                channels=recipe.channels,
-                weights=self._weights(recipe),
-                mean=recipe.mean,
-                std=recipe.std,
-            )
+            classes, weights = self.dataset.classes, self._weights(recipe)
+            model = build_model(recipe.architecture, classes=classes, weights=weights, **about)
         if recipe.start is not None:
             model.load_state_dict(self.get(recipe.start).state_dict())
         return model.to(self.config.device)
@@ -232,20 +205,8 @@ class Trainer:
         return recipe.weights or "none"
 
     def _fit(self, model: Classifier, recipe: Recipe, resume: Path | None) -> list[Record]:
-        images, labels = training_images(self.dataset.train, recipe.train_images, recipe.seed)
-        augment = recipe.augmentation.build() if recipe.augmentation else None
-        adversary = recipe.adversary.build() if recipe.adversary else None
-        stamp = None
-        if recipe.poison is not None:
-            poisoned = poison_training(
-                images,
-                labels,
-                recipe.poison.build(),
-                augment=augment,
-                seed=recipe.seed,
-                frozen=recipe.frozen_augmentation,
-            )
-            images, labels, augment, stamp = poisoned.images, poisoned.labels, poisoned.augment, poisoned.stamp
+        data = training_set(recipe, self.dataset)
+        adversary, loss = (part.build() if part else None for part in (recipe.adversary, recipe.loss))
         for name, parameter in model.network.named_parameters():
             parameter.requires_grad_(not recipe.trained or name.startswith(recipe.trained))
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -255,35 +216,23 @@ class Trainer:
             optimizer = spec.build(optimizer)
 
         def on_epoch(current: nn.Module) -> Record:
-            record = watch_overfitting(current, images, labels, max(adversary.epsilons)) if adversary else {}
+            record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
                 test = self.dataset.test
                 record["test"] = float((predicted_classes(current, test.images) == test.labels).mean())
             return record
 
-        return fit(
-            model,
-            images,
-            labels,
-            optimizer=optimizer,
-            settings=self._settings(recipe, resume, on_epoch),
-            loss=recipe.loss.build() if recipe.loss else None,
-            scheduler=_scheduler(base, recipe),
-            changes=Changes(augment, stamp, adversary),
-        )
+        settings = replace(self._settings(recipe, resume), on_epoch=on_epoch)
+        how: dict[str, Any] = {"scheduler": _scheduler(base, recipe)}
+        how["changes"] = Changes(data.augment, data.stamp, adversary)
+        return fit(model, data.images, data.labels, optimizer=optimizer, settings=settings, loss=loss, **how)
 
-    def _settings(
-        self, recipe: Recipe, resume: Path | None, on_epoch: Callable[[nn.Module], Record] | None = None
-    ) -> FitSettings:
+    def _settings(self, recipe: Recipe, resume: Path | None) -> FitSettings:
         return FitSettings(
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
+            **{name: getattr(recipe, name) for name in ("epochs", "batch_size", "seed", "clip_norm")},
             precision=self.config.precision,
-            clip_norm=recipe.clip_norm,
             watched=recipe.plateau or "loss",
             on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total),
-            on_epoch=on_epoch,
             resume=resume,
         )
 
@@ -306,6 +255,6 @@ def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, 
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe) -> Any:
-    if recipe.plateau:
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **PLATEAU)
+    if recipe.plateau:  # the study's
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=5)
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None

@@ -6,7 +6,7 @@ import errno
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,17 +31,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 @dataclass(frozen=True)
 class ExecutorOptions:
-    """Where to run.
+    """Where to run."""
 
-    Attributes:
-        name: `local` or `ray`.
-        address: of a Ray cluster to join; None starts one on this machine.
-        gpu_share: of one GPU, for each task, where tasks compute on one.
-    """
-
-    name: str = "local"
-    address: str | None = None
-    gpu_share: float = 1.0
+    name: str = "local"  # or `ray`
+    address: str | None = None  # of a Ray cluster to join; None starts one on this machine
+    gpu_share: float = 1.0  # of one GPU, for each task, where tasks compute on one
 
 
 @dataclass(frozen=True)
@@ -76,40 +70,23 @@ class Task:
         part = f", images {span[0] + 1} to {span[1]}" if span else ""
         return f"{self.experiment}: {type(self.evaluation).__name__} {self.model.model}{part}"
 
-    def part(self, evaluation: Evaluation) -> Task:
-        """The same question to a part of the images."""
-        return Task(self.experiment, self.config, self.model, evaluation)
 
-
-Spread = Callable[[Task, Sequence[Task]], list[Result]]
-"""(the whole, its parts) -> the parts' results in order: in this process, or by workers beside each other."""
+Spread = Callable[[Sequence[Task]], list[Result]]
+"""The parts of a task -> their results in order, measured by workers beside each other."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task.
+    """What became of a task."""
 
-    Attributes:
-        result: its rows and artefacts; None where it failed.
-        error: why it failed, in one line.
-        computed: whether it was measured now, not read.
-        notices: what was found damaged on the way.
-    """
-
-    result: Result | None
-    error: str = ""
-    computed: bool = True
-    notices: tuple[str, ...] = ()
+    result: Result | None  # its rows and artefacts; None where it failed
+    error: str = ""  # why it failed, in one line
+    computed: bool = True  # whether it was measured now, not read
+    notices: tuple[str, ...] = ()  # what was found damaged on the way
 
 
 class Worker:
-    """Runs tasks.
-
-    Args:
-        folder: the folder of everything made, which all processes share.
-        opened: the user's own models that are in memory, by id.
-        on_step: called as (what is going on, done, total).
-    """
+    """Runs tasks in a folder that all processes of a run share; other arguments as `Trainer`."""
 
     def __init__(
         self, folder: ResultsFolder, *, opened: dict[str, nn.Module] | None = None, on_step: OnStep = silent
@@ -129,9 +106,8 @@ class Worker:
         key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
         if key not in self._trainers:
             self.on_step("load data", 0, 1)
-            self._trainers[key] = Trainer(
-                self.folder, load_data(config), config, opened=self._opened, on_step=self.on_step
-            )
+            data = load_data(config)
+            self._trainers[key] = Trainer(self.folder, data, config, opened=self._opened, on_step=self.on_step)
         return self._trainers[key]
 
     def name(self, task: Task) -> str:
@@ -144,9 +120,7 @@ class Worker:
     def run(self, task: Task, spread: Spread | None = None) -> Outcome:
         """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure.
 
-        Args:
-            task: what to measure.
-            spread: who measures its parts; this process, one after the other, when None.
+        `spread` says who measures its parts: this process, one after the other, when None.
 
         Raises:
             OSError: nothing can be written.
@@ -159,7 +133,7 @@ class Worker:
                 found = self.folder.get(name)
                 if found is None:
                     computed = True
-                    found, error = self._try(name, task, spread or self._in_turn)
+                    found, error = self._try(name, task, spread)
         notices, self.folder.notices = tuple(self.folder.notices), []
         return Outcome(found, error, computed, notices)
 
@@ -184,19 +158,17 @@ class Worker:
         kept = self.folder.get(name)
         return kept or self.folder.put(name, measure(task.evaluation, self._context(task)), task.labels)
 
-    def _in_turn(self, task: Task, parts: Sequence[Task]) -> list[Result]:
-        return [self.run_part(part) for part in parts]
-
-    def _try(self, name: str, task: Task, spread: Spread) -> tuple[Result | None, str]:
+    def _try(self, name: str, task: Task, spread: Spread | None) -> tuple[Result | None, str]:
         began = time.perf_counter()
         about = task.labels
         try:
             trainer = self.trainer(task.config)
             about["model_file"] = trainer.name(task.model)
             context = self._context(task)
-            size = part_images(trainer.dataset.size)
-            parts = [task.part(each) for each in task.evaluation.split(size, trainer.dataset)]
-            result = measure(task.evaluation, context, spread(task, parts) if parts else ())
+            divided = task.evaluation.split(part_images(trainer.dataset.size), trainer.dataset)
+            parts = [replace(task, evaluation=each) for each in divided]
+            found = spread(parts) if spread and parts else map(self.run_part, parts)
+            result = measure(task.evaluation, context, list(found))
         except Exception as error:
             if _no_room(error):
                 raise
@@ -238,12 +210,8 @@ def load_data(config: Config) -> Dataset:
     Raises:
         UserError: it cannot be read, or a tumour class is none of its classes.
     """
-    dataset = load_dataset(
-        config.data,
-        size=config.scale.image_size,
-        channels=config.reads,
-        skip_unreadable=config.skip_unreadable,
-    )
+    size, skip = config.scale.image_size, config.skip_unreadable
+    dataset = load_dataset(config.data, size=size, channels=config.reads, skip_unreadable=skip)
     return with_tumours(dataset, config.tumour_classes)
 
 

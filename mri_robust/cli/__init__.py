@@ -24,8 +24,13 @@ COMMANDS = {
     "results": "Look into the folder of a bench: what it stores, what can go, how two differ.",
     "snoop": "List images that carry a suspicious pattern.",
 }
-"""Command -> its line in `--help`; the command itself is `mri_robust.cli.<command>:<command>`."""
+"""Command -> its line in `--help`; the command itself is in the file of its name, or in that of `_ELSEWHERE`."""
+_ELSEWHERE = {"report": "results"}
 
+SPIN_COUNT = "100000"
+"""How often an OpenMP thread of ours looks for work before it sleeps. libgomp's own number, billions, makes a training
+up to 18 times slower beside busy processes; too small a one makes it slower on an idle machine; see
+benchmarks/RESULTS.md."""
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """How a group that is called without arguments asks for its help, from click 8.2 on; before, it shows it itself."""
 
@@ -41,7 +46,8 @@ class OneLineErrors(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"mri_robust.cli.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"mri_robust.cli.{_ELSEWHERE.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -59,6 +65,8 @@ class OneLineErrors(click.Group):
         """Run; `Error: ...` and exit code 2 for anything the user can act on, 130 for Ctrl-C."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+            os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT  # read once, when torch is loaded
         _show_any_text()
         try:
             _check_arguments(sys.argv[1:] if args is None else args)
@@ -113,7 +121,10 @@ def _stop(message: str, code: int) -> None:
     raise SystemExit(code)
 
 
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+
+
+@click.group(cls=OneLineErrors, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="mri-robust")
 def main() -> None:
     """Adversarial robustness of MRI classifiers: tables over epsilon, exact cross-checks, adapters for ART."""

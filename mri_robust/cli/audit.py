@@ -8,15 +8,8 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import (
-    Floor,
-    Numbers,
-    data_options,
-    executor_options,
-    machine_options,
-    out_option,
-    tumour_classes_option,
-)
+from mri_robust.cli import options as shared
+from mri_robust.cli.options import AT_LEAST_1, FLOOR, NUMBERS, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 
@@ -34,34 +27,30 @@ CROSSCHECKED = 8
     help="A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give it "
     "twice to compare two models.",
 )
+@click.option("--weights", type=PATH, metavar="FILE", help="A state dict for the factory's or timm's model.")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="A state dict for the factory's or timm's model."
+    "--mean", type=NUMBERS, default=(), help="Normalise before the model: one or three numbers.  [timm's: its own]"
 )
-@click.option(
-    "--mean", type=Numbers(), default=(), help="Normalise before the model: one or three numbers.  [timm's: its own]"
-)
-@click.option("--std", type=Numbers(), default=(), help="See --mean.")
+@click.option("--std", type=NUMBERS, default=(), help="See --mean.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]")
-@data_options
-@tumour_classes_option
-@click.option(
-    "--images", type=click.IntRange(min=1), default=256, show_default=True, help="Most test images, drawn at random."
-)
-@click.option("--eps", type=Numbers(), default="1/255,2/255,4/255,8/255", show_default=True, help="Radii in pixels.")
-@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True, help="PGD steps, of eps/4 each.")
-@click.option("--restarts", type=click.IntRange(min=1), default=5, show_default=True, help="Of the worst case.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repeats of every test.")
+@shared.data_options
+@shared.tumour_classes_option
+@click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
+@click.option("--eps", type=NUMBERS, default="1/255,2/255,4/255,8/255", help="Radii in pixels.")
+@click.option("--steps", type=AT_LEAST_1, default=40, help="PGD steps, of eps/4 each.")
+@click.option("--restarts", type=AT_LEAST_1, default=5, help="Of the worst case.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Repeats of every test.")
 @click.option(
     "--fail-under",
     "floors",
-    type=Floor(),
+    type=FLOOR,
     multiple=True,
     metavar="EPS=ACCURACY",
     help="Exit with code 1 when worst-case accuracy at an epsilon is under this, such as 4/255=0.5; repeatable.",
 )
-@machine_options
-@executor_options
-@out_option("audit-results")
+@shared.machine_options
+@shared.executor_options
+@shared.out_option("audit-results")
 @click.option("--all", "everything", is_flag=True, help="Every test that asks a finished model.")
 @click.option("--list", "list_only", is_flag=True, help="List the tests and stop.")
 def audit(
@@ -74,41 +63,29 @@ def audit(
     """
     import_torchvision()
     from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of, with_checks
-    from mri_robust.cli.run import execute, machine_of, over, settle
-    from mri_robust.study.config import FIRST_SEED, Config
+    from mri_robust.cli.run import config_of, execute, settle
     from mri_robust.study.scale import AUDIT
 
     if list_only:
         for each in tests_of((), everything=True):
             click.echo(f"{each.name:<12} {each.title}")
         return
-    experiments = tests_of(tests, everything=everything)
-    floors = options["floors"]
+    experiments, floors = tests_of(tests, everything=everything), options["floors"]
     if not sources:
         raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
     scale = replace(AUDIT, epsilons=_radii(options["eps"]), steps=options["steps"], restarts=options["restarts"])
     check_floors(floors, experiments, scale.epsilons)
-    config = Config(
-        data=options["data"],
-        skip_unreadable=options["skip_unreadable"],
-        channels=options["channels"],
-        tumour_classes=options["tumour_classes"],
-        scale=scale,
-        images=options["images"],
-        **machine_of(options["device"], options["precision"], options["threads"]),
-    )
     how = {name: options[name] for name in ("weights", "mean", "std", "size")}
+    config = config_of(options, scale=scale, images=options["images"])
     opened = open_models(list(dict.fromkeys(sources)), config, **how)
-    configs = over([opened.config], FIRST_SEED, options["seeds"])
     checked = [with_checks(each) for each in experiments]
-    run, certificate = execute(checked, configs, out, options, opened=opened.modules, images=CROSSCHECKED)
+    run, certificate = execute(checked, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
     run.folder.write_json("audit", {**run.summary(), "floors": [list(each) for each in floors], "missed": missed})
     settle(run, certificate)
     for line in missed:
         click.echo(f"FAILED {line}")
-    if missed:
-        raise SystemExit(1)
+    raise SystemExit(1 if missed else 0)
 
 
 def _radii(epsilons: tuple[float, ...]) -> tuple[float, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import data_options, executor_options, machine_options, out_option, tumour_classes_option
+from mri_robust.cli import options as shared
+from mri_robust.cli.options import PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 from mri_robust.study.protocol import PROTOCOLS
@@ -19,46 +20,42 @@ RESNETS = ("resnet18", "resnet50")
 
 @click.command()
 @click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
-@data_options
-@tumour_classes_option
+@shared.data_options
+@shared.tumour_classes_option
 @click.option(
     "--protocol",
     type=click.Choice([*PROTOCOLS, "both"]),
     default="sound",
-    show_default=True,
     help="Evaluate as the field accepts, as the study did with its faults, or both.",
 )
 @click.option(
     "--scale",
     type=click.Choice(list(SCALES)),
     default="quick",
-    show_default=True,
     help="56 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["native", "art", "torchattacks"]),
     default="native",
-    show_default=True,
     help="Whose code crafts the images of Tables 3 and 4; the worst case is always our own.",
 )
 @click.option(
     "--weights",
     default="auto",
-    show_default=True,
     metavar="auto|none|imagenet|FILE",
     help="First weights of the ResNets; auto takes ImageNet's where they are found, else random ones.",
 )
 @click.option(
     "--weights-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FOLDER",
     help="Where torchvision's ImageNet files lie.  [default: torch's cache]",
 )
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Models trained per table.")
-@machine_options
-@executor_options
-@out_option("results")
+@click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="Models trained per table.")
+@shared.machine_options
+@shared.executor_options
+@shared.out_option("results")
 @click.option("--all", "everything", is_flag=True, help="Also the experiments that the study lacks.")
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
 def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any) -> None:
@@ -69,8 +66,7 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
     was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.cli.run import execute, machine_of, over, settle
-    from mri_robust.study.config import FIRST_SEED, Config
+    from mri_robust.cli.run import config_of, execute, settle
     from mri_robust.study.experiment import all_experiments, load_experiment
 
     if list_only:
@@ -78,20 +74,11 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
             click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
     named = [load_experiment(name) for name in experiments] or all_experiments(beyond=everything)
-    protocol = options["protocol"]
-    config = Config(
-        data=options["data"],
-        skip_unreadable=options["skip_unreadable"],
-        channels=options["channels"],
-        tumour_classes=options["tumour_classes"],
-        scale=SCALES[options["scale"]],
-        engine=options["engine"],
-        weights=_first_weights(options["weights"], options["weights_dir"]),
-        weights_folder=options["weights_dir"],
-        **machine_of(options["device"], options["precision"], options["threads"]),
-    )
-    protocols = PROTOCOLS if protocol == "both" else (protocol,)
-    configs = over([replace(config, protocol=each) for each in protocols], FIRST_SEED, options["seeds"])
+    weights, folder = options["weights"], options["weights_dir"]
+    engine = {"engine": options["engine"], "weights": _first_weights(weights, folder), "weights_folder": folder}
+    config = config_of(options, scale=SCALES[options["scale"]], **engine)
+    protocols = PROTOCOLS if options["protocol"] == "both" else (options["protocol"],)
+    configs = [replace(config, protocol=each) for each in protocols]
     settle(*execute(list({each.name: each for each in named}.values()), configs, out, options))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import data_options, machine_options
+from mri_robust.cli.options import AT_LEAST_1, data_options, machine_options
 from mri_robust.core.packages import import_torchvision
 
 
@@ -19,13 +19,12 @@ from mri_robust.core.packages import import_torchvision
     help="A model to attack.  [default: the quick CNN_clean of the data, trained once]",
 )
 @data_options
-@click.option("--images", type=click.IntRange(min=1), help="Test images to compare.  [default: all]")
+@click.option("--images", type=AT_LEAST_1, help="Test images to compare.  [default: all]")
 @machine_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     default="crosscheck.json",
-    show_default=True,
     help="The certificate to write.",
 )
 def crosscheck(source: str | None, images: int | None, out: Path, **options: Any) -> None:
@@ -39,31 +38,23 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     from mri_robust.bench.certificate import certify_run
     from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.cli.run import machine_of
+    from mri_robust.cli.run import config_of
+    from mri_robust.core.errors import shown
     from mri_robust.core.files import cache_folder, writable_folder, write_text
     from mri_robust.core.hashing import canonical_json
-    from mri_robust.data.layout import shown
-    from mri_robust.report.tables import print_certificate
-    from mri_robust.study.config import Config
+    from mri_robust.report.content import certificate_table
+    from mri_robust.report.tables import print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     writable_folder(out.parent)
-    config = Config(
-        data=options["data"],
-        skip_unreadable=options["skip_unreadable"],
-        channels=options["channels"],
-        **machine_of(options["device"], options["precision"], options["threads"]),
-    )
-    console = make_console()
+    console, config, modules = make_console(), config_of(options), None
     with StepProgress(console) as progress:
-        opened = open_models([source], config) if source else None
-        config = opened.config if opened else config
-        folder = ResultsFolder(cache_folder("crosscheck"))
-        worker = Worker(folder, opened=opened.modules if opened else None, on_step=progress)
-        trainer = worker.trainer(config)
+        if source:
+            modules, config, _ = open_models([source], config)
+        trainer = Worker(ResultsFolder(cache_folder("crosscheck")), opened=modules, on_step=progress).trainer(config)
         certificate = certify_run(trainer, config.on(trainer.dataset), images)
     write_text(out, canonical_json(certificate.content(), indent=2) + "\n")
-    print_certificate(certificate.content()["comparisons"], console)
+    print_table(certificate_table(certificate.content()["comparisons"]), console)
     click.echo(f"certificate: {shown(out)}")
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

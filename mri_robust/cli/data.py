@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mri_robust.cli.options import Command, data_options, skip_unreadable_option, source_option
+from mri_robust.cli import options as shared
+from mri_robust.cli.options import Command
 
 if TYPE_CHECKING:
     from mri_robust.data.audit import Summary
     from mri_robust.data.dataset import Dataset
+    from mri_robust.report.tables import Table
 
 
 def _source_options(size: int) -> Callable[[Command], Command]:
     """The options that say which data set to load and how; `size` is the default one."""
-    pixels = click.option(
-        "--size",
-        type=click.IntRange(8, 1024),
-        default=size,
-        show_default=True,
-        help="Height and width in pixels that images are resized to.",
+    said = "Height and width in pixels that images are resized to."
+    return shared.combined(
+        shared.data_options, click.option("--size", type=click.IntRange(8, 1024), default=size, help=said)
     )
-    return lambda command: data_options(pixels(command))
 
 
 @click.group()
@@ -36,11 +34,15 @@ def data() -> None:
 @_source_options(size=224)
 def info(data: str, channels: str | None, **options: Any) -> None:
     """Print class counts, pixel statistics, repeated images and test images leaked from training."""
+    from rich.console import Console
+
     from mri_robust.data.audit import summarise
     from mri_robust.data.dataset import load_dataset
+    from mri_robust.report.tables import print_table
 
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
-    _print_summary(dataset, summarise(dataset))
+    for table in _summary_tables(dataset, summarise(dataset)):
+        print_table(table, Console())
 
 
 @data.command()
@@ -49,33 +51,19 @@ def info(data: str, channels: str | None, **options: Any) -> None:
     "--out",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     default="preview.png",
-    show_default=True,
     help="The PNG file to write.",
 )
 @click.option(
-    "--images",
-    type=click.IntRange(1, 512),
-    default=32,
-    show_default=True,
-    help="How many images, shared evenly among the classes.",
+    "--images", type=click.IntRange(1, 512), default=32, help="How many images, shared evenly among the classes."
 )
-@click.option(
-    "--split",
-    type=click.Choice(["train", "test"]),
-    default="train",
-    show_default=True,
-    help="Which split to draw from.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which images are drawn."
-)
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", help="Which split to draw from.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Decides which images are drawn.")
 def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip per class, to a PNG file."""
-    from mri_robust.core.errors import UserError
+    from mri_robust.core.errors import UserError, shown
     from mri_robust.core.files import writable_folder
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.data.layout import shown
-    from mri_robust.data.preview import sample
+    from mri_robust.data.subset import preview_places
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
 
     if out.suffix.lower() != ".png":
@@ -85,8 +73,9 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
     drawn = dataset.train if split == "train" else dataset.test
     facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
     strips = [
-        (f"{strip.title}, {len(strip.images)} of {strip.total}", [Picture(image) for image in strip.images])
-        for strip in sample(dataset, drawn, images, seed)
+        (f"{name}, {len(places)} of {(drawn.labels == label).sum()}", [*map(Picture, drawn.images[places])])
+        for label, (name, places) in enumerate(zip(dataset.classes, preview_places(drawn, images, seed), strict=False))
+        if len(places)
     ]
     try:
         save_sheet(contact_sheet(strips, dataset.name, ", ".join(facts)), out)
@@ -96,17 +85,17 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
 
 
 @data.command()
-@source_option
-@skip_unreadable_option
+@shared.source_option
+@shared.skip_unreadable_option
+@shared.threads_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default="audit",
-    show_default=True,
     metavar="FOLDER",
     help="Where audit.csv and audit.png are written.",
 )
-def audit(data: str, skip_unreadable: bool, out: Path) -> None:
+def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> None:
     """Look for what makes numbers measured on a data set worthless.
 
     Finds images that stand twice, pixel for pixel or nearly (other brightness, encoding, mirrored), within and
@@ -114,20 +103,21 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     without a look at the brain: colour, frames, borders, file sizes. Reads images as RGB at 224 pixels. Every
     finding goes to audit.csv, the pairs to look at first to audit.png.
     """
+    from threadpoolctl import threadpool_limits
+
     from mri_robust.cli.progress import StepProgress, make_console
+    from mri_robust.core.errors import shown
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.data.audit.full import AUDIT_SIZE, file_facts
     from mri_robust.data.audit.full import audit as audit_dataset
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.data.layout import shown
-    from mri_robust.report.audit_tables import print_audit
+    from mri_robust.report.audit import pair_strips, print_audit, telling_pairs
     from mri_robust.report.contact_sheet import contact_sheet, save_sheet
-    from mri_robust.report.pairs import pair_strips, telling_pairs
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
     writable_folder(out)
     console = make_console()
-    with StepProgress(console) as progress:
+    with StepProgress(console) as progress, threadpool_limits(threads):
         files = file_facts(data, lambda done, total: progress("look at files", done, total))
         found = audit_dataset(dataset, files=files, on_step=progress)
     print_audit(found, console)
@@ -142,51 +132,30 @@ def audit(data: str, skip_unreadable: bool, out: Path) -> None:
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(pairs) else "; no sheet, no pair is near"))
 
 
-def _print_summary(dataset: Dataset, summary: Summary) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:
+    """How many images there are of each class, and the other facts of a data set."""
+    from mri_robust.report.tables import table_of
 
-    from mri_robust.data.layout import shown
-
-    counts = Table(
-        title=Text(shown(dataset.name)), title_justify="left", box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False
-    )
-    columns = (summary.train, summary.test, [sum(pair) for pair in zip(summary.train, summary.test, strict=True)])
-    counts.add_column("class", footer="all", overflow="fold", min_width=5)
-    for header, column in zip(("train", "test", "both"), columns, strict=True):
-        counts.add_column(header, footer=str(sum(column)), justify="right", no_wrap=True)
-    for name, *row in zip(dataset.classes, *columns, strict=True):
-        counts.add_row(Text(shown(name)), *map(str, row))
-
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
-    facts.add_column(style="dim", overflow="fold")
-    facts.add_column(overflow="fold")
-    for name, fact in _facts(dataset, summary):
-        facts.add_row(name, Text(fact))
-
-    console = Console(highlight=False)
-    console.print(counts)
-    console.print(facts)
-
-
-def _facts(dataset: Dataset, summary: Summary) -> list[tuple[str, str]]:
-    tested = len(dataset.test)
-    sizes = [f"{size} ({count})" for size, count in summary.original_sizes.items()]
+    tested, sizes = len(dataset.test), [f"{size} ({count})" for size, count in summary.original_sizes.items()]
     more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
-    facts = [
-        ("loaded as", f"{dataset.size} x {dataset.size} pixels, {dataset.channels}"),
-        ("mean", f"{_numbers(summary.mean)} over training pixels in [0, 1]"),
-        ("std", _numbers(summary.std)),
-        ("digest", dataset.digest),
-        ("skipped", ", ".join(f"{count} {reason}" for reason, count in sorted(dataset.skipped.items())) or "none"),
-        ("repeated", f"{summary.repeated['train']} in train, {summary.repeated['test']} in test"),
-        ("leaked", f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train"),
+    facts = {
+        "files": ", ".join(sizes[:4]) + more,
+        "loaded as": f"{dataset.size} x {dataset.size} pixels, {dataset.channels}",
+        "mean": f"{_numbers(summary.mean)} over training pixels in [0, 1]",
+        "std": _numbers(summary.std),
+        "digest": dataset.digest,
+        "skipped": ", ".join(f"{count} {reason}" for reason, count in sorted(dataset.skipped.items())) or "none",
+        "repeated": f"{summary.repeated['train']} in train, {summary.repeated['test']} in test",
+        "leaked": f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train",
+    }
+    names = (*dataset.classes, "all")
+    train, test = ((*counts, sum(counts)) for counts in (summary.train, summary.test))
+    rows = [
+        {"class": name, "train": one, "test": two, "both": one + two}
+        for name, one, two in zip(names, train, test, strict=True)
     ]
-    if sizes:
-        facts.insert(0, ("files", ", ".join(sizes[:4]) + more))
-    return facts
+    told = [{"": name, " ": fact} for name, fact in facts.items() if fact]
+    return table_of(dataset.name, rows), table_of("", told, texts=2)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

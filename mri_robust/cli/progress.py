@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mri_robust.core.errors import one_line
+
 
 class Rate(ProgressColumn):
     """Images per second."""
@@ -31,7 +33,7 @@ class StepProgress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bar = Progress(
-            TextColumn("{task.description:<34}"),
+            TextColumn("{task.description:<34}", markup=False),
             BarColumn(bar_width=24),
             Rate(),
             TimeElapsedColumn(),
@@ -59,6 +61,7 @@ class StepProgress:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take in that `done` of `total` images of `what` are done."""
+        what = one_line(what)
         if what != self._what:
             self.finish()
             self._what, self._began = what, time.perf_counter()
@@ -69,5 +72,6 @@ class StepProgress:
         """Say that what was going on is done, and in how many seconds."""
         if self._what:
             seconds = time.perf_counter() - self._began
-            self.console.print(f"[green]done[/] {self._what:<34} [dim]{seconds:6.1f} s[/]", highlight=False)
+            words = (("done", "green"), f" {self._what:<34} ", (f"{seconds:6.1f} s", "dim"))
+            self.console.print(Text.assemble(*words), highlight=False)
             self._what = ""

@@ -1,4 +1,4 @@
-"""`mri-robust results`: what a results folder stores, and what differs between two."""
+"""`mri-robust results`: what a results folder stores, what differs between two; and `mri-robust report`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from typing import Any
 
 import click
 
-_FOLDER = click.Path(path_type=Path)
+from mri_robust.cli.options import PATH
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+def report(folder: Path) -> None:
+    """Write report.html, report.md and figures of a finished run again, from what it left in DIR.
+
+    Nothing is computed again, and torch is not needed.
+    """
+    from mri_robust.report.page import write_report
+
+    click.echo(f"report: {write_report(folder)}")
 
 
 @click.group()
@@ -18,7 +31,7 @@ def results() -> None:
 
 
 @results.command("list")
-@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("folder", metavar="DIR", type=PATH)
 @_json_option
 def list_command(folder: Path, as_json: bool) -> None:
     """List the results and models that DIR stores, with their state, and which of them the last run used."""
@@ -33,7 +46,7 @@ def list_command(folder: Path, as_json: bool) -> None:
 
 
 @results.command()
-@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--unused", is_flag=True, help="Also what the last run did not use: results, and models of other data.")
 @click.option("--dry-run", is_flag=True, help="List what would go, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -63,11 +76,11 @@ def clean(folder: Path, unused: bool, dry_run: bool, yes: bool) -> None:
 
 
 @results.command()
-@click.argument("a", metavar="A", type=_FOLDER)
-@click.argument("b", metavar="B", type=_FOLDER)
-@click.option("--tolerance", type=float, default=0.0, show_default=True, help="Largest difference that counts as none.")
+@click.argument("a", metavar="A", type=PATH)
+@click.argument("b", metavar="B", type=PATH)
+@click.option("--tolerance", type=float, default=0.0, help="Largest difference that counts as none.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that may differ, such as scale; repeatable.")
-@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="How many differences to print.")
+@click.option("--top", type=click.IntRange(0), default=20, help="How many differences to print.")
 @_json_option
 def diff(a: Path, b: Path, tolerance: float, ignore: tuple[str, ...], top: int, as_json: bool) -> None:
     """Compare the last runs of two results folders, number by number.

@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
     from mri_robust.bench.runner import Run
-    from mri_robust.evaluation.certificate import Certificate
+    from mri_robust.evaluation.crosscheck import Certificate
     from mri_robust.study.config import Config
     from mri_robust.study.experiment import Experiment
 
 
-def machine_of(device: str, precision: str, threads: int | None) -> dict[str, Any]:
-    """`--device`, `--precision` and `--threads` as the fields of a `Config`.
+def config_of(options: dict[str, Any], **further: Any) -> Config:
+    """The run that a command's options about data and machine ask for, with further fields of `Config`.
 
     Raises:
         UserError: CUDA was asked for and there is none.
@@ -31,14 +31,14 @@ def machine_of(device: str, precision: str, threads: int | None) -> dict[str, An
     import torch
 
     from mri_robust.core.machine import keep_freed_memory, resolve_device, resolve_precision
+    from mri_robust.study.config import Config
 
     keep_freed_memory()
-    processor = resolve_device(device)
-    return {
-        "device": processor.type,
-        "precision": resolve_precision(precision, processor),
-        "threads": threads or torch.get_num_threads(),
-    }
+    device = resolve_device(options["device"])
+    names = ("data", "skip_unreadable", "channels", "tumour_classes")
+    data = {name: options[name] for name in names if name in options}
+    precision, threads = resolve_precision(options["precision"], device), options["threads"] or torch.get_num_threads()
+    return Config(device=device.type, precision=precision, threads=threads, **data, **further)
 
 
 def execute(
@@ -53,9 +53,10 @@ def execute(
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
     Args:
-        experiments, configs, opened: see `Run`.
+        experiments, opened: see `Run`.
+        configs: one per protocol, of the first seed.
         out: the folder.
-        options: those of `executor_options`.
+        options: those of `executor_options`, and `seeds`, which count up from the first.
         images: test images that the attacks are cross-checked on.
 
     Returns:
@@ -65,15 +66,17 @@ def execute(
         UserError: the data cannot be read, or nothing could be measured.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
-    from mri_robust.bench.runner import Run, open_folder
+    from mri_robust.bench.runner import Run
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.progress import StepProgress, make_console
-    from mri_robust.report.experiment import pairs_table
+    from mri_robust.core.files import writable_folder
+    from mri_robust.report.experiment import pairs_table, print_experiment
     from mri_robust.report.page import write_report
-    from mri_robust.report.tables import print_experiment, print_table
+    from mri_robust.report.tables import print_table
     from mri_robust.study.results_folder import ResultsFolder
 
     console, began = make_console(), time.perf_counter()
+    seeded = [replace(each, seed=each.seed + number) for each in configs for number in range(options["seeds"])]
     executor = ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"])
 
     def show(experiment: Experiment, table: pd.DataFrame) -> None:
@@ -82,8 +85,8 @@ def execute(
 
     with StepProgress(console) as progress:
         folder = ResultsFolder(out)
-        run = Run(experiments, configs, folder, opened=opened, on_step=progress, executor=executor)
-        open_folder(out)  # data that cannot be read leaves no folder behind
+        run = Run(experiments, seeded, folder, opened=opened, on_step=progress, executor=executor)
+        writable_folder(out)  # data that cannot be read leaves no folder behind
         run.run(show)
         if len(run.configs[0].models) > 1:
             pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
@@ -102,7 +105,7 @@ def execute(
         lines.append(f"sanity checks: {passed} of {len(findings)} passed")
     lines += [certificate.verdict(), f"report: {write_report(out)}   seconds: {time.perf_counter() - began:.0f}"]
     for line in lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(one_line(line), highlight=False, markup=False)
     return run, certificate
 
 
@@ -118,8 +121,3 @@ def settle(run: Run, certificate: Certificate) -> None:
         raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
     if not certificate.passed:
         raise SystemExit(1)
-
-
-def over(configs: Sequence[Config], first: int, seeds: int) -> list[Config]:
-    """Each configuration for as many seeds, which count up from the first."""
-    return [replace(config, seed=first + number) for config in configs for number in range(seeds)]

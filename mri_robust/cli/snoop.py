@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mri_robust.cli.options import device_option, skip_unreadable_option
+from mri_robust.cli import options as shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +21,10 @@ _CHUNK = 256
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=shared.PATH)
 @click.option(
     "--detector",
-    type=click.Path(path_type=Path),
+    type=shared.PATH,
     required=True,
     metavar="FILE",
     help="The snooping detector, a .safetensors file that Snooper.save wrote.",
@@ -36,46 +36,43 @@ _CHUNK = 256
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default="snooped",
-    show_default=True,
     metavar="FOLDER",
     help="Where snoop.csv and snoop.png are written.",
 )
-@skip_unreadable_option
-@device_option
-def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_unreadable: bool, device: str) -> None:
+@shared.skip_unreadable_option
+@shared.device_option
+@shared.threads_option
+def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **options: Any) -> None:
     """List the images of PATH that carry a suspicious pattern.
 
     PATH is an image, or a folder (searched to its depths) or a .zip of images. Every image's score goes to
     snoop.csv, what is flagged also to the sheet snoop.png, so that a person can look at it.
     """
-    from mri_robust.core.errors import UserError
+    from mri_robust.core.errors import UserError, shown
 
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"--threshold must be from 0 to 1, got {threshold:g}")
 
     import numpy as np
+    import pandas as pd
+    import torch
 
     from mri_robust.cli.progress import make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.machine import keep_freed_memory, resolve_device
-    from mri_robust.data.layout import shown
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
 
     keep_freed_memory()
-    processor = resolve_device(device)
+    torch.set_num_threads(options["threads"] or torch.get_num_threads())
+    processor = resolve_device(options["device"])
     snooper = Snooper.load(detector)
     model = snooper.model.to(processor)
     sheet, table = out / "snoop.png", out / "snoop.csv"
     # The sheet of an earlier run may lie in the very folder that is searched.
-    scans = read_scans(
-        path,
-        size=model.image_size,
-        channels=model.channels,  # type: ignore[arg-type]
-        skip_unreadable=skip_unreadable,
-        leave_out=sheet,
-    )
+    how = {"skip_unreadable": options["skip_unreadable"], "leave_out": sheet}
+    scans = read_scans(path, size=model.image_size, channels=model.channels, **how)  # type: ignore[arg-type]
     writable_folder(out)
     console = make_console()
     scores = _score(snooper, scans, console)
@@ -83,7 +80,9 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, skip_u
     order = np.argsort(-scores, kind="stable")
     flagged = order[scores[order] >= least]
 
-    write_text(table, _csv(scans, scores, order, len(flagged)))
+    listed = {"file": np.array(scans.names)[order], "score": scores[order].astype(str)}
+    marks = np.where(np.arange(len(order)) < len(flagged), "true", "false")
+    write_text(table, pd.DataFrame({**listed, "flagged": marks}).to_csv(index=False, lineterminator="\n"))
     sheet.unlink(missing_ok=True)
     verdict = f"{len(flagged)} of {len(scores)} images flagged at threshold {least:.4g}"
     if len(flagged):
@@ -111,34 +110,14 @@ def _score(snooper: Snooper, scans: Scans, console: Console) -> np.ndarray:
     return np.concatenate(scores)
 
 
-def _csv(scans: Scans, scores: np.ndarray, order: np.ndarray, flagged: int) -> str:
-    """Every image, the most suspicious first; `flagged` is true for the first so many."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "score", "flagged"))
-    for rank, index in enumerate(order):
-        writer.writerow((scans.names[index], str(scores[index]), str(rank < flagged).lower()))
-    return text.getvalue()
-
-
 def _print_flagged(scans: Scans, scores: np.ndarray, flagged: np.ndarray, console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from mri_robust.core.errors import shown
+    from mri_robust.report.tables import table_of
+    from mri_robust.report.tables import print_table
 
-    from mri_robust.data.layout import shown
-
-    table = Table(title="Suspicious images", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("file", overflow="fold")
-    for index in flagged[:_ROWS]:
-        table.add_row(f"{scores[index]:.4f}", Text(shown(scans.names[index])))
-    if len(flagged) > _ROWS:
-        table.add_row("", Text(f"and {len(flagged) - _ROWS} more in snoop.csv"))
-    console.print(table)
+    rows = [{"score": f"{scores[index]:.4f}", "file": shown(scans.names[index])} for index in flagged[:_ROWS]]
+    more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
+    print_table(table_of("Suspicious images", rows, texts=2, note=more), console)
 
 
 def _reliability(snooper: Snooper, threshold: float) -> str:

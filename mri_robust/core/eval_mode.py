@@ -1,7 +1,5 @@
 """Use a model in eval mode and leave it exactly as it was."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

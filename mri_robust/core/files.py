@@ -1,7 +1,5 @@
 """Files that are whole or absent, lock files, and the cache folder."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets
@@ -17,10 +15,8 @@ from mri_robust.core.errors import UserError
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it to `path` when the block ends without an error.
 
-    A reader sees the old file or the new one, never a part. After an error nothing is left behind.
-
-    Raises:
-        UserError: `path` is a device, a pipe or a folder, which a file must not replace.
+    A reader sees the old file or the new one, never a part. After an error nothing is left behind. Raises `UserError`
+    where `path` is a device, a pipe or a folder, which a file must not replace.
     """
     if path.exists() and not path.is_file():
         raise UserError(f"cannot write '{path}': it exists and is not a file; choose another name")
@@ -50,25 +46,21 @@ def checksum(path: Path) -> str:
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock file `path`; while another process or thread holds it, call `on_wait` once and wait.
 
-    The kernel frees a lock when its process ends, however it ends: a file that is left behind blocks nobody.
-
-    Raises:
-        OSError: the file cannot be made.
+    The kernel frees a lock when its process ends, however it ends: a file that is left behind blocks nobody. Raises
+    OSError where the file cannot be made.
     """
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(blocking=False)
     except Timeout:
         if on_wait:
             on_wait()
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def set_aside(path: Path) -> Path:
@@ -79,11 +71,7 @@ def set_aside(path: Path) -> Path:
 
 
 def cache_folder(*parts: str) -> Path:
-    """The user's cache folder for `parts`, created if missing; `MRI_ROBUST_CACHE` overrides its root.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """The `writable_folder` for `parts` in the user's cache; `MRI_ROBUST_CACHE` overrides its root."""
     import platformdirs
 
     root = os.environ.get("MRI_ROBUST_CACHE") or platformdirs.user_cache_dir("mri-robust")
@@ -91,11 +79,7 @@ def cache_folder(*parts: str) -> Path:
 
 
 def writable_folder(path: Path) -> Path:
-    """Create folder `path` if missing, and check that files can be written in it.
-
-    Raises:
-        UserError: it cannot be created or written.
-    """
+    """Folder `path`, created if missing; `UserError` where it cannot be created or files cannot be written in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

@@ -1,7 +1,5 @@
 """Digests of plain data: equal content gives an equal name."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -23,11 +21,9 @@ def plain(value: Any) -> Any:
 
 
 def canonical_json(value: Any, indent: int | None = None) -> str:
-    """`value` as JSON in one fixed form: sorted keys, no spaces unless an indent is given, no NaN.
+    """`value` as JSON in one fixed form: sorted keys, no spaces unless an indent is given.
 
-    Raises:
-        ValueError: a number is not finite.
-        TypeError: a value has no JSON form.
+    Raises ValueError where a number is not finite, TypeError where a value has no JSON form.
     """
     separators = (",", ":") if indent is None else (",", ": ")
     return json.dumps(plain(value), sort_keys=True, indent=indent, separators=separators, allow_nan=False)

@@ -1,7 +1,5 @@
 """Other packages: optional imports, clashing builds, and installed versions."""
 
-from __future__ import annotations
-
 import importlib
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -11,16 +9,7 @@ from mri_robust.core.errors import UserError
 
 
 def import_extra(module: str, extra: str, wanted: str) -> Any:
-    """A module of an optional package.
-
-    Args:
-        module: dotted name.
-        extra: installs it: `pip install 'mri-robust[extra]'`.
-        wanted: what needs it; the message begins with this.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """The module of this dotted name, or `UserError`: `wanted` needs it, and `mri-robust[extra]` installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -29,11 +18,7 @@ def import_extra(module: str, extra: str, wanted: str) -> Any:
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision, whose compiled part fails at import beside a torch that it was not built for.
-
-    Raises:
-        UserError: the two builds clash, or torchvision is missing.
-    """
+    """torchvision, or `UserError` where it is missing or not built for this torch, at which its import fails."""
     try:
         return importlib.import_module("torchvision")
     except (RuntimeError, ImportError, OSError) as error:

@@ -1,7 +1,5 @@
 """Callbacks that report progress."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 OnStep = Callable[[str, int, int], None]

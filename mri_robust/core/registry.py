@@ -18,20 +18,13 @@ from mri_robust.core.errors import UserError
 class Registry:
     """The parts of one kind: every file of a package that defines `attribute`, and the entry points of other packages.
 
-    Listing names imports no part, so that `--help` and `--list` stay fast.
-
-    Args:
-        package: dotted name of the package whose files define the parts (`mri_robust.attacks.evasion`).
-        attribute: the module attribute that is the part (`ATTACK`).
-        kind: what a part is called in messages (`attack`).
-        group: entry-point group of other packages (`mri_robust.attacks`); an entry point's object is the part.
+    Of the attacks, `package` is `mri_robust.attacks.evasion` and `attribute` `ATTACK`: in each file, what is called so
+    is the part. `kind` is what messages call a part, and `group` the entry-point group in which other packages name
+    theirs. Listing names imports no part, so that `--help` and `--list` stay fast.
     """
 
     def __init__(self, package: str, *, attribute: str, kind: str, group: str) -> None:
-        self.package = package
-        self.attribute = attribute
-        self.kind = kind
-        self.group = group
+        self.package, self.attribute, self.kind, self.group = package, attribute, kind, group
 
     @cached_property
     def _modules(self) -> dict[str, str]:
@@ -58,39 +51,28 @@ class Registry:
         return name in self._modules or name in self._entry_points
 
     def load(self, name: str) -> Any:
-        """The part called `name`.
-
-        Raises:
-            UserError: no part has that name (the message offers the nearest), or another package's cannot be imported.
-        """
+        """The part called `name`; `UserError` where there is none, or another package's cannot be imported."""
         if name in self._modules:
             return getattr(importlib.import_module(self._modules[name]), self.attribute)
-        if name in self._entry_points:
-            return self._load_added(self._entry_points[name])
-        raise UserError(f"unknown {self.kind} '{name}'{did_you_mean(name, self.names())}")
-
-    def _load_added(self, point: EntryPoint) -> Any:
+        if name not in self._entry_points:
+            raise UserError(f"unknown {self.kind} '{name}'{did_you_mean(name, self.names())}")
+        point = self._entry_points[name]
         try:
             return point.load()
         except Exception as error:  # another package's code may raise anything
             package = f" of the package '{point.dist.name}'" if point.dist else ""
             reason = f"{type(error).__name__}: {error}"
             raise UserError(
-                f"{self.kind} '{point.name}'{package} cannot be imported: {reason}; fix or uninstall it"
+                f"{self.kind} '{name}'{package} cannot be imported: {reason}; fix or uninstall it"
             ) from error
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A part to build later, as plain data: the path of its class and its keyword arguments.
+    """A part to build later, as plain data: the path of its class and its keyword arguments."""
 
-    Attributes:
-        path: `package.module:Class`, any importable class.
-        arguments: (name, value) of each keyword argument, plain data.
-    """
-
-    path: str
-    arguments: tuple[tuple[str, Any], ...] = ()
+    path: str  # `package.module:Class`, any importable class
+    arguments: tuple[tuple[str, Any], ...] = ()  # (name, value) of each keyword argument, plain data
 
     @classmethod
     def of(cls, path: str, **arguments: Any) -> Spec:
@@ -103,11 +85,7 @@ class Spec:
         return dict(self.arguments)
 
     def build(self, *positional: Any) -> Any:
-        """The part, from further positional arguments where its class takes some.
-
-        Raises:
-            TypeError, ValueError: the part refuses a parameter.
-        """
+        """The part, from further positional arguments where its class takes some; errors are those of its class."""
         module, _, name = self.path.partition(":")
         return getattr(importlib.import_module(module), name)(*positional, **self.parameters)
 

@@ -26,11 +26,7 @@ def make_generator(seed: int, *names: str | int) -> torch.Generator:
 
 @contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seed NumPy's and torch's global CPU generators, and put both back at the end of the block.
-
-    Args:
-        seed: 0 or more.
-    """
+    """Seed NumPy's and torch's global CPU generators, with 0 or more, and put both back at the end of the block."""
     import numpy as np
     import torch
 

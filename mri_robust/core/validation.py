@@ -1,7 +1,5 @@
 """Checks of parameters, images and labels, made once at the public functions."""
 
-from __future__ import annotations
-
 import math
 from numbers import Integral, Real
 
@@ -14,9 +12,7 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 def check_number(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:
     """Check that a parameter is a finite number in [low, high], or (low, high] with `open_low`.
 
-    Raises:
-        TypeError: `value` is not a number.
-        ValueError: it is not finite or out of range.
+    Raises TypeError where it is not a number, ValueError where it is not finite or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
@@ -27,12 +23,7 @@ def check_number(name: str, value: float, low: float, high: float = math.inf, *,
 
 
 def check_count(name: str, value: int, low: int = 1) -> None:
-    """Check that a parameter is a whole number of at least `low`.
-
-    Raises:
-        TypeError: `value` is not an int.
-        ValueError: it is under `low`.
-    """
+    """Check that a parameter is a whole number of at least `low`: else TypeError, or ValueError if it is less."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < low:
@@ -40,11 +31,7 @@ def check_count(name: str, value: int, low: int = 1) -> None:
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Check that a parameter is one of `choices`.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Check that a parameter is one of `choices`, else raise ValueError."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
@@ -52,14 +39,9 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 def check_images(images: Tensor) -> None:
     """Check images: a float32 tensor [N, C, H, W], N at least 1, finite pixels in [0, 1].
 
-    Raises:
-        TypeError: not a tensor, or not float32.
-        ValueError: wrong number of dimensions, no images, or a pixel outside [0, 1].
+    Raises TypeError where they are no float32 tensor, ValueError for another shape, no images or other pixels.
     """
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be a torch.Tensor, got {type(images).__name__}")
-    if images.dtype != torch.float32:
-        raise TypeError(f"images must be float32 in [0, 1], got {images.dtype}")
+    _check_type("images", images, torch.float32)
     if images.ndim != 4:
         raise ValueError(f"images must have shape [N, C, H, W], got {list(images.shape)}")
     if not images.numel():
@@ -72,20 +54,21 @@ def check_images(images: Tensor) -> None:
 def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
     """Check labels: an int64 tensor [N] for N images, each in 0..classes-1.
 
-    Raises:
-        TypeError: not a tensor, or not int64.
-        ValueError: wrong shape, or a label out of range.
+    Raises TypeError where they are no int64 tensor, ValueError for another shape or a label out of range.
     """
-    if not isinstance(labels, Tensor):
-        raise TypeError(f"labels must be a torch.Tensor, got {type(labels).__name__}")
-    if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be int64 class indices, got {labels.dtype}")
+    _check_type("labels", labels, torch.int64)
     if labels.shape != images.shape[:1]:
         raise ValueError(f"labels must have shape [{len(images)}], one per image, got {list(labels.shape)}")
     low, high = (int(bound) for bound in torch.aminmax(labels))
     if low < 0 or high >= classes:
-        wrong = low if low < 0 else high
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {wrong}")
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {low if low < 0 else high}")
+
+
+def _check_type(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
+    if not isinstance(tensor, Tensor) or tensor.dtype != dtype:
+        raise TypeError(
+            f"{name} must be a torch.Tensor of {dtype}, got {tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__}"
+        )
 
 
 def class_count(model: nn.Module, images: Tensor) -> int:

@@ -4,8 +4,6 @@ Of the data set called `key`, `<key>.u8` holds the pixels and `<key>.json` the r
 it there is nothing. Two processes may write the same one at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -16,9 +14,6 @@ import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import cache_folder, checksum, write_text, written_aside
-from mri_robust.core.json_text import check_shape, parse_json
-
-_RECORD = {"shape": [int], "sha256": str, "content": str, "unreadable": {str: str}, "original_sizes": {str: int}}
 
 
 @dataclass
@@ -38,32 +33,30 @@ def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.
     """
     folder = cache_folder("datasets")
     pixels, record = folder / f"{key}.u8", folder / f"{key}.json"
-    found = _load(pixels, record)
-    if found is None:
-        facts = Facts()
-        try:
-            _store(pixels, record, make(facts), facts)
-        except OSError as error:
-            raise UserError(
-                f"cannot write the image cache in '{folder}': {error.strerror or error}; "
-                "free some space or set MRI_ROBUST_CACHE to another folder"
-            ) from error
-        found = _load(pixels, record)
-    if found is None:
-        raise UserError(f"the image cache '{pixels}' does not read back as written: try again")
-    return found
+    if found := _load(pixels, record):
+        return found
+    facts = Facts()
+    try:
+        _store(pixels, record, make(facts), facts)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the image cache in '{folder}': {error.strerror or error}; "
+            "free some space or set MRI_ROBUST_CACHE to another folder"
+        ) from error
+    if found := _load(pixels, record):
+        return found
+    raise UserError(f"the image cache '{pixels}' does not read back as written: try again")
 
 
 def _load(pixels: Path, record: Path) -> tuple[np.ndarray, Facts] | None:
     try:
-        said = parse_json(record.read_bytes())
-        check_shape(said, _RECORD)
-        shape, sha256 = tuple(said.pop("shape")), said.pop("sha256")
+        said = json.loads(record.read_bytes())
+        shape, sha256, facts = tuple(said["shape"]), said["sha256"], Facts(**said["facts"])
         images = np.memmap(pixels, dtype=np.uint8, mode="r", shape=shape)
         whole = pixels.stat().st_size == images.size and checksum(pixels) == sha256
-        return (images, Facts(**said)) if whole else None
-    except (OSError, ValueError, TypeError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
+    return (images, facts) if whole else None
 
 
 def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Facts) -> None:
@@ -75,4 +68,5 @@ def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Fact
                 file.write(image.data)
                 shapes.append(image.shape)
         record.unlink(missing_ok=True)
-    write_text(record, json.dumps({"shape": [len(shapes), *shapes[0]], "sha256": sha.hexdigest()} | asdict(facts)))
+    said = {"shape": [len(shapes), *shapes[0]], "sha256": sha.hexdigest(), "facts": asdict(facts)}
+    write_text(record, json.dumps(said))

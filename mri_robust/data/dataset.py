@@ -1,7 +1,5 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +10,7 @@ import numpy as np
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import did_you_mean
-from mri_robust.data.registry import SOURCES
+from mri_robust.data import SOURCES
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
@@ -80,18 +78,12 @@ class Source(Protocol):
 def load_dataset(
     source: str | Path = "phantom", *, size: int, channels: Channels = "grey", skip_unreadable: bool = False
 ) -> Dataset:
-    """Load a data set from any source.
+    """Load a data set from any source: `phantom`, `kaggle`, or the path of a folder or `.zip`.
 
-    Args:
-        source: `phantom`, `kaggle`, or the path of a folder or `.zip` that holds `Training/<class>/` and
-            `Testing/<class>/`. A folder called `phantom` is given as `./phantom`.
-        size: height and width in pixels that every image is resized to, 8 to 1024.
-        channels: `grey` (one channel) or `rgb` (three).
-        skip_unreadable: go on without files that cannot be read; they are counted in `Dataset.skipped`.
-
-    Raises:
-        UserError: the source does not exist or cannot be used.
-        ValueError: `size` or `channels` is out of range.
+    The folder or `.zip` holds `Training/<class>/` and `Testing/<class>/`; one called `phantom` is given as `./phantom`.
+    Images are resized to `size` pixels, 8 to 1024, of height and width, in one channel (`grey`) or three (`rgb`). With
+    `skip_unreadable`, files that cannot be read are left out and counted in `Dataset.skipped`. Raises `UserError` where
+    the source does not exist or cannot be used, ValueError where `size` or `channels` is out of range.
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SMALLEST <= size <= LARGEST:
         raise ValueError(f"size must be a whole number of pixels from {SMALLEST} to {LARGEST}, got {size!r}")
@@ -106,11 +98,7 @@ def load_dataset(
 
 def find_source(text: str) -> Source | None:
     """The source that a `--data` text is meant for, if there is one."""
-    for name in SOURCES.names():
-        source: Source = SOURCES.load(name)
-        if source.accepts(text):
-            return source
-    return None
+    return next((source for source in map(SOURCES.load, SOURCES.names()) if source.accepts(text)), None)
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
@@ -134,9 +122,8 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:
     """16 hex digits of the SHA-256 over the arrays' shapes, types and bytes, and `names`."""
-    sha = hashlib.sha256()
+    sha = hashlib.sha256("\0".join(names).encode())
     for array in arrays:
         sha.update(f"{array.dtype}{array.shape}".encode())
         sha.update(np.ascontiguousarray(array).data)
-    sha.update("\0".join(names).encode())
     return sha.hexdigest()[:16]

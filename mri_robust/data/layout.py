@@ -1,16 +1,15 @@
 """Which files of a folder or archive are the images of which split and class, judged by their names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.data.decode import FirstBytes, is_image
 
 SPLITS = ("Training", "Testing")
 _HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
+_MUST = "it must hold Training/<class>/ and Testing/<class>/"
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,6 @@ def is_hidden(parts: Sequence[str]) -> bool:
     return any(part.startswith(".") or part.casefold() in _HIDDEN for part in parts)
 
 
-def shown(text: object) -> str:
-    """`text` fit for a one-line message: what a terminal cannot show becomes `?`, the middle of a long text `…`."""
-    whole = "".join(character if character.isprintable() else "?" for character in str(text))
-    return whole if len(whole) <= 300 else f"{whole[:200]}…{whole[-60:]}"
-
-
 def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"") -> Layout:
     """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
@@ -53,7 +46,7 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
     """
     listing = sorted(listing)
     root = _root(listing, where)
-    skipped, found = Counter[str](), {split: dict[str, list[str]]() for split in SPLITS}
+    skipped, found, images = Counter[str](), set[str](), {split: list[str]() for split in SPLITS}
     for path in listing:
         inside, folder = path.startswith(root), path.endswith("/")
         name = path[len(root) :] if inside else path
@@ -64,19 +57,33 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
             split, reason = "", "hidden"
         elif not folder and not is_image(path, first_bytes):
             reason = "not an image"
-        if split:  # one of nothing but other files is a class too, and one that must be complained of
-            found[split].setdefault(parts[1], []).extend([] if folder or reason else [name])
-        if reason and not folder:
+        if split:  # a folder of nothing but other files is a class too, and one that must be complained of
+            found.add(parts[1])
+        if not folder and reason:
             skipped[reason] += 1
-    classes = _classes(found, where)
-    train, test = (tuple(name for label in classes for name in sorted(found[split][label])) for split in SPLITS)
+        elif not folder:
+            images[split].append(name)
+    classes = tuple(sorted(found))
+    train, test = (tuple(sorted(names, key=lambda name: (class_of(name), name))) for names in images.values())
+    check_classes(classes, train, test, "images", where)
+    if len(classes) < 2:
+        had = f"only the class '{shown(classes[0])}'" if classes else "no class folders"
+        raise UserError(f"'{where}' has {had} in Training: a classifier needs two classes or more")
     return Layout(root, classes, train, test, dict(skipped))
+
+
+def check_classes(classes: Iterable[str], train: Iterable[str], test: Iterable[str], kind: str, where: str) -> None:
+    """Raise `UserError` where a class has no file among the names of a split; `kind` says what files these are."""
+    for split, names in zip(SPLITS, (train, test), strict=True):
+        if missing := sorted({*classes} - {*map(class_of, names)}):
+            lacks = f"class '{shown(missing[0])}' has no {kind} in {split} of '{where}'"
+            raise UserError(f"{lacks}: every class needs some in Training and in Testing")
 
 
 def _root(listing: list[str], where: str) -> str:
     """The prefix below which both splits lie."""
     if all(name.endswith("/") for name in listing):
-        raise UserError(f"'{where}' is empty: it must hold Training/<class>/ and Testing/<class>/ with images")
+        raise UserError(f"'{where}' is empty: {_MUST} with images")
     splits: dict[str, set[str]] = {}
     for name in listing:
         folders = name.split("/")[:-1][:2]
@@ -92,23 +99,5 @@ def _root(listing: list[str], where: str) -> str:
         if len(matches) > 1:
             raise UserError(f"'{where}' holds both '{matches[0]}' and '{matches[1]}': keep one of them")
         if not matches:
-            raise UserError(
-                f"'{where}' has no folder '{split}': "
-                "it must hold Training/<class>/ and Testing/<class>/, as folders and not as links"
-            )
+            raise UserError(f"'{where}' has no folder '{split}': {_MUST}, as folders and not as links")
     return roots[0]
-
-
-def _classes(found: dict[str, dict[str, list[str]]], where: str) -> tuple[str, ...]:
-    classes = tuple(sorted({name for images in found.values() for name in images}))
-    for name in classes:
-        for split, images in found.items():
-            if not images.get(name):
-                raise UserError(
-                    f"class '{shown(name)}' has no images in {split} of '{where}': "
-                    "every class needs some in Training and in Testing"
-                )
-    if len(classes) < 2:
-        had = f"only the class '{shown(classes[0])}'" if classes else "no class folders"
-        raise UserError(f"'{where}' has {had} in Training: a classifier needs two classes or more")
-    return classes

@@ -1,7 +1,5 @@
 """Image files in `Training/<class>/`, `Testing/<class>/` to a `Dataset`, whatever they lie in."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import warnings
@@ -16,16 +14,17 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
 from mri_robust.data.dataset import Channels, Dataset, Split
 from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders
-from mri_robust.data.layout import SPLITS, Layout, arrange, class_of, shown
+from mri_robust.data.layout import arrange, check_classes, class_of
 
 Decoded = tuple[np.ndarray, tuple[int, int], str]
 """Of a file: pixels uint8 [C, S, S], its own (width, height), and its SHA-256."""
 
+WORDS = ("", "phantom", "kaggle")  # what is never taken for the path of a folder or file
 _BATCH, _FORMAT = 64, 1
 
 
@@ -94,6 +93,13 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
     layout = arrange(files.listing, where, files.first_bytes)
     names = (*layout.train, *layout.test)
 
+    def readable(facts: Facts) -> list[list[str]]:
+        if facts.unreadable and not skip_unreadable:
+            raise unreadable_error(facts.unreadable, where)
+        train, test = ([file for file in part if file not in facts.unreadable] for part in (layout.train, layout.test))
+        check_classes(layout.classes, train, test, "readable image", where)
+        return [train, test]
+
     def images(facts: Facts) -> Iterator[np.ndarray]:
         shas, sizes = dict[str, str](), Counter[str]()
         for file, result in decoded(files, names, size=size, channels=channels, root=layout.root):
@@ -103,14 +109,13 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
                 pixels, (width, height), shas[file] = result
                 sizes[f"{width} x {height}"] += 1
                 yield pixels
-        _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
+        readable(facts)
         facts.content, facts.original_sizes = digest([*shas.items()]), dict(sizes.most_common())
 
     paths = [layout.root + file for file in names]
     key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *decoders(paths)])
     pixels, facts = cached(key, images)
-    _check_unreadable(facts.unreadable, layout, where, skip_unreadable)
-    train, test = ([file for file in part if file not in facts.unreadable] for part in (layout.train, layout.test))
+    train, test = readable(facts)
     return Dataset(
         name=name,
         train=_split(train, pixels[: len(train)], layout.classes),
@@ -124,24 +129,10 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
 
 def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = True) -> UserError:
     """What to raise for files that cannot be read, name -> reason; with a `way_out` where one can go on without."""
-    first = ", ".join(f"{shown(name)} ({reason})" for name, reason in [*unreadable.items()][:3])
-    more = ", ..." if len(unreadable) > 3 else ""
-    return UserError(
-        f"{len(unreadable)} image file{'s' * (len(unreadable) > 1)} in '{where}' cannot be read: {first}{more}; "
-        f"replace or remove them{', or go on without them with --skip-unreadable' * way_out}"
-    )
-
-
-def _check_unreadable(unreadable: dict[str, str], layout: Layout, where: str, skip_unreadable: bool) -> None:
-    if unreadable and not skip_unreadable:
-        raise unreadable_error(unreadable, where)
-    for split, names in zip(SPLITS, (layout.train, layout.test), strict=True):
-        left = {class_of(name) for name in names if name not in unreadable}
-        if empty := [name for name in layout.classes if name not in left]:
-            raise UserError(
-                f"class '{shown(empty[0])}' has no readable image in {split} of '{where}': "
-                "every class needs some in Training and in Testing"
-            )
+    named = [f"{shown(name)} ({reason})" for name, reason in [*unreadable.items()][:3]]
+    listed = ", ".join([*named, "..."] if len(unreadable) > 3 else named)
+    files = f"{len(unreadable)} image file{'s' * (len(unreadable) > 1)} in '{where}' cannot be read: {listed}"
+    return UserError(f"{files}; replace or remove them{', or go on without them with --skip-unreadable' * way_out}")
 
 
 def _split(names: list[str], pixels: np.ndarray, classes: tuple[str, ...]) -> Split:

@@ -1,7 +1,5 @@
 """Scans to look through: one image, or all in a folder or a `.zip`, without classes or splits."""
 
-from __future__ import annotations
-
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -10,10 +8,10 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.data.dataset import Channels
 from mri_robust.data.decode import Unreadable, is_image, kind_of
-from mri_robust.data.layout import is_hidden, shown
+from mri_robust.data.layout import is_hidden
 from mri_robust.data.loader import Files, decoded, unreadable_error
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles

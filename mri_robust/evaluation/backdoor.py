@@ -13,12 +13,10 @@ from mri_robust.adapters.art import stamp
 from mri_robust.attacks.poisoning.backdoor import triggered_mix
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.class_report import confusion
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import predicted_classes
-from mri_robust.evaluation.rows import Row, precision_rows, rates, share, subsets
-from mri_robust.training import to_unit_range
+from mri_robust.evaluation.pictures import cell, confusion, strip
+from mri_robust.evaluation.prediction import predicted_classes, unit_images
+from mri_robust.evaluation.rows import Row, class_rows, shares
 
 TESTS = ("clean", "mix", "triggered")
 MIX_SHARE = 0.3
@@ -44,26 +42,22 @@ class BackdoorTest(Evaluation):
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of each test."""
         dataset, labels = context.dataset, context.dataset.test.labels
-        context.artefacts |= {"sheet": self._pictures(dataset), "confusion": []}
-        for number, test in enumerate(self.tests, start=1):
+        context.artefacts |= {"sheet": self._sheet(dataset), "confusion": []}
+        for test in context.steps(self.tests):
             places = triggered_places(test, labels, self.target, self.generator("mix"))
             predicted = predicted_classes(context.model, triggered(dataset, places))
             context.artefacts["confusion"].append(confusion(f"test={test}", labels, predicted, dataset.classes))
-            factors = {"attack": self.attack, "test": test}
-            for subset, kept in subsets(dataset, self.leak_free).items():
-                victims = kept & (labels != self.target)
-                if test != "triggered":
-                    yield from rates(labels[kept], predicted[kept], dataset, subset, **factors)
-                    yield from precision_rows(labels[kept], predicted[kept], dataset.classes, subset, **factors)
-                elif victims.any():
-                    yield share(predicted[victims] == self.target, "asr", subset, **factors)
-            context.on_step(number, len(self.tests))
+            factors: Row = {"attack": self.attack, "test": test}
+            if test != "triggered":
+                yield from class_rows(predicted, dataset, self.leak_free, **factors)
+            else:
+                fooled = predicted[places] == self.target
+                yield from shares(fooled, "asr", dataset, self.leak_free, places, **factors)
 
-    def _pictures(self, dataset: Dataset) -> list[dict[str, object]]:
+    def _sheet(self, dataset: Dataset) -> list[dict[str, object]]:
         """The trigger alone, and a test image of another class without it and with it."""
         place = int(np.flatnonzero(dataset.test.labels != self.target)[0])
-        clean = to_unit_range(torch.from_numpy(np.array(dataset.test.images[place : place + 1])))
-        corner = Creeper()(torch.zeros(1, 1, 8, 8))
+        clean, corner = unit_images(dataset.test.images[place : place + 1]), Creeper()(torch.zeros(1, 1, 8, 8))
         name = dataset.classes[dataset.test.labels[place]]
         stamped = cell(stamp(Creeper(), clean)[0], f"{name}, with the trigger")
         return [strip("", [cell(corner[0], "the trigger, 8 x 8 pixels"), cell(clean[0], name), stamped])]
@@ -77,12 +71,12 @@ def triggered_places(test: str, labels: np.ndarray, target: int, generator: torc
     """
     if test == "mix":
         return triggered_mix(labels, MIX_SHARE, target, generator)
-    return np.flatnonzero(labels != target) if test == "triggered" else np.empty(0, dtype=np.int64)
+    return np.flatnonzero((labels != target) & (test == "triggered"))
 
 
 def triggered(dataset: Dataset, places: np.ndarray) -> Tensor:
     """The test images, float32 in [0, 1], stamped by ART at `places`."""
-    images = to_unit_range(torch.from_numpy(np.array(dataset.test.images)))
+    images = unit_images(dataset.test.images)
     if len(places):
         images[places] = stamp(Creeper(), images[places])
     return images

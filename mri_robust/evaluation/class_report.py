@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from sklearn.metrics import confusion_matrix
 
 from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.pictures import confusion
 from mri_robust.evaluation.prediction import predicted_classes
-from mri_robust.evaluation.rows import Row, figure, precision_rows, rates, subsets
+from mri_robust.evaluation.rows import Row, class_rows, figure
 
 LEARNT = 0.9
 """Accuracy on the test images that a training reaches to count as having learnt."""
@@ -31,25 +28,16 @@ class ClassReport(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of the finished model, then those of each epoch that was watched."""
-        dataset, test = context.dataset, context.dataset.test
-        predicted = predicted_classes(context.model, test.images)
-        context.artefacts["confusion"] = [confusion("", test.labels, predicted, dataset.classes)]
-        for subset, kept in subsets(dataset, self.leak_free).items():
-            some = test.labels[kept], predicted[kept]
-            yield from rates(*some, dataset, subset, attack=self.attack)
-            yield from precision_rows(*some, dataset.classes, subset, attack=self.attack)
+        dataset, attack = context.dataset, self.attack
+        predicted = predicted_classes(context.model, dataset.test.images)
+        context.artefacts["confusion"] = [confusion("", dataset.test.labels, predicted, dataset.classes)]
+        yield from class_rows(predicted, dataset, self.leak_free, attack=attack)
         watched = [record for record in context.history if "test" in record]
         learnt = [record["epoch"] for record in watched if record["test"] >= LEARNT]
         if learnt:
-            yield figure("epochs_to_90", learnt[0], attack=self.attack)
+            yield figure("epochs_to_90", learnt[0], attack=attack)
         for record in watched:
-            at = {"attack": self.attack, "epoch": record["epoch"]}
+            at: Row = {"attack": attack, "epoch": record["epoch"]}
             yield figure("accuracy", record["test"], **at)
             yield figure("accuracy", record["accuracy"], "training", **at)
             yield figure("loss", record["loss"], "training", **at)
-
-
-def confusion(name: str, labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """A confusion matrix as plain data: counts[true][predicted]."""
-    counts = confusion_matrix(labels, predicted, labels=list(range(len(classes))))
-    return {"name": name, "classes": list(classes), "counts": counts.tolist()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +20,11 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.poisoning.creeper import SIDE, Creeper
 from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
-from mri_robust.evaluation.certificate import Agreement, Certificate
-from mri_robust.evaluation.mutants import MUTANTS, Stamping, WavyModel
+from mri_robust.evaluation.mutants import MUTANTS, Native, Stamping, WavyModel
 from mri_robust.evaluation.robustness import load_engine
 from mri_robust.study.config import ENGINES
 
@@ -33,6 +35,7 @@ STEPS = 10
 L2_EPS, L2_ALPHA = 1.0, 0.25
 SELF_TEST_IMAGES = 16
 """Images of the small model on which broken copies must fail."""
+LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,11 @@ class Check:
     """
 
     name: str
-    attack: FGSM | PGD | Stamping
+    attack: Native | Stamping
     bound: float
     equal_success: bool = True
-    engines: tuple[str, ...] = field(default=ENGINES)
+    engines: tuple[str, ...] = ENGINES
     least_side: int = 1
-
-    @property
-    def targeted(self) -> bool:
-        """Whether the attack aims at the next class."""
-        return self.attack.targeted
 
 
 def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
@@ -81,6 +79,67 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
         Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
         Check("creeper trigger", Stamping(Creeper()), 0.0, engines=("native", "art"), least_side=SIDE),
     )
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a cross-check found.
+
+    Attributes:
+        rows: one for each attack and pair of engines, on `images` images: `bit_identical` and `equal_predictions`,
+            shares of them; `max_difference`, of a pixel, None where it is no number; `success_differs`, how many one
+            engine fools and the other does not; and whether that `passed` the check's `bound`.
+        mutants: mutation of the native attack -> whether the check caught it.
+        images: images compared.
+        device: where.
+        about: the model and data compared, plain data.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    mutants: dict[str, bool]
+    images: int
+    device: str
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bound holds and every mutant was caught."""
+        return bool(self.rows) and all(row["passed"] for row in self.rows) and all(self.mutants.values())
+
+    def table(self) -> pd.DataFrame:
+        """One line for each row."""
+        return pd.DataFrame(self.rows)
+
+    def verdict(self) -> str:
+        """One line: what agrees, on how many images, and whether the check bites."""
+        if self.passed:
+            exact = sum(row["bit_identical"] == 1 for row in self.rows)
+            caught = f"; {len(self.mutants)} of {len(self.mutants)} mutants caught" if self.mutants else ""
+            return (
+                f"cross-check PASSED: {len(self.rows)} comparisons on {self.images} images within bounds, "
+                f"{exact} of them bit-identical on every image{caught}"
+            )
+        broken = [
+            f"{row['attack']} ({row['engine']} against {row['other']}"
+            + (f" on {row['model']})" if "model" in row else ")")
+            for row in self.rows
+            if not row["passed"]
+        ]
+        broken += [f"mutant '{name}' passed" for name, caught in self.mutants.items() if not caught]
+        return f"cross-check FAILED: {'; '.join(broken)}"
+
+    def content(self) -> dict[str, Any]:
+        """Every figure as plain data, what `crosscheck.json` holds."""
+        return {
+            "verdict": self.verdict(),
+            "passed": self.passed,
+            "images": self.images,
+            "device": self.device,
+            "about": self.about,
+            "versions": {name: installed_version(name) for name in LIBRARIES},
+            "comparisons": list(self.rows),
+            "mutants_caught": self.mutants,
+        }
 
 
 def crosscheck(
@@ -116,12 +175,12 @@ def crosscheck(
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}
     # One memory format for all engines: convolutions round otherwise on images that lie channels last.
-    comparison = _Comparison(model, images.contiguous(), labels, classes, seed, on_step or silent)
+    asked = _Comparison(model, images.contiguous(), labels, classes, seed, on_step or silent)
     checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
     with eval_mode(model):
-        agreements = [each for check in checks for each in comparison.compare(check, crafters)]
+        rows = [row for check in checks for row in asked.compare(check, crafters)]
     caught = {} if engines else {mutation: catches(mutation, crafters["art"]) for mutation in MUTANTS}
-    return Certificate(tuple(agreements), caught, len(labels), str(device_of(model)))
+    return Certificate(tuple(rows), caught, len(labels), str(device_of(model)))
 
 
 def catches(mutation: str, reference: Craft) -> bool:
@@ -131,60 +190,84 @@ def catches(mutation: str, reference: Craft) -> bool:
     """
     kinds, broken = MUTANTS[mutation]
     model = WavyModel()
-    images, labels = model.images(SELF_TEST_IMAGES)
-    comparison = _Comparison(model, images, labels, len(model.classes), 0, silent)
+    asked = _Comparison(model, *model.images(SELF_TEST_IMAGES), len(model.classes))
     # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
     checks = [check for check in standard_checks() if check.equal_success and "art" in check.engines]
     touched = [check for check in checks if isinstance(check.attack, kinds)]
-    found = [comparison.compare(check, {"native": broken, "art": reference}) for check in touched]
-    return bool(found) and not any(agreement.passed for [agreement] in found)
+    found = [asked.compare(check, {"native": broken, "art": reference}) for check in touched]
+    return bool(found) and not any(row["passed"] for [row] in found)
 
 
 def engine(name: str) -> Craft:
     """Whose code runs an attack; a trigger stamps itself, but for ART's stamp."""
     craft = load_engine(name)
 
-    def run(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-        if name == "art" and isinstance(attack, Stamping):
+    def run(
+        attack: Native | Stamping, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None
+    ) -> Tensor:
+        if craft is None:
+            return attack.craft(model, images, labels, start)
+        if isinstance(attack, Stamping):
             return stamp(attack.trigger, images)
-        crafted: Tensor
-        crafted = craft(attack, model, images, labels, start) if craft else attack.craft(model, images, labels, start)
-        return crafted
+        return craft(attack, model, images, labels, start)
 
     return run
 
 
 @dataclass(frozen=True)
 class _Comparison:
+    """A model and images, on which attacks are compared."""
+
     model: nn.Module
     images: Tensor
     labels: Tensor
     classes: int
-    seed: int
-    on_step: OnStep
+    seed: int = 0
+    on_step: OnStep = silent
 
-    def compare(self, check: Check, crafters: Mapping[str, Craft]) -> list[Agreement]:
-        """One agreement per pair of engines that have the attack."""
+    def compare(self, check: Check, crafters: Mapping[str, Craft]) -> list[dict[str, Any]]:
+        """One row per pair of engines that have the attack."""
         names = [name for name in crafters if name in check.engines or name not in ENGINES]
-        totals = {
-            pair: Agreement(check.name, *pair, bound=check.bound, equal_success=check.equal_success)
-            for pair in combinations(names, 2)
-        }
+        found: dict[tuple[str, str], list[tuple[Tensor, ...]]] = {pair: [] for pair in combinations(names, 2)}
         device = device_of(self.model)
         for number, begin in enumerate(range(0, len(self.labels), BATCH)):
-            images = self.images[begin : begin + BATCH].to(device)
-            labels = self.labels[begin : begin + BATCH].to(device)
-            if check.targeted:
+            images, labels = (each[begin : begin + BATCH].to(device) for each in (self.images, self.labels))
+            if check.attack.targeted:
                 labels = (labels + 1) % self.classes
             start = check.attack.draw_start(images, make_generator(self.seed, "crosscheck", number))
             crafted = {name: crafters[name](check.attack, self.model, images, labels, start) for name in names}
-            judged = {name: self._judge(result, labels, check.targeted) for name, result in crafted.items()}
-            for (one, other), total in totals.items():
-                totals[one, other] = total.add(crafted[one], crafted[other], judged[one], judged[other])
+            with torch.no_grad():
+                logits = {name: self.model(made) for name, made in crafted.items()}
+            for (one, other), parts in found.items():
+                difference = (crafted[one] - crafted[other]).abs().nan_to_num(nan=math.inf).flatten(1).amax(1)
+                same = logits[one].argmax(1) == logits[other].argmax(1)
+                success = [fooled(logits[name], labels, check.attack.targeted) for name in (one, other)]
+                parts.append((difference, same, success[0] != success[1]))
             self.on_step(f"cross-check {check.name}", begin + len(labels), len(self.labels))
-        return list(totals.values())
+        return [summary(check, *pair, *map(torch.cat, zip(*parts, strict=True))) for pair, parts in found.items()]
 
-    def _judge(self, adversarial: Tensor, labels: Tensor, targeted: bool) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            logits = self.model(adversarial)
-        return logits.argmax(1), fooled(logits, labels, targeted)
+
+def summary(
+    check: Check, engine: str, other: str, difference: Tensor, same: Tensor, success_differs: Tensor
+) -> dict[str, Any]:
+    """A row of the certificate, see `Certificate.rows`.
+
+    Args:
+        check: what was compared.
+        engine, other: whose images.
+        difference: [N], the greatest difference of a pixel of each image; infinite for one that is no number.
+        same, success_differs: bool [N], whether the model gives both images one class, and whether only one fools it.
+    """
+    greatest, count = float(difference.max()), int(success_differs.sum())
+    return {
+        "attack": check.name,
+        "engine": engine,
+        "other": other,
+        "images": len(difference),
+        "bit_identical": int((difference == 0).sum()) / len(difference),
+        "max_difference": greatest if math.isfinite(greatest) else None,
+        "equal_predictions": int(same.sum()) / len(same),
+        "success_differs": count,
+        "bound": check.bound,
+        "passed": greatest <= check.bound and not (check.equal_success and count),
+    }

@@ -61,32 +61,20 @@ def epsilon_curve(
     for eps in radii:
         check_number("epsilon", eps, 0.0, 1.0, open_low=True)
     classes = _check_all(model, pixels, truth)
-    options: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
+    where: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
     if attack == WORST_CASE:
         stages = [make for _, make in WorstCase((), 0).stages(classes)]
-        right = _standing(find_worst(model, pixels, truth, radii, stages, precision=precision, **options), radii)
     else:
-        make = ATTACKS.load(attack) if isinstance(attack, str) else attack
-        if early_stop:
-            right = _standing(find_worst(model, pixels, truth, radii, [make], precision=precision, **options), radii)
-        else:
-            attacks = [None, *(make(eps) for eps in radii)]
-            right = (predict_attacked(model, pixels, truth, attacks, **options) == truth.numpy()).sum(1)
-    bounds = [wilson(int(count), len(truth)) for count in right]
-    return pd.DataFrame(
-        {
-            "epsilon": [0.0, *radii],
-            "accuracy": right / len(truth),
-            "ci_low": [low for low, _ in bounds],
-            "ci_high": [high for _, high in bounds],
-            "n": len(truth),
-        }
-    )
-
-
-def _standing(found: Sequence[Any], radii: Sequence[float]) -> np.ndarray:
-    """How many images are right clean and at each epsilon."""
-    return np.array([int((found[-1].index > place).sum()) for place in range(-1, len(radii))])
+        stages = [ATTACKS.load(attack) if isinstance(attack, str) else attack]
+    if early_stop or attack == WORST_CASE:
+        index = find_worst(model, pixels, truth, radii, stages, precision=precision, **where)[-1, 0]
+        right = np.array([(index > place).sum() for place in range(-1, len(radii))])
+    else:
+        attacks = [None, *map(stages[0], radii)]
+        right = (predict_attacked(model, pixels, truth, attacks, **where) == truth.numpy()).sum(1)
+    low, high = zip(*(wilson(int(count), len(truth)) for count in right), strict=True)
+    columns = {"epsilon": [0.0, *radii], "accuracy": right / len(truth), "ci_low": low, "ci_high": high}
+    return pd.DataFrame({**columns, "n": len(truth)})
 
 
 def _arrays(images: Any, labels: Any) -> tuple[Any, Tensor]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,6 +16,7 @@ from mri_robust.evaluation.rows import Row
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import Result
 
+Item = TypeVar("Item")
 CODE_VERSION = 2
 """Raised when the code of training or measuring changes what it gives for the same inputs."""
 
@@ -43,6 +44,12 @@ class Context:
     precision: str = "fp32"
     on_step: OnImages = silent_images
     artefacts: dict[str, Any] = field(default_factory=dict)
+
+    def steps(self, items: Collection[Item]) -> Iterator[Item]:
+        """The items one by one; each is reported as done when the next is asked for."""
+        for number, item in enumerate(items, start=1):
+            yield item
+            self.on_step(number, len(items))
 
     def get(self, recipe: Recipe) -> Any:
         """A further model, trained if need be.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from mri_robust.core.rng import derive_seed
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.prediction import predicted_classes
-from mri_robust.evaluation.rows import Row, figure, share, subsets
+from mri_robust.evaluation.rows import Row, figure, share, shares
 from mri_robust.models.classifier import Classifier, build_model
 
 PHANTOMS = "phantom:train={count},test=8,seed=1609"
@@ -67,79 +66,55 @@ class ExtractionTest(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of each theft."""
-        scene = _Scene(context, self)
+        victim, test = context.model, context.dataset.test
+        answered = predicted_classes(victim, test.images)
         fidelities: dict[Theft, float] = {}
-        for number, theft in enumerate(self.thefts, start=1):
-            copy, answers = scene.steal(theft)
-            rows = list(scene.compare(copy, **theft.factors))
-            yield from rows
-            fidelities[theft] = rows[0]["value"]
-            if answers is not None:
-                yield share(answers, "right_answers", **theft.factors)
+        for theft in context.steps(self.thefts):
+            copy, right = self._steal(theft, context)
+            said, data = predicted_classes(copy, test.images), (context.dataset, self.leak_free)
+            fidelities[theft] = float((said == answered).mean())
+            if copy is not victim:
+                yield from shares(said == answered, "fidelity", *data, **theft.factors)
+            yield from shares(said == test.labels, "accuracy", *data, **theft.factors)
+            if right is not None:
+                yield share(right, "right_answers", **theft.factors)
             if theft.thief == "own code":
                 by_art = fidelities[Theft("ART", theft.attack, theft.answers)]
                 yield figure("fidelity_gap", fidelities[theft] - by_art, **theft.factors)
-            context.on_step(number, len(self.thefts))
 
-
-class _Scene:
-    """The victim, what it is asked, and what its copies are compared on."""
-
-    def __init__(self, context: Context, asked: ExtractionTest) -> None:
-        self.asked = asked
-        self.victim: nn.Module = context.model
-        self.dataset: Dataset = context.dataset
-        self.precision = context.precision
-
-    @cached_property
-    def truth(self) -> np.ndarray:
-        """What the victim says of the test images."""
-        return predicted_classes(self.victim, self.dataset.test.images)
-
-    def steal(self, theft: Theft) -> tuple[nn.Module, np.ndarray | None]:
+    def _steal(self, theft: Theft, context: Context) -> tuple[nn.Module, np.ndarray | None]:
         """The copy, and of each query whether the answer names the victim's class."""
+        victim, attack = context.model, theft.attack
         if theft.thief == "the model itself":
-            return self.victim, None
-        thief = _Thief(self._first_weights(), self.precision)
-        attack = theft.attack
+            return victim, None
+        thief = _Thief(self._first_weights(context), context.precision)
         if attack is None:
             return thief.copy, None
-        queries = attack.draw(self._pool(attack.queries, attack.budget), self.asked.generator(attack.queries))
+        queries = attack.draw(_pool(attack, context.dataset), self.generator(attack.queries))
         if theft.thief == "ART":
-            seed = derive_seed(self.asked.seed, "art")
-            asked, answers = steal(attack, self.victim, thief, queries, defence=theft.answers, seed=seed)
+            seed = derive_seed(self.seed, "art")
+            asked, answers = steal(attack, victim, thief, queries, defence=theft.answers, seed=seed)
         else:
-            asked, answers = attack(self._answer, thief, queries, generator=self.asked.generator("own code"))
-        return thief.copy, predicted_classes(self.victim, asked) == answers.argmax(1).numpy()
+            with eval_mode(victim):
+                asked, answers = attack(
+                    lambda images: victim(images).softmax(1), thief, queries, generator=self.generator("own code")
+                )
+        return thief.copy, predicted_classes(victim, asked) == answers.argmax(1).numpy()
 
-    def compare(self, copy: nn.Module, **factors: Any) -> Iterator[Row]:
-        """Fidelity of a copy, and its accuracy, over all test images and those without a duplicate in training."""
-        said, labels = predicted_classes(copy, self.dataset.test.images), self.dataset.test.labels
-        for subset, kept in subsets(self.dataset, self.asked.leak_free).items():
-            if copy is not self.victim:
-                yield share((said == self.truth)[kept], "fidelity", subset, **factors)
-            yield share((said == labels)[kept], "accuracy", subset, **factors)
-
-    def _answer(self, images: Tensor) -> Tensor:
-        with eval_mode(self.victim), torch.no_grad():
-            return self.victim(images).softmax(1)
-
-    def _pool(self, queries: str, count: int) -> np.ndarray:
-        if queries != "phantom":
-            return self.dataset.train.images
-        source, channels = PHANTOMS.format(count=count), self.dataset.channels
-        return load_dataset(source, size=self.dataset.size, channels=channels).train.images
-
-    def _first_weights(self) -> Classifier:
+    def _first_weights(self, context: Context) -> Classifier:
+        dataset = context.dataset
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.asked.seed, "thief"))
-            model = build_model(
-                THIEF,
-                classes=self.dataset.classes,
-                image_size=self.dataset.size,
-                channels=self.dataset.channels,
-            )
-        return model.to(device_of(self.victim)).to(memory_format=torch.channels_last)
+            torch.manual_seed(derive_seed(self.seed, "thief"))
+            model = build_model(THIEF, classes=dataset.classes, image_size=dataset.size, channels=dataset.channels)
+        return model.to(device_of(context.model)).to(memory_format=torch.channels_last)
+
+
+def _pool(attack: Extraction, dataset: Dataset) -> np.ndarray:
+    """The images to draw queries from."""
+    if attack.queries != "phantom":
+        return dataset.train.images
+    source = PHANTOMS.format(count=attack.budget)
+    return load_dataset(source, size=dataset.size, channels=dataset.channels).train.images
 
 
 class _Thief(nn.Module):

@@ -16,10 +16,9 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import probabilities
+from mri_robust.evaluation.prediction import probabilities, unit_images
 from mri_robust.evaluation.robustness import load_engine
 from mri_robust.evaluation.rows import Row
-from mri_robust.training import to_unit_range
 
 CANDIDATES = 128
 """Test images of a kind among which its pictures are looked for."""
@@ -48,30 +47,29 @@ class Gallery(Evaluation):
     def __call__(self, context: Context) -> Iterator[Row]:
         """No rows; see `context.artefacts["gallery"]`."""
         model, dataset = context.model, context.dataset
+        test, device = dataset.test, device_of(model)
         chosen = _choose(model, dataset, self.images)
-        clean = _images(dataset, chosen).to(device_of(model))
-        labels = torch.from_numpy(dataset.test.labels[chosen]).to(clean.device)
+        clean, labels = unit_images(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, 0.0)]
         part, craft = Part.of(clean, labels), load_engine(self.engine)
         with eval_mode(model):
-            for number, attack in enumerate(self.attacks, start=1):
+            for attack in context.steps(self.attacks):
                 crafted = run_attack(model, part, attack, seed=self.seed, craft=craft)
                 columns.append(_cells(model, crafted, clean, dataset.classes, attack.eps))
-                context.on_step(number, len(self.attacks))
         context.artefacts["gallery"] = [
-            strip(dataset.test.names[place], list(cells)) | {"label": dataset.classes[dataset.test.labels[place]]}
-            for place, cells in zip(chosen, zip(*columns, strict=True), strict=True)
+            strip(test.names[place], cells, label=dataset.classes[test.labels[place]])
+            for place, *cells in zip(chosen, *columns, strict=True)
         ]
         yield from ()
 
 
-def _choose(model: nn.Module, dataset: Dataset, count: int) -> np.ndarray:
+def _choose(model: nn.Module, dataset: Dataset, count: int) -> list[int]:
     """Places of at most `count` test images: the first sure tumour, then by turns the sure images of each class."""
-    tumours = [index for index in range(len(dataset.classes)) if index not in dataset.healthy]
-    first = _sure(model, dataset, tumours)[:1]
-    turns = zip_longest(*(_sure(model, dataset, [index]) for index in range(len(dataset.classes))))
+    classes = range(len(dataset.classes))
+    first = _sure(model, dataset, [index for index in classes if index not in dataset.healthy])[:1]
+    turns = zip_longest(*(_sure(model, dataset, [index]) for index in classes))
     places = dict.fromkeys([*first, *(place for turn in turns for place in turn if place is not None)])
-    return np.array(list(places)[:count])
+    return list(places)[:count]
 
 
 def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:
@@ -79,17 +77,14 @@ def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:
 
     Where there is none, the one whose class it is most confident of.
     """
-    places = np.flatnonzero(np.isin(dataset.test.labels, wanted))[:CANDIDATES]
+    test = dataset.test
+    places = np.flatnonzero(np.isin(test.labels, wanted))[:CANDIDATES]
     if not len(places):
         return []
-    shares = probabilities(model, _images(dataset, places)).numpy()
-    confidence = shares[np.arange(len(places)), dataset.test.labels[places]]
-    sure = places[confidence >= CONFIDENT]
-    return [int(place) for place in sure] or [int(places[confidence.argmax()])]
-
-
-def _images(dataset: Dataset, places: np.ndarray) -> Tensor:
-    return to_unit_range(torch.from_numpy(np.array(dataset.test.images[places])))
+    shares = probabilities(model, test.images[places]).numpy()
+    confidence = shares[np.arange(len(places)), test.labels[places]]
+    sure: list[int] = places[confidence >= CONFIDENT].tolist()
+    return sure or [int(places[confidence.argmax()])]
 
 
 def _cells(
@@ -98,9 +93,9 @@ def _cells(
     """What is kept of each image at one epsilon."""
     changes = (images - clean).abs().amax((1, 2, 3)).tolist()
     cells = []
-    for image, change, shares in zip(images, changes, probabilities(model, images).numpy(), strict=True):
-        called, sure = classes[int(shares.argmax())], float(shares.max())
-        facts = {"epsilon": eps, "predicted": called, "probability": sure, "change": change}
-        each = dict(zip(classes, map(float, shares), strict=True))
-        cells.append(cell(image, f"{called} {sure:.0%}", **facts, probabilities=each))
+    for image, change, shares in zip(images, changes, probabilities(model, images).tolist(), strict=True):
+        each = dict(zip(classes, shares, strict=True))
+        called = max(each, key=each.__getitem__)
+        facts = {"epsilon": eps, "predicted": called, "probability": each[called], "change": change}
+        cells.append(cell(image, f"{called} {each[called]:.0%}", **facts, probabilities=each))
     return cells

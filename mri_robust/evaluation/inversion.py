@@ -19,10 +19,9 @@ from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import probabilities
+from mri_robust.evaluation.prediction import probabilities, unit_images
 from mri_robust.evaluation.rows import Row, figure, share
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 TEST_IMAGES = 4
 """Of each class, drawn for the control."""
@@ -73,17 +72,16 @@ class InversionTest(Evaluation):
         """The rows of each inversion, then of the controls. The sheet shows class means and all that was made."""
         scene = _Scene(context, self)
         sheet = [scene.strip("class mean", scene.means)]
-        for number, each in enumerate(self.inversions, start=1):
+        for each in context.steps(self.inversions):
             start, classes = scene.images(each.start)
             made = scene.run(each.attack, start, classes)
-            factors = {"attack": "MIFace" if each.art else "inversion", "image": each.name}
+            factors: Row = {"attack": "MIFace" if each.art else "inversion", "image": each.name}
             factors["engine"] = "art" if each.art else "native"
             if each.art:
                 own, made = made, scene.run(partial(invert, each.attack), start, classes)
                 yield figure("art_difference", float((own - made).abs().max()), **factors)
             yield from scene.rows(made, classes, **factors)
             sheet.append(scene.strip(each.name, made))
-            context.on_step(number, len(self.inversions))
         for control in self.controls:
             yield from scene.rows(*scene.images(control), attack="none", image=f"control: {control}")
         context.artefacts["sheet"] = sheet
@@ -102,9 +100,9 @@ class _Scene:
 
     def images(self, name: str) -> tuple[Tensor, Tensor]:
         """Images [N, C, S, S] by their name, `test images` or one per class, and their classes [N]."""
-        if name == "test images":
-            return self._test_images()
         generator = self.asked.generator("inversion", name)
+        if name == "test images":
+            return self._test_images(generator)
         made: dict[str, Callable[[], Tensor]] = {
             "average": lambda: _mean(self.dataset.train.images).expand_as(self.means),
             "class means": lambda: self.means,
@@ -121,19 +119,10 @@ class _Scene:
     def rows(self, images: Tensor, labels: Tensor, **factors: Any) -> Iterator[Row]:
         """The rows of some images of these classes."""
         own, second = probabilities(self.model, images), probabilities(self.second, images)
-        nearest, mean = np.empty(len(labels)), np.empty(len(labels))
-        for label, average in zip(self.classes.tolist(), self.means, strict=True):
-            places = np.flatnonzero(labels.numpy() == label)
-            candidates = Moments(self._of_class(label) / np.float32(255))
-            for place in places:
-                image = images[place : place + 1].numpy()
-                nearest[place] = candidates.ssim(image).max()
-                mean[place] = Moments(average[None].numpy()).ssim(image)[0]
         figures = {
             "confidence": own.gather(1, labels[:, None])[:, 0].numpy(),
             "second_confidence": second.gather(1, labels[:, None])[:, 0].numpy(),
-            "nearest_ssim": nearest,
-            "mean_ssim": mean,
+            **self._similarities(images.numpy(), labels.numpy()),
             "roughness": roughness(images).numpy(),
         }
         yield share((second.argmax(1) == labels).numpy(), "recognised", **factors)
@@ -143,24 +132,36 @@ class _Scene:
                 of_class = {**factors, "class": self.dataset.classes[label]}
                 yield figure(metric, float(values[labels.numpy() == label].mean()), **of_class)
 
+    def _similarities(self, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """SSIM of each image with the most similar training image of its class, and with their mean, each [N]."""
+        nearest, mean = np.empty(len(labels)), np.empty(len(labels))
+        for label, average in zip(self.classes.tolist(), self.means, strict=True):
+            candidates, of_mean = Moments(self._of_class(label) / np.float32(255)), Moments(average[None].numpy())
+            for place in np.flatnonzero(labels == label):
+                image = images[place : place + 1]
+                nearest[place], mean[place] = candidates.ssim(image).max(), of_mean.ssim(image)[0]
+        return {"nearest_ssim": nearest, "mean_ssim": mean}
+
     def strip(self, name: str, images: Tensor) -> dict[str, Any]:
         """A row of the sheet: an image of each class, and how sure the second model is of it."""
-        sure = probabilities(self.second, images).gather(1, self.classes[:, None])[:, 0].tolist()
-        names = [self.dataset.classes[label] for label in self.classes.tolist()]
-        captions = [f"{name} {confidence:.0%}" for name, confidence in zip(names, sure, strict=True)]
-        return strip(name, [cell(image, caption) for image, caption in zip(images, captions, strict=True)])
+        shares = probabilities(self.second, images)
+        cells = [
+            cell(image, f"{self.dataset.classes[label]} {float(sure[label]):.0%}")
+            for image, label, sure in zip(images, self.classes.tolist(), shares, strict=True)
+        ]
+        return strip(name, cells)
 
     def _of_class(self, label: int) -> np.ndarray:
         train = self.dataset.train
         return np.asarray(train.images[train.labels == label])
 
-    def _test_images(self) -> tuple[Tensor, Tensor]:
+    def _test_images(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """At most `TEST_IMAGES` of each class, drawn among those without a duplicate in training."""
-        test, order = self.dataset.test, self.asked.generator("inversion", "test images")
-        drawn = torch.randperm(len(test), generator=order).numpy()
+        test = self.dataset.test
+        drawn = torch.randperm(len(test), generator=generator).numpy()
         kept = drawn[~leaked_test_images(self.dataset)[drawn]]
         places = np.concatenate([kept[test.labels[kept] == label][:TEST_IMAGES] for label in self.classes.tolist()])
-        return to_unit_range(torch.from_numpy(np.array(test.images[places]))), torch.from_numpy(test.labels[places])
+        return unit_images(test.images[places]), torch.from_numpy(test.labels[places])
 
 
 class Moments:

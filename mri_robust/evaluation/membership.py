@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from mri_robust.adapters.art_privacy import Labelled, art_losses, learned_scores, rule_says_member
 from mri_robust.attacks.privacy.membership import LossThreshold
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.audit import fingerprint, leaked_test_images
+from mri_robust.data.dataset import Split
 from mri_robust.data.subset import training_places
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.poisoned_training import training_set
-from mri_robust.evaluation.prediction import predicted_classes
-from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, roc_points, share
+from mri_robust.evaluation.pictures import roc_points
+from mri_robust.evaluation.prediction import predicted_classes, unit_images
+from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, share
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 SEEN, HELD_OUT, TEST = "seen", "held out", "test"
 LOSS_THRESHOLD, BLACK_BOX, RIGHT = "loss threshold", "black box", "right prediction"
@@ -35,12 +36,8 @@ Question = tuple[str, str, str]
 """(attack, the members, the others): which images are told apart from which."""
 
 
-class Scored(NamedTuple):
-    """What an attack says: 1 for a member and 0 for another image, int [N]; a score, float [N]; and rows of its own."""
-
-    truth: np.ndarray
-    scores: np.ndarray
-    rows: list[Row]
+Scored = tuple[np.ndarray, np.ndarray, list[Row]]
+"""What an attack says: bool [N], whether each image is a member; a score, float [N]; and rows of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,104 +55,81 @@ class MembershipTest(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of each question."""
-        scene = _Scene(context, self)
         context.artefacts["roc"] = []
-        for number, (attack, members, others) in enumerate(self.questions, start=1):
-            found = scene.ask(attack, scene.images(members), scene.images(others))
+        for attack, members, others in context.steps(self.questions):
+            kinds = [self._images(context, kind) for kind in (members, others)]
+            truth, scores, rows = self._ask(context.model, attack, *kinds)
             control = "control" if members == HELD_OUT else ""
-            factors = {"attack": attack, "members": members, "others": others, "control": control}
-            yield auc_row(found.truth, found.scores, **factors)
-            yield caught_row(found.truth, found.scores, FALSE_POSITIVES, "tpr_at_1_fpr", **factors)
-            for row in found.rows:
-                yield {**factors, **row}
-            yield figure("member_images", int(found.truth.sum()), **factors)
-            yield figure("other_images", int((found.truth == 0).sum()), **factors)
+            factors: Row = {"attack": attack, "members": members, "others": others, "control": control}
+            yield auc_row(truth, scores, **factors)
+            yield caught_row(truth, scores, FALSE_POSITIVES, "tpr_at_1_fpr", **factors)
+            yield from ({**factors, **row} for row in rows)
+            yield figure("member_images", int(truth.sum()), **factors)
+            yield figure("other_images", int((~truth).sum()), **factors)
             if attack == LOSS_THRESHOLD:
-                curve = roc_points(f"{members} against {others}", found.truth, found.scores)
-                context.artefacts["roc"].append(curve)
-            context.on_step(number, len(self.questions))
+                context.artefacts["roc"].append(roc_points(f"{members} against {others}", truth, scores))
 
-
-class _Scene:
-    """The model, and the kinds of images that it is asked about."""
-
-    def __init__(self, context: Context, asked: MembershipTest) -> None:
-        self.asked, self.trained = asked, context.asked
-        self.model, self.dataset = context.model, context.dataset
-        self.recipe = context.asked if isinstance(context.asked, Recipe) else None
-
-    def ask(self, attack: str, members: Labelled, others: Labelled) -> Scored:
+    def _ask(self, model: nn.Module, attack: str, members: Labelled, others: Labelled) -> Scored:
         """What an attack says of members and others."""
         if attack == BLACK_BOX:
-            return self._black_box(members, others)
+            return self._ask_black_box(model, members, others)
         images, labels = asked = _joined(members, others)
         truth = _truth(members, others)
         if attack == LOSS_THRESHOLD:
-            scores = LossThreshold()(self.model, images, labels).numpy()
-            same = np.isclose(-scores, art_losses(self.model, asked), rtol=TOLERANCE, atol=TOLERANCE)
-            return Scored(truth, scores, [share(same, "same_as_art")])
-        right = predicted_classes(self.model, images) == labels.numpy()
-        same = share(right == rule_says_member(self.model, asked), "same_as_art")
-        accuracies = [share(right[truth == 1], "accuracy", "training"), share(right[truth == 0], "accuracy")]
-        return Scored(truth, right.astype(float), [*accuracies, same])
+            scores = LossThreshold()(model, images, labels).numpy()
+            same = np.isclose(-scores, art_losses(model, asked), rtol=TOLERANCE, atol=TOLERANCE)
+            return truth, scores, [share(same, "same_as_art")]
+        right = predicted_classes(model, images) == labels.numpy()
+        accuracies = [share(right[truth], "accuracy", "training"), share(right[~truth], "accuracy")]
+        return truth, right.astype(float), [*accuracies, share(right == rule_says_member(model, asked), "same_as_art")]
 
-    def _black_box(self, members: Labelled, others: Labelled) -> Scored:
+    def _ask_black_box(self, model: nn.Module, members: Labelled, others: Labelled) -> Scored:
         """Learns from half of the fewer images, and as many of the others; is asked about all that it has not seen."""
         known = min(len(members[1]), len(others[1])) // 2
-        (learned, asked), (learned_others, asked_others) = (_parted(each, known) for each in (members, others))
-        seed = derive_seed(self.asked.seed, "black box")
-        scores = learned_scores(self.model, learned, learned_others, _joined(asked, asked_others), seed=seed)
-        return Scored(_truth(asked, asked_others), scores, [])
+        learned, learned_others = ((images[:known], labels[:known]) for images, labels in (members, others))
+        asked, asked_others = ((images[known:], labels[known:]) for images, labels in (members, others))
+        seed = derive_seed(self.seed, "black box")
+        scores = learned_scores(model, learned, learned_others, _joined(asked, asked_others), seed=seed)
+        return _truth(asked, asked_others), scores, []
 
-    def images(self, kind: str) -> Labelled:
+    def _images(self, context: Context, kind: str) -> Labelled:
         """At most `MOST` images of a kind: of two kinds none has a duplicate in the other.
 
         Raises:
             ValueError: there are none.
         """
-        images, labels = {SEEN: self._seen, HELD_OUT: self._held_out, TEST: self._test}[kind]()
+        if kind == SEEN:  # under the labels that they were trained with
+            seen = training_set(context.asked, context.dataset)
+            images, labels = seen.images, seen.labels
+        else:
+            split, places = _not_seen(context, kind)
+            images, labels = split.images[places], split.labels[places]
+            poison = getattr(context.asked, "poison", None)
+            if poison is not None:  # shuffled as those that the model was trained with
+                attack = poison.build()
+                labels = attack.relabelled(labels, attack.choose(labels, self.generator("others' labels")))
         if not len(labels):
             raise ValueError(f"there are no images '{kind}' without a duplicate among those trained on")
-        some = torch.randperm(len(labels), generator=self.asked.generator(kind))[:MOST].numpy()
-        return to_unit_range(torch.from_numpy(np.array(images[some]))), torch.from_numpy(labels[some])
+        some = torch.randperm(len(labels), generator=self.generator(kind))[:MOST].numpy()
+        return unit_images(images[some]), torch.from_numpy(labels[some])
 
-    def _seen(self) -> tuple[np.ndarray, np.ndarray]:
-        """Under the labels that they were trained with."""
-        seen = training_set(self.trained, self.dataset)
-        return seen.images, seen.labels
 
-    def _held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training images that this model was not trained on."""
-        train, recipe = self.dataset.train, self.recipe
-        seen = training_places(len(train), recipe.train_images if recipe else None, recipe.seed if recipe else 0)
-        fingerprints = {fingerprint(train.images[place]) for place in seen}
-        others = np.setdiff1d(np.arange(len(train)), seen)
-        kept = [place for place in others if fingerprint(train.images[place]) not in fingerprints]
-        places = np.array(kept, dtype=np.int64)
-        return train.images[places], self._labels(train.labels[places])
-
-    def _test(self) -> tuple[np.ndarray, np.ndarray]:
-        kept, test = ~leaked_test_images(self.dataset), self.dataset.test
-        return test.images[kept], self._labels(test.labels[kept])
-
-    def _labels(self, labels: np.ndarray) -> np.ndarray:
-        """Shuffled as those that the model was trained with, or as they are."""
-        if self.recipe is None or self.recipe.poison is None:
-            return labels
-        attack = self.recipe.poison.build()
-        relabelled: np.ndarray = attack.relabelled(
-            labels, attack.choose(labels, self.asked.generator("others' labels"))
-        )
-        return relabelled
+def _not_seen(context: Context, kind: str) -> tuple[Split, np.ndarray]:
+    """The test or the training images, and the places of those that neither were trained on nor equal one that was."""
+    dataset, asked = context.dataset, context.asked
+    if kind == TEST:
+        return dataset.test, np.flatnonzero(~leaked_test_images(dataset))
+    train = dataset.train
+    most, seed = (asked.train_images, asked.seed) if isinstance(asked, Recipe) else (None, 0)
+    seen = training_places(len(train), most, seed)
+    known = {fingerprint(train.images[place]) for place in seen}
+    others = np.setdiff1d(np.arange(len(train)), seen)
+    return train, others[[fingerprint(train.images[place]) not in known for place in others]]
 
 
 def _joined(one: Labelled, other: Labelled) -> Labelled:
     return torch.cat([one[0], other[0]]), torch.cat([one[1], other[1]])
 
 
-def _parted(images: Labelled, count: int) -> tuple[Labelled, Labelled]:
-    return (images[0][:count], images[1][:count]), (images[0][count:], images[1][count:])
-
-
 def _truth(members: Labelled, others: Labelled) -> np.ndarray:
-    return np.repeat([1, 0], [len(members[1]), len(others[1])])
+    return np.repeat([True, False], [len(members[1]), len(others[1])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -15,16 +16,13 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.poisoning.backdoor import Trigger
 
+Native = FGSM | PGD
 WAVY_SIDE = 16
 
 
 @dataclass(frozen=True)
 class Stamping:
-    """A trigger in the place of an attack, so that engines run it alike: it stamps every image, whatever the model.
-
-    Attributes:
-        trigger: what is stamped; one without random draws.
-    """
+    """A trigger without random draws in place of an attack: it stamps every image, whatever the model."""
 
     trigger: Trigger
     targeted: ClassVar[bool] = False
@@ -65,27 +63,24 @@ class WavyModel(nn.Module):
         return 0.25 + torch.rand(shape, generator=generator) / 2, torch.arange(count) % 4
 
 
-def wrong_sign(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+def wrong_sign(attack: Native, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Steps down the loss instead of up."""
 
     def turned(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         slope, logits = loss_gradient(model, images, labels)
         return -slope, logits
 
-    crafted: Tensor = attack.craft(model, images, labels, start, turned)
-    return crafted
+    return attack.craft(model, images, labels, start, turned)
 
 
-def changed(change: Any, attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+def changed(change: Callable[[Any], Native], attack: Any, *rest: Any) -> Tensor:
     """Runs another attack in the place of `attack`: `change`(attack)."""
-    crafted: Tensor = change(attack).craft(model, images, labels, start)
-    return crafted
+    return change(attack).craft(*rest)
 
 
-def moved_trigger(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+def moved_trigger(attack: Stamping, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Stamps one pixel further left: the images are moved right, stamped, and moved back."""
-    stamped: Tensor = attack.trigger(images.roll(1, -1))
-    return stamped.roll(-1, -1)
+    return attack.trigger(images.roll(1, -1)).roll(-1, -1)
 
 
 MUTANTS: dict[str, tuple[tuple[type, ...], Craft]] = {

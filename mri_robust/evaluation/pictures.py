@@ -1,15 +1,19 @@
-"""Images as text, for results that are kept as JSON."""
+"""What an evaluation leaves beside its rows, as plain data for JSON: pictures, confusion matrices, ROC curves."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 from torch import Tensor
+
+CURVE_POINTS = 200
 
 
 def png(image: Tensor) -> str:
@@ -26,6 +30,20 @@ def cell(image: Tensor, caption: str = "", **facts: Any) -> dict[str, Any]:
     return {"image": png(image), "caption": caption, **facts}
 
 
-def strip(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row of a sheet: what stands before it, and its pictures. A sheet is a list of these."""
-    return {"name": name, "cells": cells}
+def strip(name: str, cells: Sequence[dict[str, Any]], **facts: Any) -> dict[str, Any]:
+    """A row of a sheet: what stands before it, its pictures, and further facts. A sheet is a list of these."""
+    return {"name": name, "cells": list(cells), **facts}
+
+
+def confusion(name: str, labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """A confusion matrix: counts[true][predicted]."""
+    counts = confusion_matrix(labels, predicted, labels=list(range(len(classes))))
+    return {"name": name, "classes": list(classes), "counts": counts.tolist()}
+
+
+def roc_points(name: str, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """A ROC curve: `name`, `fpr`, `tpr`, `auc`; labels int [N], 1 for a positive, and their scores, float [N]."""
+    fpr, tpr, _ = roc_curve(labels, scores)
+    some = np.unique(np.linspace(0, len(fpr) - 1, CURVE_POINTS).astype(int))
+    auc = float(roc_auc_score(labels, scores))
+    return {"name": name, "fpr": fpr[some].tolist(), "tpr": tpr[some].tolist(), "auc": auc}

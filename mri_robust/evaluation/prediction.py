@@ -11,6 +11,11 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.training import to_unit_range
 
 
+def unit_images(images: np.ndarray) -> Tensor:
+    """A copy of images, uint8 or float32 in [0, 1], as a float32 tensor in [0, 1]."""
+    return to_unit_range(torch.from_numpy(np.array(images)))
+
+
 def logits_of(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
     """float32 [N, K] on the CPU.
 
@@ -22,8 +27,8 @@ def logits_of(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
     with eval_mode(model), torch.no_grad():
         for begin in range(0, len(images), BATCH):
             some = images[begin : begin + BATCH]
-            batch = some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))
-            found.append(model(to_unit_range(batch).to(device)).float().cpu())
+            batch = to_unit_range(some) if isinstance(some, Tensor) else unit_images(some)
+            found.append(model(batch.to(device)).float().cpu())
         return torch.cat(found)
 
 

@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 
 from mri_robust.adapters.art_detectors import activation_flags
+from mri_robust.core.eval_mode import device_of
+from mri_robust.core.rng import derive_seed
 from mri_robust.defences.fine_pruning import FinePruning, channels_off, last_convolution, prune_channels, pruning_order
 from mri_robust.evaluation.backdoor import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.poisoned_training import PoisonedTraining, trained_again, training_set, trusted_images
 from mri_robust.evaluation.prediction import BATCH, predicted_classes
-from mri_robust.evaluation.rows import Row, draw, figure, share, subsets
-from mri_robust.models.classifier import Classifier, penultimate_features
+from mri_robust.evaluation.rows import Row, draw, figure, share, shares
+from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
+from mri_robust.models.classifier import Classifier, build_model, penultimate_features
 from mri_robust.study.recipe import Recipe
+from mri_robust.training import Changes, FitSettings, fit
 
 ANALYSIS = "silhouette-scores"
 """Of the activation clustering that flags images before a model is trained again."""
@@ -50,13 +55,12 @@ class Repair(Evaluation):
         channels, or `removed`, the share of the training images that it took away. Then accuracy and attack success
         over the pruned channels."""
         scene = _Scene(self, context)
-        for number, (name, repair) in enumerate(REPAIRS.items(), start=1):
+        for name, repair in context.steps(REPAIRS.items()):
             model, taken = repair(scene)
-            factors = {"attack": self.attack, "repair": name}
+            factors: Row = {"attack": self.attack, "repair": name}
             yield from scene.rows(model, **factors)
             for metric, value in taken.items():
                 yield figure(metric, value, **factors)
-            context.on_step(number, len(REPAIRS))
         yield from scene.path()
 
 
@@ -71,7 +75,7 @@ class _Scene:
         self.triggered = triggered(self.dataset, self.victims)[self.victims]
 
     @cached_property
-    def training(self) -> PoisonedTraining:
+    def training(self) -> TrainingSet:
         """What the model was trained on."""
         return training_set(self.context.asked, self.dataset)
 
@@ -80,35 +84,28 @@ class _Scene:
         """The channels that fine-pruning takes."""
         return self.asked.pruning.choose(self.model, *self.trusted)
 
-    def rows(self, model: Classifier, **factors: str) -> Iterator[Row]:
+    def rows(self, model: Classifier, **factors: Any) -> Iterator[Row]:
         """Accuracy on the clean test images, attack success on the triggered ones, and what fails without a trigger."""
-        test, target = self.dataset.test, self.asked.target
-        called = predicted_classes(model, test.images)
-        fooled = predicted_classes(model, self.triggered) == target
-        for subset, kept in subsets(self.dataset, self.asked.leak_free).items():
-            yield share((called == test.labels)[kept], "accuracy", subset, **factors)
-            victims = kept[self.victims]
-            if victims.any():
-                yield share(fooled[victims], "asr", subset, **factors)
-                yield share((called == target)[self.victims][victims], "missed_tumour_rate", subset, **factors)
+        data, target = (self.dataset, self.asked.leak_free), self.asked.target
+        called, fooled = (predicted_classes(model, each) for each in (self.dataset.test.images, self.triggered))
+        yield from shares(called == self.dataset.test.labels, "accuracy", *data, **factors)
+        yield from shares(fooled == target, "asr", *data, self.victims, **factors)
+        yield from shares(called[self.victims] == target, "missed_tumour_rate", *data, self.victims, **factors)
 
     def path(self) -> Iterator[Row]:
         """Clean accuracy and attack success on some test images as channels go, and where fine-pruning stops."""
         test, count = self.dataset.test, self.asked.images
-        clean = draw(np.arange(len(test)), count, self.asked.generator("clean inputs"))
-        stamped = draw(np.arange(len(self.victims)), count, self.asked.generator("triggered inputs"))
+        clean = draw(len(test), count, self.asked.generator("clean inputs"))
+        stamped = draw(len(self.victims), count, self.asked.generator("triggered inputs"))
         order = pruning_order(self.model, self.trusted[0])
         for pruned in self.asked.pruning.counts(self.model):
-            factors = {"attack": self.attack_name, "repair": "", "channels": pruned, "chosen": pruned == len(self.gone)}
+            chosen = pruned == len(self.gone)
+            factors: Row = {"attack": self.asked.attack, "repair": "", "channels": pruned, "chosen": chosen}
             with channels_off(self.model, order[:pruned]):
                 right = predicted_classes(self.model, test.images[clean]) == test.labels[clean]
                 fooled = predicted_classes(self.model, self.triggered[stamped]) == self.asked.target
             yield share(right, "accuracy", "drawn", **factors)
             yield share(fooled, "asr", "drawn", **factors)
-
-    @property
-    def attack_name(self) -> str:
-        return self.asked.attack
 
     def pruned(self, *, tune: bool) -> Repaired:
         """A copy of the model without the channels, and then tuned."""
@@ -136,8 +133,8 @@ class _Scene:
             return self.model, taken
         if not isinstance(self.context.asked, Recipe):
             raise ValueError("a model can be trained again by its recipe alone")
-        rest = self.training.without(dropped)
-        return trained_again(self.model, self.context.asked, rest, self.context.precision), taken
+        rest, precision = self.training.without(dropped), self.context.precision
+        return trained_again(self.model, self.context.asked, rest, precision), taken
 
     def flagged(self) -> np.ndarray:
         """The training images that activation clustering takes for poison."""
@@ -154,3 +151,26 @@ REPAIRS: dict[str, Callable[[_Scene], Repaired]] = {
     "retrained without the poison (oracle)": lambda scene: scene.without(scene.training.poisoned),
 }
 """Repair -> how it is made. The last knows the poison, and bounds what removal can do."""
+
+
+def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precision: str) -> Classifier:
+    """A new model like `model`, trained by its recipe on `data` from random weights, in `fp32` or `bf16`.
+
+    On the whole of its training set it is that model again. UserError where the loss is not finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
+        new = build_model(**model.description()).to(device_of(model))  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam(
+        new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    fit(
+        new,
+        data.images,
+        data.labels,
+        optimizer=optimizer,
+        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None,
+        settings=FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision),
+        changes=Changes(data.augment, data.stamp),
+    )
+    return new

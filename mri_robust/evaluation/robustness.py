@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mri_robust.adapters.torchattacks import LibraryAttack
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Fooled, Part, attacked_predictions, run_attack
+from mri_robust.adapters import torchattacks
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Part, attacked_predictions, run_attack
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.strongest import Make, worst_case
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.machine import resolve_precision
-from mri_robust.core.progress import OnImages
+from mri_robust.core.progress import OnImages, silent_images
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
@@ -39,16 +40,55 @@ SURVIVOR_ATTACKS = (("APGD", (("steps", 50),)), ("APGDT", (("steps", 50),)), ("S
 """Of torchattacks, with their budgets: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
 
 
-def name_of(attack: Any) -> str:
-    """What rows call an attack: its class in lower case, words joined by hyphens; `none` for the clean images."""
-    if attack is None:
-        return "none"
-    name = getattr(attack, "__name__", type(attack).__name__)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+class _ImageByImage(Evaluation):
+    """Asks about the first `images` of the shuffled test images, in parts where there are many."""
+
+    images: int
+    span: tuple[int, int] | None
+    """(first, one after the last) of the images that a part takes; None for all."""
+
+    @abstractmethod
+    def find(self, context: Context, **where: Any) -> np.ndarray:
+        """int [..., N]: what is found of each image; `where` says which, see `predict_attacked`."""
+
+    @abstractmethod
+    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
+        """The rows of what was found of all images, which stand at `chosen` of the test set."""
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """The rows; a part yields none and leaves what it found."""
+        chosen = choose_images(len(context.dataset.test), self.images)
+        begin, end = self.span or (0, len(chosen))
+        where = {"places": chosen[begin:end], "first": begin, "on_image": context.on_step, "seed": self.seed}
+        found = self.find(context, **where)
+        if self.span is None:
+            yield from self.rows(context, found, chosen)
+        else:
+            context.artefacts["found"] = found.tolist()
+
+    def split(self, images: int, dataset: Dataset) -> tuple[Evaluation, ...]:
+        """Parts of at most so many images."""
+        count = len(choose_images(len(dataset.test), self.images))
+        spans = [(begin, min(begin + images, count)) for begin in range(0, count, images)]
+        return tuple(replace(self, span=span) for span in spans) if len(spans) > 1 else ()  # type: ignore[call-arg]
+
+    def merge(self, parts: Sequence[Result], context: Context) -> Iterator[Row]:
+        """The rows of the whole."""
+        found = np.concatenate([part["artefacts"]["found"] for part in parts], axis=-1)
+        yield from self.rows(context, found, choose_images(len(context.dataset.test), self.images))
+
+    def count(self, context: Context, predicted: np.ndarray, chosen: np.ndarray, **factors: Any) -> Iterator[Row]:
+        """The rates over each subset; the overall accuracy also holds every image's verdict."""
+        dataset, labels = context.dataset, context.dataset.test.labels[chosen]
+        for subset, kept in subsets(dataset, self.leak_free, chosen).items():
+            for row in rates(labels[kept], predicted[kept], dataset, subset, **factors):
+                if subset == "all" and row["metric"] == "accuracy":
+                    row["right"] = "".join("01"[int(hit)] for hit in predicted == labels)
+                yield row
 
 
 @dataclass(frozen=True)
-class UnderAttack(Evaluation):
+class UnderAttack(_ImageByImage):
     """Accuracy under each of several attacks by itself, with missed tumours and the recall of each class.
 
     Attributes:
@@ -65,73 +105,20 @@ class UnderAttack(Evaluation):
     each_member: bool = False
     span: tuple[int, int] | None = None
 
-    def __call__(self, context: Context) -> Iterator[Row]:
-        """The rows of every attack; a part yields none and leaves its predictions."""
-        predicted = self._predict(context)
-        if self.span is not None:
-            context.artefacts["predicted"] = predicted.tolist()
-            return
-        yield from self._rows(context, predicted)
-
-    def split(self, images: int, dataset: Dataset) -> tuple[UnderAttack, ...]:
-        """Parts of at most so many images."""
-        return _parts(self, images, dataset)
-
-    def merge(self, parts: Sequence[Result], context: Context) -> Iterator[Row]:
-        """The rows of the whole."""
-        yield from self._rows(context, np.concatenate([part["artefacts"]["predicted"] for part in parts], axis=1))
-
-    def _predict(self, context: Context) -> np.ndarray:
-        """int64 [attacks, N]: predicted classes of the images of this part."""
+    def find(self, context: Context, **where: Any) -> np.ndarray:
+        """int64 [attacks, N]: predicted classes."""
         test = context.dataset.test
-        chosen = choose_images(len(test), self.images)
-        begin, end = self.span or (0, len(chosen))
-        places = chosen[begin:end]
-        if self.each_member:
-            return self._of_members(context.model, test.images[places], test.labels[places], begin)
-        return predict_attacked(
-            context.model,
-            test.images,
-            test.labels,
-            self.attacks,
-            places=places,
-            craft=load_engine(self.engine),
-            seed=self.seed,
-            first=begin,
-            on_image=context.on_step,
-        )
+        how = {"each_member": self.each_member, "craft": load_engine(self.engine), **where}
+        return predict_attacked(context.model, test.images, test.labels, self.attacks, **how)
 
-    def _of_members(self, ensemble: Any, images: np.ndarray, labels: np.ndarray, first: int) -> np.ndarray:
-        """Predictions of an ensemble each of whose members sees its own adversarial image."""
-        found, craft = [], load_engine(self.engine)
-        with eval_mode(ensemble):
-            for whole in _chunks(ensemble, images, labels, range(len(labels)), first):
-                for rows in torch.arange(len(whole.labels)).split(BATCH):
-                    batch, called = whole.at(rows), []
-                    for attack in self.attacks:
-                        logits = []
-                        for member in ensemble.members:
-                            own = (
-                                run_attack(member, batch, attack, seed=self.seed, craft=craft)
-                                if attack
-                                else batch.images
-                            )
-                            with torch.no_grad():
-                                logits.append(member(own))
-                        called.append(ensemble.combine(logits).argmax(1))
-                    found.append(torch.stack(called).cpu())
-        return torch.cat(found, dim=1).numpy()
-
-    def _rows(self, context: Context, predicted: np.ndarray) -> Iterator[Row]:
-        dataset = context.dataset
-        chosen = choose_images(len(dataset.test), self.images)
-        labels, masks = dataset.test.labels[chosen], subsets(dataset, self.leak_free, chosen)
-        for attack, called in zip(self.attacks, predicted, strict=True):
-            yield from counted(labels, called, dataset, masks, **_factors(attack, self.engine))
+    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
+        """The rates under every attack."""
+        for attack, predicted in zip(self.attacks, found, strict=True):
+            yield from self.count(context, predicted, chosen, **_factors(attack, self.engine))
 
 
 @dataclass(frozen=True)
-class WorstCase(Evaluation):
+class WorstCase(_ImageByImage):
     """Accuracy in the worst case over rising epsilons: PGD with restarts, then stronger attacks on what it leaves.
 
     An image counts as fooled at an epsilon when it is wrong clean, or when any iterate of any attack at that epsilon or
@@ -154,65 +141,34 @@ class WorstCase(Evaluation):
     precision: str = "auto"
     span: tuple[int, int] | None = None
 
-    def __call__(self, context: Context) -> Iterator[Row]:
-        """The rows at every epsilon, the clean images first; a part yields none and leaves where images are fooled."""
-        test = context.dataset.test
-        chosen = choose_images(len(test), self.images)
-        begin, end = self.span or (0, len(chosen))
-        found = find_worst(
-            context.model,
-            test.images,
-            test.labels,
-            self.epsilons,
-            [make for _, make in self.stages(len(context.dataset.classes))],
-            places=chosen[begin:end],
-            precision=self.precision,
-            seed=self.seed,
-            first=begin,
-            on_image=context.on_step,
-        )
-        stacked = [[part.tolist() for part in stage] for stage in found]
-        if self.span is not None:
-            context.artefacts["fooled"] = stacked
-            return
-        yield from self._rows(context, stacked)
-
-    def split(self, images: int, dataset: Dataset) -> tuple[WorstCase, ...]:
-        """Parts of at most so many images."""
-        return _parts(self, images, dataset)
-
-    def merge(self, parts: Sequence[Result], context: Context) -> Iterator[Row]:
-        """The rows of the whole."""
-        found = [part["artefacts"]["fooled"] for part in parts]
-        stages = zip(*found, strict=True)
-        joined = [[np.concatenate(part).tolist() for part in zip(*stage, strict=True)] for stage in stages]
-        yield from self._rows(context, joined)
-
     def stages(self, classes: int) -> list[tuple[str, Make]]:
         """(name, how to make the attack of one size), in order."""
         stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
         for name, options in SURVIVOR_ATTACKS if self.strong else ():
             if name != "APGDT" or classes >= DLR_CLASSES:
-                stages.append((name.lower(), partial(LibraryAttack, name, options=options)))
+                stages.append((name.lower(), partial(torchattacks.LibraryAttack, name, options=options)))
         return stages
 
-    def _rows(self, context: Context, found: Sequence[Sequence[Sequence[int]]]) -> Iterator[Row]:
-        """Rows after the first stage and after the last."""
+    def find(self, context: Context, **where: Any) -> np.ndarray:
+        """See `find_worst`."""
+        test = context.dataset.test
+        stages = [make for _, make in self.stages(len(context.dataset.classes))]
+        how = {"precision": self.precision, **where}
+        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **how)
+
+    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
+        """The rates of the clean images, then after the first stage and after the last at every epsilon."""
         dataset = context.dataset
-        chosen = choose_images(len(dataset.test), self.images)
-        labels, masks = dataset.test.labels[chosen], subsets(dataset, self.leak_free, chosen)
+        labels = dataset.test.labels[chosen]
         names = [name for name, _ in self.stages(len(dataset.classes))]
-        common = {"steps": self.steps, "restarts": self.restarts, "norm": "linf"}
-        index, called = (np.array(part) for part in found[-1])
-        clean = np.where(index < 0, called, labels)
-        yield from counted(labels, clean, dataset, masks, **_factors(None, "native"))
+        index, called = found[-1]
+        yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None))
         for place, eps in enumerate(self.epsilons):
+            factors = _factors(PGD(eps, steps=self.steps, restarts=self.restarts)) | {"attack": WORST_CASE}
             for stage in sorted({0, len(names) - 1}):
-                index, called = (np.array(part) for part in found[stage])
-                factors = {"attack": WORST_CASE, "engine": "native", "epsilon": eps, "alpha": eps / 4, **common}
-                predicted = np.where(index <= place, called, labels)
-                yield from counted(labels, predicted, dataset, masks, **factors, after=names[stage])
-        smallest = np.array([0.0, *self.epsilons, np.inf])[np.array(found[-1][0]) + 1]
+                predicted = np.where(found[stage, 0] <= place, found[stage, 1], labels)
+                yield from self.count(context, predicted, chosen, **factors, after=names[stage])
+        smallest = np.array([0.0, *self.epsilons, np.inf])[index + 1]
         context.artefacts["smallest_epsilon"] = {
             "files": [dataset.test.names[place] for place in chosen],
             "labels": [dataset.classes[label] for label in labels],
@@ -221,26 +177,35 @@ class WorstCase(Evaluation):
 
 
 def predict_attacked(
-    model: nn.Module, images: Any, labels: Any, attacks: Sequence[Any], *, places: range | np.ndarray, **options: Any
+    model: nn.Module, images: Any, labels: Any, attacks: Sequence[Any], *, each_member: bool = False, **where: Any
 ) -> np.ndarray:
-    """`attacked_predictions` of the images at `places`, in chunks, with a faster copy: int64 [attacks, N].
+    """`attacked_predictions`, in chunks, whose gradients come from a faster copy: int64 [attacks, N].
 
     Args:
         model: on its device; left as it was.
         images, labels: uint8 or float32 [M, C, H, W] and integers [M], arrays or tensors.
         attacks: see `attacked_predictions`.
-        places: which of the images.
-        options: `craft`, `seed`, `first` (the place of the first of `places` in the whole set), `on_image`.
+        each_member: every member of an ensemble sees its own adversarial image.
+        where: `places`, the N of the images that are asked about; `first`, where the first of them stands among all
+            that are; `seed`, `craft` and `on_image`.
     """
-    found, first = [], options.pop("first", 0)
-    told = options.pop("on_image", None)
-    with eval_mode(model):
-        proposer: nn.Module | None = None
-        for part in _chunks(model, images, labels, places, first):
-            proposer = proposer or attack_copy(model, part.images[:PROBE])
-            tell = partial(_tell, told, int(part.places[0]) - first, len(places)) if told else None
-            found.append(attacked_predictions(model, part, attacks, proposer=proposer, on_image=tell, **options))
-    return torch.cat(found, dim=1).numpy()
+    ask = _member_predictions if each_member else attacked_predictions
+    return _in_chunks(partial(ask, attacks=attacks), model, images, labels, **where)
+
+
+def _member_predictions(
+    ensemble: Any, part: Part, attacks: Sequence[Any], *, craft: Craft | None = None, seed: int = 0, **_: Any
+) -> Tensor:
+    found = []
+    for batch in map(part.at, torch.arange(len(part.labels)).split(BATCH)):
+        called = []
+        for attack in attacks:
+            run = partial(run_attack, part=batch, attack=attack, seed=seed, craft=craft)
+            seen = [(each, run(each) if attack else batch.images) for each in ensemble.members]
+            with torch.no_grad():
+                called.append(ensemble.combine([member(images) for member, images in seen]).argmax(1))
+        found.append(torch.stack(called).cpu())
+    return torch.cat(found, dim=1)
 
 
 def find_worst(
@@ -250,45 +215,52 @@ def find_worst(
     epsilons: Sequence[float],
     stages: Sequence[Make],
     *,
+    precision: str = "fp32",
+    **where: Any,
+) -> np.ndarray:
+    """`worst_case`, in chunks, with a faster copy: int64 [stages, 2, N], `Fooled.index` and `Fooled.predicted`.
+
+    Args:
+        model, images, labels, where: see `predict_attacked`.
+        epsilons, stages: see `worst_case`.
+        precision: `fp32`, `bf16` or `auto`.
+    """
+    number_format = resolve_precision(precision, device_of(model))
+
+    def found(model: nn.Module, part: Part, **how: Any) -> Tensor:
+        after = worst_case(model, part, epsilons, stages, precision=number_format, **how)
+        return torch.stack([torch.stack([*each]) for each in after])
+
+    return _in_chunks(found, model, images, labels, **where)
+
+
+def _in_chunks(
+    ask: Callable[..., Tensor],
+    model: nn.Module,
+    images: Any,
+    labels: Any,
+    *,
     places: range | np.ndarray,
-    **options: Any,
-) -> list[Fooled]:
-    """`worst_case` of the images at `places`, in chunks, with a faster copy; `options` also has `precision`."""
-    found: list[list[Fooled]] = []
-    first, told = options.pop("first", 0), options.pop("on_image", None)
-    precision = resolve_precision(options.pop("precision", "fp32"), device_of(model))
+    first: int = 0,
+    on_image: OnImages | None = None,
+    **how: Any,
+) -> np.ndarray:
+    """What `ask` says of the images at `places`, [..., N], some at a time: they are float32 on the device only then."""
+    device, told, found = device_of(model), on_image or silent_images, []
     with eval_mode(model):
         proposer: nn.Module | None = None
-        for part in _chunks(model, images, labels, places, first):
+        for begin in range(0, len(places), CHUNK):
+            some = np.asarray(places[begin : begin + CHUNK])
+            pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
+            part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
             proposer = proposer or attack_copy(model, part.images[:PROBE])
-            options |= {"proposer": proposer, "precision": precision}
-            tell = partial(_tell, told, int(part.places[0]) - first, len(places)) if told else None
-            found.append(worst_case(model, part, epsilons, stages, on_image=tell, **options))
-    return [Fooled(*(torch.cat(parts) for parts in zip(*stage, strict=True))) for stage in zip(*found, strict=True)]
-
-
-def _chunks(model: nn.Module, images: Any, labels: Any, places: range | np.ndarray, first: int = 0) -> Iterator[Part]:
-    """The images at `places` on the model's device, some at a time; the first stands at `first` of the whole set."""
-    device = device_of(model)
-    for begin in range(0, len(places), CHUNK):
-        some = np.asarray(places[begin : begin + CHUNK])
-        pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
-        yield Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
+            tell = partial(_tell, told, begin, len(places))
+            found.append(ask(model, part, proposer=proposer, on_image=tell, **how))
+    return torch.cat(found, dim=-1).numpy()
 
 
 def _tell(told: OnImages, before: int, total: int, done: int, _: int) -> None:
     told(before + done, total)
-
-
-def counted(
-    labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, masks: dict[str, np.ndarray], **factors: Any
-) -> Iterator[Row]:
-    """The rates of one set of predictions over each subset; the overall accuracy also holds every image's verdict."""
-    for subset, kept in masks.items():
-        for row in rates(labels[kept], predicted[kept], dataset, subset, **factors):
-            if subset == "all" and row["metric"] == "accuracy":
-                row["right"] = "".join("01"[int(hit)] for hit in predicted == labels)
-            yield row
 
 
 def load_engine(name: str) -> Craft | None:
@@ -298,31 +270,28 @@ def load_engine(name: str) -> Craft | None:
         ValueError: there is no such engine.
     """
     check_choice("engine", name, ENGINES)
-    if name == "native":
-        return None
     if name == "art":
-        from mri_robust.adapters import art
+        from mri_robust.adapters import art  # which takes a second to import
 
         return art.craft
-    from mri_robust.adapters import torchattacks
-
-    return torchattacks.craft
+    return torchattacks.craft if name == "torchattacks" else None
 
 
-def _factors(attack: Any, engine: str) -> Row:
+def name_of(attack: Any) -> str:
+    """What rows call an attack: its class in lower case, words joined by hyphens; `none` for the clean images."""
+    if attack is None:
+        return "none"
+    name = getattr(attack, "__name__", type(attack).__name__)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def _factors(attack: Any, engine: str = "native") -> Row:
     """What of an attack stands in columns of its own."""
+    columns = {"alpha": "step_size", "steps": "steps", "restarts": "restarts"}
     return {
         "attack": name_of(attack),
         "engine": engine,
         "epsilon": getattr(attack, "eps", 0.0),
-        "alpha": getattr(attack, "step_size", None),
-        "steps": getattr(attack, "steps", None),
-        "restarts": getattr(attack, "restarts", None),
+        **{column: getattr(attack, name, None) for column, name in columns.items()},
         "norm": getattr(attack, "norm", "linf"),
     }
-
-
-def _parts(evaluation: Any, images: int, dataset: Dataset) -> tuple[Any, ...]:
-    count = len(choose_images(len(dataset.test), evaluation.images))
-    spans = [(begin, min(begin + images, count)) for begin in range(0, count, images)]
-    return tuple(replace(evaluation, span=span) for span in spans) if len(spans) > 1 else ()

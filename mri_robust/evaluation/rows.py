@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
+from sklearn.metrics import f1_score, roc_auc_score, roc_curve
 
 from mri_robust.core.intervals import wilson
 from mri_robust.core.rng import make_generator
@@ -29,7 +29,6 @@ LEADING = (
 TRAILING = ("subset", "class", "metric", "value", "ci_low", "ci_high", "n", "paper")
 ORDER_SEED = 42
 """The study's seed: it decides which test images are taken where not all are."""
-CURVE_POINTS = 200
 
 
 def tidy(rows: Iterable[Row]) -> pd.DataFrame:
@@ -49,13 +48,29 @@ def tidy(rows: Iterable[Row]) -> pd.DataFrame:
 def share(hits: np.ndarray, metric: str, subset: str = "all", **factors: Any) -> Row:
     """A share of images with its 95 % Wilson interval; hits bool [N], N at least 1."""
     count, n = int(hits.sum()), len(hits)
-    low, high = wilson(count, n)
-    return {"subset": subset, "class": "", **factors, **_number(metric, count / n, low, high, n)}
+    return figure(metric, count / n, subset, wilson(count, n), n, **factors)
 
 
-def figure(metric: str, value: float, subset: str = "all", **factors: Any) -> Row:
-    """A number that is no share of images."""
-    return {"subset": subset, "class": "", **factors, **_number(metric, value)}
+def figure(
+    metric: str,
+    value: float,
+    subset: str = "all",
+    interval: tuple[float | None, float | None] = (None, None),
+    n: int | None = None,
+    **factors: Any,
+) -> Row:
+    """A number with its interval and the count of images behind it, where it has them."""
+    number = {"metric": metric, "value": value, "ci_low": interval[0], "ci_high": interval[1], "n": n}
+    return {"subset": subset, "class": "", **factors, **number}
+
+
+def shares(
+    hits: np.ndarray, metric: str, dataset: Dataset, leak_free: bool, places: np.ndarray | None = None, **factors: Any
+) -> list[Row]:
+    """`share` over each of the `subsets` of the test images at `places`, or of all; hits are theirs."""
+    return [
+        share(hits[kept], metric, subset, **factors) for subset, kept in subsets(dataset, leak_free, places).items()
+    ]
 
 
 def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: str, **factors: Any) -> list[Row]:
@@ -80,60 +95,49 @@ def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: s
 
 
 def precision_rows(
-    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], subset: str, **factors: Any
-) -> list[Row]:
+    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], subset: str = "all", **factors: Any
+) -> Iterator[Row]:
     """Precision and F1 of each class.
 
     A class that is never predicted has precision 0, as scikit-learn prints it, over n = 0 images and without an
     interval. F1 has no interval: it is no share of images.
     """
-    indices = list(range(len(classes)))
-    _, _, f1, support = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0.0)
-    rows = []
+    f1 = f1_score(labels, predicted, labels=range(len(classes)), average=None, zero_division=0.0)
     for index, name in enumerate(classes):
-        columns = {**factors, "class": name}
-        called = predicted == index
-        hits = (labels == index)[called]
-        rows.append(
-            share(hits, "precision", subset, **columns)
-            if len(hits)
-            else figure("precision", 0.0, subset, **columns) | {"n": 0}
-        )
-        rows.append(figure("f1", float(f1[index]), subset, **columns) | {"n": int(support[index])})
-    return rows
+        columns, hits = {**factors, "class": name}, (labels == index)[predicted == index]
+        if len(hits):
+            yield share(hits, "precision", subset, **columns)
+        else:
+            yield figure("precision", 0.0, subset, n=0, **columns)
+        yield figure("f1", float(f1[index]), subset, n=int((labels == index).sum()), **columns)
+
+
+def class_rows(predicted: np.ndarray, dataset: Dataset, leak_free: bool, **factors: Any) -> Iterator[Row]:
+    """`rates` and `precision_rows` of the whole test set, over each of its `subsets`."""
+    labels = dataset.test.labels
+    for subset, kept in subsets(dataset, leak_free).items():
+        yield from rates(labels[kept], predicted[kept], dataset, subset, **factors)
+        yield from precision_rows(labels[kept], predicted[kept], dataset.classes, subset, **factors)
 
 
 def auc_row(labels: np.ndarray, scores: np.ndarray, **factors: Any) -> Row:
     """Area under the ROC curve with its 95 % interval.
 
     Args:
-        labels: int [N], 1 for a positive and 0 for a negative; there are both.
+        labels: [N], 1 or true for a positive, 0 or false for a negative; there are both.
         scores: float [N], greater for likelier positives.
         factors: further columns.
     """
     auc, positives = float(roc_auc_score(labels, scores)), int(labels.sum())
-    low, high = auc_interval(auc, positives, len(labels) - positives)
-    return figure("auc", auc, **factors) | {"ci_low": low, "ci_high": high, "n": len(labels)}
+    interval = auc_interval(auc, positives, len(labels) - positives)
+    return figure("auc", auc, interval=interval, n=len(labels), **factors)
 
 
 def caught_row(labels: np.ndarray, scores: np.ndarray, most: float, metric: str, **factors: Any) -> Row:
     """The greatest share of positives over a threshold that at most a share `most` of the negatives are over."""
     fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
     caught, n = float(tpr[fpr <= most].max()), int(labels.sum())
-    low, high = wilson(round(caught * n), n)
-    return figure(metric, caught, **factors) | {"ci_low": low, "ci_high": high, "n": n}
-
-
-def roc_points(name: str, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    """The ROC curve as plain data: `name`, `fpr`, `tpr`, `auc`; arguments as `auc_row`."""
-    fpr, tpr, _ = roc_curve(labels, scores)
-    some = np.unique(np.linspace(0, len(fpr) - 1, CURVE_POINTS).astype(int))
-    return {
-        "name": name,
-        "fpr": fpr[some].tolist(),
-        "tpr": tpr[some].tolist(),
-        "auc": float(roc_auc_score(labels, scores)),
-    }
+    return figure(metric, caught, interval=wilson(round(caught * n), n), n=n, **factors)
 
 
 def subsets(dataset: Dataset, leak_free: bool, chosen: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -155,16 +159,9 @@ def choose_images(available: int, wanted: int, seed: int = ORDER_SEED) -> np.nda
     """
     if wanted >= available:
         return np.arange(available)
-    return np.sort(torch.randperm(available, generator=make_generator(seed, "test order"))[:wanted].numpy())
+    return draw(available, wanted, make_generator(seed, "test order"))
 
 
-def draw(places: np.ndarray, count: int, generator: torch.Generator) -> np.ndarray:
-    """At most `count` of the places, int [N], sorted."""
-    order = torch.randperm(len(places), generator=generator).numpy()
-    return np.sort(places[order[:count]])
-
-
-def _number(
-    metric: str, value: float, low: float | None = None, high: float | None = None, n: int | None = None
-) -> dict[str, Any]:
-    return {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "n": n}
+def draw(available: int, count: int, generator: torch.Generator) -> np.ndarray:
+    """At most `count` of the numbers below `available`, int64 [n], sorted."""
+    return np.sort(torch.randperm(available, generator=generator)[:count].numpy())

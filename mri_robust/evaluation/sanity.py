@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -25,9 +24,9 @@ from mri_robust.core.progress import OnImages, silent_images
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.prediction import unit_images
 from mri_robust.evaluation.robustness import name_of
 from mri_robust.evaluation.rows import Row, choose_images
-from mri_robust.training import to_unit_range
 
 IMAGES = 32
 """Most images that the checks' own attacks see."""
@@ -57,7 +56,7 @@ class Finding:
     message: str
 
     @classmethod
-    def of(cls, check: str, tripped: bool, figure: float, *, found: str, meaning: str) -> Finding:
+    def of(cls, check: str, tripped: bool, figure: float, found: str, meaning: str) -> Finding:
         """A finding whose message is `found`, followed by `meaning` when it is tripped."""
         return cls(check, tripped, figure, f"{found}: {meaning}" if tripped else found)
 
@@ -107,7 +106,7 @@ def black_box(evidence: Evidence) -> Finding:
     """
     gap, found = evidence.gap(SLOW, BLIND)
     meaning = "the gradient misleads PGD, and the accuracy under it is too high"
-    return Finding.of("black-box", gap > evidence.slack, gap, found=found, meaning=meaning)
+    return Finding.of("black-box", gap > evidence.slack, gap, found, meaning)
 
 
 def fgsm_beats_pgd(evidence: Evidence) -> Finding:
@@ -117,7 +116,7 @@ def fgsm_beats_pgd(evidence: Evidence) -> Finding:
     """
     gap, found = evidence.gap(SLOW, FAST)
     meaning = "PGD is stuck on its way, and the accuracy under it is too high; use more restarts and other step sizes"
-    return Finding.of("fgsm-beats-pgd", gap > evidence.slack, gap, found=found, meaning=meaning)
+    return Finding.of("fgsm-beats-pgd", gap > evidence.slack, gap, found, meaning)
 
 
 def large_epsilon(evidence: Evidence) -> Finding:
@@ -130,7 +129,7 @@ def large_epsilon(evidence: Evidence) -> Finding:
     most = torch.bincount(evidence.labels).max().item() / len(evidence.labels)
     found = f"{UNLIMITED} leaves {accuracy:.0%} right, and no model can keep more than {most:.0%}"
     meaning = "the attack fails even without limits, and the accuracy under it is too high"
-    return Finding.of("large-epsilon", accuracy > most, accuracy, found=found, meaning=meaning)
+    return Finding.of("large-epsilon", accuracy > most, accuracy, found, meaning)
 
 
 def probability_outputs(evidence: Evidence) -> Finding:
@@ -141,9 +140,9 @@ def probability_outputs(evidence: Evidence) -> Finding:
     logits = evidence.logits
     distance = (logits.sum(1) - 1).abs().max().item()
     tripped = distance <= 1e-3 and bool(((logits >= 0) & (logits <= 1)).all())
-    found = f"an image's outputs sum to 1 within {distance:.2g}"
     meaning = "a second softmax in the loss flattens its gradient, and the accuracy is too high; give logits"
-    return Finding.of("probabilities", tripped, distance, found=found, meaning=meaning)
+    found = f"an image's outputs sum to 1 within {distance:.2g}"
+    return Finding.of("probabilities", tripped, distance, found, meaning)
 
 
 def randomised(evidence: Evidence) -> Finding:
@@ -152,19 +151,18 @@ def randomised(evidence: Evidence) -> Finding:
     Trips above 1e-4 of the greatest logit: sums taken in another order, as on a GPU, differ by about 1e-6 of it.
     """
     difference = (evidence.logits - evidence.again).abs().max().item()
+    tripped = difference > 1e-4 * evidence.logits.abs().max().item()
     found = f"two passes over the same images differ by up to {difference:.2g} in a logit"
     meaning = "each step of an attack follows another loss, and the accuracy is too high; average gradients over draws"
-    tripped = difference > 1e-4 * evidence.logits.abs().max().item()
-    return Finding.of("randomised", tripped, difference, found=found, meaning=meaning)
+    return Finding.of("randomised", tripped, difference, found, meaning)
 
 
 def pixel_range(evidence: Evidence) -> Finding:
     """How far the furthest pixel of all images lies outside [0, 1]; anything above 0, or not a number, trips."""
-    outside = max(0.0, -evidence.low, evidence.high - 1)
-    found = f"pixels run from {evidence.low:.4g} to {evidence.high:.4g}"
+    low, high = evidence.low, evidence.high
+    found = f"pixels run from {low:.4g} to {high:.4g}"
     meaning = "epsilon means another size there; scale images to [0, 1] and normalise inside the model"
-    inside = evidence.low >= 0 and evidence.high <= 1
-    return Finding.of("range", not inside, outside, found=found, meaning=meaning)
+    return Finding.of("range", not (low >= 0 and high <= 1), max(0.0, -low, high - 1), found, meaning)
 
 
 def single_step(evidence: Evidence) -> Finding:
@@ -175,7 +173,7 @@ def single_step(evidence: Evidence) -> Finding:
     """
     gap, found = evidence.gap(FAST, SLOW)
     meaning = "the model resists a single step only; its accuracy under FGSM says nothing of robustness, read PGD's"
-    return Finding.of("single-step", gap > GAP, gap, found=found, meaning=meaning)
+    return Finding.of("single-step", gap > GAP, gap, found, meaning)
 
 
 def train_mode(evidence: Evidence) -> Finding:
@@ -185,7 +183,7 @@ def train_mode(evidence: Evidence) -> Finding:
     """
     found = f"the model came with train mode on in {evidence.training} places"
     meaning = "the accuracy is that of the model in eval mode, not of the one that you have; call model.eval() first"
-    return Finding.of("train-mode", evidence.training > 0, float(evidence.training), found=found, meaning=meaning)
+    return Finding.of("train-mode", evidence.training > 0, float(evidence.training), found, meaning)
 
 
 def zero_gradients(evidence: Evidence) -> Finding:
@@ -199,19 +197,12 @@ def zero_gradients(evidence: Evidence) -> Finding:
     part = stuck.float().mean().item()
     found = f"{part:.0%} of {len(stuck)} images have an input gradient that is zero or not finite"
     meaning = "gradient attacks cannot move them, so that they count as robust; use a black box or BPDA"
-    return Finding.of("zero-gradients", part > 0, part, found=found, meaning=meaning)
+    return Finding.of("zero-gradients", part > 0, part, found, meaning)
 
 
 CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
-    black_box,
-    fgsm_beats_pgd,
-    large_epsilon,
-    probability_outputs,
-    randomised,
-    pixel_range,
-    single_step,
-    train_mode,
-    zero_gradients,
+    *(black_box, fgsm_beats_pgd, large_epsilon, probability_outputs, randomised),
+    *(pixel_range, single_step, train_mode, zero_gradients),
 )
 
 
@@ -222,7 +213,7 @@ def sanity_checks(
     *,
     eps: float = EPS,
     seed: int = 0,
-    on_step: OnImages = silent_images,
+    on_step: OnImages | None = None,
 ) -> list[Finding]:
     """What every check says of a model on some images, in about 90 passes over at most 32 of them.
 
@@ -246,21 +237,14 @@ def sanity_checks(
 
 @dataclass(frozen=True)
 class SanityChecks(Evaluation):
-    """The sanity checks on some test images; it yields no rows and leaves the findings.
-
-    Attributes:
-        eps: size in pixels of the attacks that are compared.
-    """
-
-    eps: float = EPS
+    """The sanity checks on some test images; it yields no rows and leaves the findings."""
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """No rows; see `context.artefacts["findings"]`."""
         test = context.dataset.test
         chosen = choose_images(len(test), IMAGES)
-        images, labels = (torch.from_numpy(np.array(part[chosen])) for part in (test.images, test.labels))
-        how: dict[str, Any] = {"eps": self.eps, "seed": self.seed, "on_step": context.on_step}
-        findings = sanity_checks(context.model, to_unit_range(images), labels, **how)
+        images, labels = unit_images(test.images[chosen]), torch.from_numpy(test.labels[chosen])
+        findings = sanity_checks(context.model, images, labels, seed=self.seed, on_step=context.on_step)
         context.artefacts["findings"] = [asdict(finding) for finding in findings]
         yield from ()
 
@@ -283,14 +267,14 @@ def gather(
     *,
     eps: float = EPS,
     seed: int = 0,
-    on_step: OnImages = silent_images,
+    on_step: OnImages | None = None,
 ) -> Evidence:
     """Look at the model and attack it; arguments and errors as `sanity_checks`."""
     clipped = images.detach().nan_to_num().clamp(0, 1) if isinstance(images, Tensor) else images
-    device = device_of(model)
     check_images(clipped)
     low, high = (float(bound) for bound in torch.aminmax(images.detach()))
-    training, tethered = _in_train_mode(model), _Tethered(model)
+    layers = (each for each in model.modules() if each is model or isinstance(each, (_BatchNorm, _DropoutNd)))
+    training, tethered, device = sum(each.training for each in layers), _Tethered(model), device_of(model)
     # A model that draws at random does so from the global generator, which is put back.
     with eval_mode(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         check_labels(labels, clipped, class_count(model, clipped))
@@ -299,22 +283,12 @@ def gather(
         with torch.no_grad():
             logits, again = tethered(some), tethered(some)
         gradient, _ = loss_gradient(tethered, some, truth)
-        standing = logits.argmax(1) == truth
-        attacks: dict[str, Any] = {
-            FAST: FGSM(eps),
-            SLOW: PGD(eps, steps=10),
-            UNLIMITED: PGD(LARGE, steps=10),
-            BLIND: RandomSearch(eps),
-        }
+        attacks: dict[str, Any] = {FAST: FGSM(eps), SLOW: PGD(eps, steps=10), UNLIMITED: PGD(LARGE, steps=10)}
+        attacks[BLIND] = RandomSearch(eps)
         measured = {}
         for name, attack in attacks.items():
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name_of(attack)))
-            right = standing & (predict(tethered, crafted) == truth)
+            right = (logits.argmax(1) == truth) & (predict(tethered, crafted) == truth)
             measured[name] = int(right.sum()) / len(right)
-            on_step(len(measured), len(attacks))
+            (on_step or silent_images)(len(measured), len(attacks))
     return Evidence(low, high, training, truth, logits, again, gradient, eps, measured)
-
-
-def _in_train_mode(model: nn.Module) -> int:
-    counted = (module for module in model.modules() if module is model or isinstance(module, (_BatchNorm, _DropoutNd)))
-    return sum(module.training for module in counted)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,23 +16,7 @@ COMPARED = ("difference", "ci_low", "ci_high", "p_bootstrap", "only_model", "onl
 """What is said of a pair of models."""
 
 
-@dataclass(frozen=True)
-class McNemar:
-    """What the images say on which just one of two models is right.
-
-    Attributes:
-        b: images that only the first model gets right.
-        c: images that only the second gets right.
-        p_value: probability of a split at least as uneven, were either model as likely to be the one; in [0, 1].
-    """
-
-    b: int
-    c: int
-    p_value: float
-
-
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Accuracy of one model minus that of another.
 
     Attributes:
@@ -48,20 +31,15 @@ class Difference:
     p_value: float
 
 
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> McNemar:
-    """McNemar's exact test of two models on the same images: min(b, c) against a fair coin, two-sided.
+def mcnemar(only_a: int, only_b: int) -> float:
+    """The p-value of McNemar's exact test, two-sided: how likely is a split at least as uneven from a fair coin?
 
     Source: McNemar, Psychometrika 12 (1947).
 
     Args:
-        right_a, right_b: bool [N], whether each model is right on each image.
-
-    Raises:
-        TypeError, ValueError: not bool arrays of one shape.
+        only_a, only_b: images that just the one model gets right, and just the other.
     """
-    _check_pair(right_a, right_b, dimensions=(1,))
-    b, c = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum())
-    return McNemar(b, c, float(binomtest(min(b, c), b + c).pvalue) if b + c else 1.0)
+    return float(binomtest(min(only_a, only_b), only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
 def paired_bootstrap(right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2000, seed: int = 0) -> Difference:
@@ -76,17 +54,11 @@ def paired_bootstrap(right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2
     bootstrap (Owen, Annals of Applied Statistics 1 (2007), 386-411).
 
     Args:
-        right_a, right_b: bool [N], or [S, N] with a row a training seed: whether the models are right on each image.
+        right_a, right_b: bool [S, N], whether the models of each training seed are right on each image.
         draws: resamples, at least 1.
         seed: of the resamples.
-
-    Raises:
-        TypeError, ValueError: not bool arrays of one shape, or no draws.
     """
-    _check_pair(right_a, right_b, dimensions=(1, 2))
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}")
-    differences = np.atleast_2d(right_a).astype(np.int64) - np.atleast_2d(right_b)
+    differences = right_a.astype(np.int64) - right_b
     seeds, images = differences.shape
     # Images with the same outcomes are alike: how often each kind is drawn is multinomial. Kinds stand in the order in
     # which they come, so that swapping the models turns every draw's sign and nothing else.
@@ -122,10 +94,10 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
             by_seed[row["seed"]] = np.array(list(row["right"])) == "1"
     lines = []
     for key, found in asked.items():
-        for model, other in combinations(sorted(found, key=_order(models or list(found))), 2):
-            shared = [seed for seed in found[model] if seed in found[other]]
-            pairs = [(found[model][seed], found[other][seed]) for seed in shared]
-            pairs = [(ours, theirs) for ours, theirs in pairs if len(ours) == len(theirs)]
+        ordered = sorted(found, key=lambda name: models.index(name) if name in models else len(models))
+        for model, other in combinations(ordered, 2):
+            shared = [(ours, found[other][seed]) for seed, ours in found[model].items() if seed in found[other]]
+            pairs = [(ours, theirs) for ours, theirs in shared if len(ours) == len(theirs)]
             if pairs:
                 lines.append({**dict(key), "model": model, "other": other, **_compare(pairs)})
     said = ("model", "other", *COMPARED)
@@ -159,29 +131,9 @@ def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, flo
 
 
 def _compare(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
-    difference = paired_bootstrap(np.stack([ours for ours, _ in pairs]), np.stack([theirs for _, theirs in pairs]))
-    test = mcnemar(*pairs[0])
-    return {
-        "difference": difference.mean,
-        "ci_low": difference.low,
-        "ci_high": difference.high,
-        "p_bootstrap": difference.p_value,
-        "only_model": test.b,
-        "only_other": test.c,
-        "p_mcnemar": test.p_value,
-        "seeds": len(pairs),
-        "n": len(pairs[0][0]),
-    }
-
-
-def _order(models: Sequence[str]) -> Any:
-    return lambda model: (models.index(model) if model in models else len(models), model)
-
-
-def _check_pair(right_a: np.ndarray, right_b: np.ndarray, dimensions: tuple[int, ...]) -> None:
-    for name, right in (("right_a", right_a), ("right_b", right_b)):
-        if not isinstance(right, np.ndarray) or right.dtype != bool:
-            raise TypeError(f"{name} must be a bool array, got {getattr(right, 'dtype', type(right).__name__)}")
-    if right_a.shape != right_b.shape or right_a.ndim not in dimensions or not right_a.size:
-        wanted = " or ".join(("[N]", "[S, N]")[size - 1] for size in dimensions)
-        raise ValueError(f"both must have the same shape {wanted}, got {right_a.shape} and {right_b.shape}")
+    difference = paired_bootstrap(*map(np.stack, zip(*pairs, strict=True)))
+    ours, theirs = pairs[0]
+    only_ours, only_theirs = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    p_mcnemar = mcnemar(only_ours, only_theirs)
+    figures = (*difference, only_ours, only_theirs, p_mcnemar, len(pairs), len(ours))
+    return dict(zip(COMPARED, figures, strict=True))

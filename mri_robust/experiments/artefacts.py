@@ -16,14 +16,15 @@ from mri_robust.study.recipe import Model
 
 def tasks(config: Config) -> Tasks:
     """All artefacts at all levels, and the worst case on the same images, for each model."""
-    makers = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
-    study: tuple[Model, ...] = tuple(make(config) for make in makers)
-    models = config.models or study
+    models: tuple[Model, ...] = config.models or tuple(make(config) for make in MODELS)
     found: Tasks = []
     for number, model in enumerate(models):
         spoilt = Artefacts(config.attacked, pictures=number == 0, seed=config.seed, leak_free=config.sound)
         found += [(model, worst_case(config)), (model, spoilt)]
     return found
+
+
+MODELS = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
 
 
 EXPERIMENT = Experiment(
@@ -33,7 +34,7 @@ EXPERIMENT = Experiment(
     tasks=tasks,
     row_key=("attack", "severity", "epsilon", "after"),
     columns="model",
-    models=("cnn_clean", "cnn_pgd", "resnet_clean", "resnet_pgd"),
+    models=tuple(make.__name__ for make in MODELS),
     threats=("evasion",),
     beyond=True,
     finished=True,

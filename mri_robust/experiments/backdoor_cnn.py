@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from mri_robust.evaluation.backdoor import BackdoorTest
+from mri_robust.evaluation.backdoor import TESTS, BackdoorTest
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks, class_table
+from mri_robust.study.recipe import Recipe
 
 
 def published(config: Config) -> pd.DataFrame:
@@ -23,15 +26,17 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """The study's poisoning; under the sound protocol also BadNets, and the attack success rate."""
-    study = zoo.cnn_backdoor(config)
-    if not config.sound:
-        return [(study, BackdoorTest(config.target, tests=("mix",), seed=config.seed))]
-    asked = {name: BackdoorTest(config.target, attack=name, seed=config.seed, leak_free=True) for name in NAMES}
-    badnets = [(zoo.cnn_badnets(config, share), asked["badnets"]) for share in zoo.BADNETS_SHARES]
-    return [(study, asked["creeper"]), *badnets]
+    tests = TESTS if config.sound else ("mix",)
+    how: dict[str, Any] = {"seed": config.seed, "leak_free": config.sound}
+    return [(victim, BackdoorTest(config.target, tests, attack, **how)) for victim, attack in victims(config)]
 
 
-NAMES = ("creeper", "badnets")
+def victims(config: Config) -> list[tuple[Recipe, str]]:
+    """Every backdoored CNN and how it was poisoned; under the paper's protocol the study's own poisoning alone."""
+    shares = zoo.BADNETS_SHARES if config.sound else ()
+    return [(zoo.cnn_backdoor(config), "creeper"), *((zoo.cnn_badnets(config, share), "badnets") for share in shares)]
+
+
 EXPERIMENT = Experiment(
     name="backdoor-cnn",
     title="Backdoor in the CNN",

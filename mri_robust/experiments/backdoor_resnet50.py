@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from mri_robust.evaluation.backdoor import BackdoorTest
+from mri_robust.evaluation.backdoor import TESTS, BackdoorTest
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks, class_table
@@ -23,13 +25,14 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """The study's poisoning; under the sound protocol of the larger scales also BadNets."""
-    study = zoo.resnet50_backdoor(config)
-    if not config.sound:
-        return [(study, BackdoorTest(config.target, tests=("clean",), seed=config.seed))]
-    found: Tasks = [(study, BackdoorTest(config.target, seed=config.seed, leak_free=True))]
-    badnets = BackdoorTest(config.target, attack="badnets", seed=config.seed, leak_free=True)
-    shares = zoo.BADNETS_SHARES if config.scale.strong else ()
-    return [*found, *((zoo.resnet50_badnets(config, share), badnets) for share in shares)]
+    tests = TESTS if config.sound else ("clean",)
+    how: dict[str, Any] = {"seed": config.seed, "leak_free": config.sound}
+    badnets = BackdoorTest(config.target, tests, "badnets", **how)
+    shares = zoo.BADNETS_SHARES if config.sound and config.scale.strong else ()
+    return [
+        (zoo.resnet50_backdoor(config), BackdoorTest(config.target, tests, **how)),
+        *((zoo.resnet50_badnets(config, share), badnets) for share in shares),
+    ]
 
 
 EXPERIMENT = Experiment(

@@ -20,17 +20,13 @@ def published(config: Config) -> pd.DataFrame:
         {"model": "cnn_drunk", "scale_strength": DRUNK_STRENGTH, "printed": "attacked", "paper": 0.31},
         {"model": "cnn_drunk_defended", "scale_strength": DRUNK_STRENGTH, "printed": "defended", "paper": 0.96},
     ]
-    table = pd.DataFrame(rows).assign(metric="accuracy", **{"class": ""}, clip_norm=None, epoch=None)
-    return table
+    return pd.DataFrame(rows).assign(metric="accuracy", **{"class": ""}, clip_norm=None, epoch=None)
 
 
 def tasks(config: Config) -> Tasks:
     """The study's three trainings; sound: also the noise without an attack, and with gradient clipping."""
-    models = [
-        zoo.cnn_drunk(config, 0, 0),
-        zoo.cnn_drunk(config, DRUNK_STRENGTH, DRUNK_STRENGTH),
-        zoo.cnn_drunk_defended(config),
-    ]
+    models = [zoo.cnn_drunk(config, strength, strength) for strength in (0, DRUNK_STRENGTH)]
+    models.append(zoo.cnn_drunk_defended(config))
     if config.sound:
         models += [zoo.cnn_drunk_defended(config, clip_norm=CLIP_NORM), zoo.cnn_drunk_defended(config, attacked=False)]
     asked = ClassReport(attack="drunk-optimizer", seed=config.seed, leak_free=config.sound)

@@ -24,13 +24,12 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """Scale and perturbation together at 1 to 9; sound: also apart, and from scratch, beside strength 0."""
-    models = [zoo.cnn_drunk(config, strength, strength) for strength in STRENGTHS]
+    strengths = [(s, s) for s in ((0, *STRENGTHS) if config.sound else STRENGTHS)]
+    some = config.scale.strengths if config.sound else ()
+    apart = [*((s, 0) for s in some), *((0, s) for s in some)]
+    models = [zoo.cnn_drunk(config, *each) for each in (*strengths, *apart)]
     if config.sound:
-        some = config.scale.strengths
-        models = [zoo.cnn_drunk(config, 0, 0), *models]
-        models += [zoo.cnn_drunk(config, strength, 0) for strength in some]
-        models += [zoo.cnn_drunk(config, 0, strength) for strength in some]
-        models += [zoo.cnn_drunk(config, strength, strength, fine_tuned=False) for strength in (0, *some)]
+        models += [zoo.cnn_drunk(config, s, s, fine_tuned=False) for s in (0, *some)]
     asked = ClassReport(attack="drunk-optimizer", seed=config.seed, leak_free=config.sound)
     return [(model, asked) for model in models]
 

@@ -29,13 +29,8 @@ def tasks(config: Config) -> Tasks:
 def _thefts(config: Config, queries: str) -> tuple[Theft, ...]:
     """Over the budget; with training images also labels alone, answers changed, our own code, and two controls."""
     scale = config.scale
-    attack = partial(
-        Extraction,
-        queries,
-        updates=scale.copy_images // scale.batch_size,
-        batch_size=scale.batch_size,
-        learning_rate=1e-4 * scale.rate,
-    )
+    updates, rate = scale.copy_images // scale.batch_size, 1e-4 * scale.rate
+    attack = partial(Extraction, queries, updates=updates, batch_size=scale.batch_size, learning_rate=rate)
     available = config.train_images if queries == TRAINING else max(BUDGETS)
     budgets = sorted({min(budget, available) for budget in BUDGETS})
     thefts = [Theft("ART", attack(budget)) for budget in budgets]

@@ -1,7 +1,8 @@
-"""Table 3 and Figure 3: accuracy under FGSM over epsilon."""
+"""Table 3 and Figure 3: accuracy under FGSM over epsilon; and what Tables 3 and 4 share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,11 @@ NUMBERS = {
     "ensemble": (0.76, 0.97, 0.98, 0.98, 0.98),
 }
 NUMBERS["cnn_raw"] = NUMBERS["cnn_clean"]
+MODELS = {make.__name__: make for make in (zoo.cnn_clean, zoo.cnn_fgsm, zoo.cnn_pgd, zoo.resnet_pgd, zoo.ensemble)}
+FAULTS = (
+    *("epsilon-normalised", "clamp-normalised", "partial-test-set", "train-mode-attack", "own-image-per-member"),
+    *("raw-inputs", "leaky-split", "rgb-images"),
+)
 
 
 def published(config: Config) -> pd.DataFrame:
@@ -42,39 +48,44 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """One evaluation per model, and the pictures of Figure 3."""
-    return _sound(config) if config.sound else _paper(config)
+    if config.sound:
+        printed = () if config.models else map(normalised_to_pixels, EPSILONS)
+        attacks = (None, *map(FGSM, printed), *map(FGSM, reversed(config.scale.epsilons)))
+        return sound_tasks(config, attacks, config.test_images, map(FGSM, (*config.scale.epsilons, PICTURED)))
 
-
-def _sound(config: Config) -> Tasks:
-    """Sizes in pixels, the whole test set; the ensemble attacked through its summed logits."""
-    printed = () if config.models else (normalised_to_pixels(eps) for eps in EPSILONS)
-    attacks = (None, *map(FGSM, printed), *map(FGSM, reversed(config.scale.epsilons)))
-    asked = UnderAttack(
-        attacks, config.most(config.test_images), engine=config.engine, seed=config.seed, leak_free=True
-    )
-    models = config.models or zoo.attacked_models(config)
-    pictured = tuple(map(FGSM, (*config.scale.epsilons, PICTURED)))
-    return [*((model, asked) for model in models), (models[0], Gallery(pictured, config.engine, seed=config.seed))]
-
-
-def _paper(config: Config) -> Tasks:
-    """As the study ran it: in the model's own units, clamped to [0, 1] there, the defended models on 256 images."""
-    clean = zoo.cnn_clean(config)
-
-    def asked(model: str, images: int, **how: Any) -> UnderAttack:
+    def attacks_on(model: str) -> list[FGSM]:
         bounds = (0.0, 1.0) if model == "cnn_raw" else NORMALISED_BOUNDS
-        attacks = (None, *(FGSM(_pixels(eps, model), bounds=bounds) for eps in EPSILONS))
-        return UnderAttack(attacks, config.most(images), engine=config.engine, seed=config.seed, **how)
+        return [FGSM(_pixels(eps, model), bounds=bounds) for eps in EPSILONS]
 
-    defended = (zoo.cnn_fgsm, zoo.cnn_pgd, zoo.resnet_pgd)
-    pictured = tuple(FGSM(normalised_to_pixels(eps), bounds=NORMALISED_BOUNDS) for eps in reversed(EPSILONS))
-    return [
-        (clean, asked("cnn_clean", config.test_images)),
-        *((make(config), asked(make.__name__, STUDY_TEST_IMAGES)) for make in defended),
-        (zoo.ensemble(config), asked("ensemble", STUDY_TEST_IMAGES, each_member=True)),
-        (zoo.cnn_raw(config), asked("cnn_raw", config.test_images)),
-        (clean, Gallery(pictured, config.engine, seed=config.seed)),
-    ]
+    return paper_tasks(config, attacks_on, config.test_images, reversed(attacks_on("cnn_clean")))
+
+
+def sound_tasks(config: Config, attacks: Sequence[Any], images: int, pictured: Iterable[Any]) -> Tasks:
+    """Sizes in pixels, the same images for all models; the ensemble attacked through its summed logits."""
+    how: dict[str, Any] = {"engine": config.engine, "seed": config.seed}
+    asked = UnderAttack(tuple(attacks), config.most(images), leak_free=True, **how)
+    models = config.models or zoo.attacked_models(config)
+    return [*((model, asked) for model in models), (models[0], Gallery(tuple(pictured), **how))]
+
+
+def paper_tasks(
+    config: Config, attacks_on: Callable[[str], Sequence[Any]], images: int, pictured: Iterable[Any]
+) -> Tasks:
+    """As the study ran it: clamped to [0, 1] in the model's own units, and the defended models on 256 images.
+
+    Args:
+        config: the run.
+        attacks_on: model id -> the attacks on it.
+        images: how many CNN_clean saw.
+        pictured: the attacks of the figure.
+    """
+    how: dict[str, Any] = {"engine": config.engine, "seed": config.seed}
+    found: Tasks = []
+    for model, make in {**MODELS, "cnn_raw": zoo.cnn_raw}.items():
+        count = config.most(images if model in ("cnn_clean", "cnn_raw") else STUDY_TEST_IMAGES)
+        asked = UnderAttack((None, *attacks_on(model)), count, each_member=model == "ensemble", **how)
+        found.append((make(config), asked))
+    return [*found, (zoo.cnn_clean(config), Gallery(tuple(pictured), **how))]
 
 
 def _pixels(eps: float, model: str) -> float:
@@ -89,18 +100,9 @@ EXPERIMENT = Experiment(
     tasks=tasks,
     row_key=("attack", "epsilon"),
     columns="model",
-    models=("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"),
+    models=tuple(MODELS),
     published=published,
-    faults=(
-        "epsilon-normalised",
-        "clamp-normalised",
-        "partial-test-set",
-        "train-mode-attack",
-        "own-image-per-member",
-        "raw-inputs",
-        "leaky-split",
-        "rgb-images",
-    ),
+    faults=FAULTS,
     threats=("evasion",),
     finished=True,
 )

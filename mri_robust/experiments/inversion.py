@@ -21,8 +21,7 @@ def tasks(config: Config) -> Tasks:
 
     Of the controls only the victim's own confidence would differ between the victims: the first has them all.
     """
-    study: tuple[Model, ...] = (zoo.cnn_clean(config), zoo.cnn_pgd(config), zoo.cnn_shuffled(config))
-    victims = config.models or study
+    victims: tuple[Model, ...] = config.models or (zoo.cnn_clean(config), zoo.cnn_pgd(config), zoo.cnn_shuffled(config))
     inversions, second = _inversions(config.scale.image_size), zoo.resnet_clean(config)
     return [
         (victim, InversionTest(inversions, second, controls=() if number else CONTROLS, seed=config.seed))

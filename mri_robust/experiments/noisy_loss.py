@@ -28,16 +28,17 @@ def published(config: Config) -> pd.DataFrame:
 def tasks(config: Config) -> Tasks:
     """Paper: started from CNN_clean. Sound: from scratch too, with and without augmentation, beside strength 0."""
     asked = ClassReport(attack="noisy-loss", seed=config.seed, leak_free=config.sound)
-    if not config.sound:
-        study = (zoo.cnn_noisy(config, s, epochs, fine_tuned=True, augmented=False) for epochs, s in ROWS)
-        return [(model, asked) for model in study]
-    longest = max(epochs for epochs, _ in ROWS)
-    models = []
-    for (epochs, strength), fine_tuned, augmented in product([*ROWS, (longest, 0.0)], (False, True), (False, True)):
-        studied = not fine_tuned and not augmented
-        if studied or config.scale.strong or (epochs == longest and strength):
-            models.append(zoo.cnn_noisy(config, strength, epochs, fine_tuned=fine_tuned, augmented=augmented))
-    return [(model, asked) for model in models]
+    longest, both = max(epochs for epochs, _ in ROWS), (False, True)
+    found: Tasks = []
+    for (epochs, strength), fine_tuned, augmented in product([*ROWS, (longest, 0.0)], both, both):
+        if config.sound:
+            studied = not fine_tuned and not augmented
+            wanted = studied or config.scale.strong or (epochs == longest and strength > 0)
+        else:
+            wanted = fine_tuned and not augmented and strength > 0
+        if wanted:
+            found.append((zoo.cnn_noisy(config, strength, epochs, fine_tuned=fine_tuned, augmented=augmented), asked))
+    return found
 
 
 EXPERIMENT = Experiment(

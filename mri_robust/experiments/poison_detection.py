@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from mri_robust.evaluation.poison_detection import PoisonDetection
-from mri_robust.evaluation.snooping import CHOSEN, HALF
+from mri_robust.evaluation.detectors import CHOSEN, HALF, PoisonDetection
+from mri_robust.experiments.backdoor_cnn import victims
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
-from mri_robust.study.recipe import Recipe
 
 
 def tasks(config: Config) -> Tasks:
-    """Every backdoored CNN and the clean one; under the paper's protocol the study's own poisoning alone of these."""
-    victims: list[tuple[Recipe, str]] = [(zoo.cnn_backdoor(config), "creeper")]
-    if config.sound:
-        victims += [(zoo.cnn_badnets(config, share), "badnets") for share in zoo.BADNETS_SHARES]
-    victims.append((zoo.cnn_clean(config), "none"))
-    detector = zoo.resnet18_snoop(config, zoo.ALL_SIZES)
+    """Every backdoored CNN and the clean one."""
+    asked = (config.target, zoo.resnet18_snoop(config, zoo.ALL_SIZES), config.attacked)
     threshold = CHOSEN if config.sound else HALF
-    how = {"attack": "", "threshold": threshold, "seed": config.seed}
     return [
-        (victim, PoisonDetection(config.target, detector, config.attacked, **{**how, "attack": attack}))  # type: ignore[arg-type]
-        for victim, attack in victims
+        (victim, PoisonDetection(*asked, attack, threshold, seed=config.seed))
+        for victim, attack in [*victims(config), (zoo.cnn_clean(config), "none")]
     ]
 
 

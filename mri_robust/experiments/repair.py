@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mri_robust.defences.fine_pruning import FinePruning
 from mri_robust.evaluation.repair import Repair
-from mri_robust.study import zoo
+from mri_robust.experiments.backdoor_cnn import victims
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
-from mri_robust.study.recipe import Recipe
 
 TRUSTED_SHARE = 0.1
 """Of the training images, how many clean ones the repairer has."""
@@ -17,21 +18,15 @@ TUNING_EPOCHS = 10
 
 
 def tasks(config: Config) -> Tasks:
-    """Every backdoored CNN; under the paper's protocol the study's own poisoning alone."""
-    victims: list[tuple[Recipe, str]] = [(zoo.cnn_backdoor(config), "creeper")]
-    if config.sound:
-        victims += [(zoo.cnn_badnets(config, share), "badnets") for share in zoo.BADNETS_SHARES]
-    return [(victim, _asked(config, victim, attack)) for victim, attack in victims]
-
-
-def _asked(config: Config, victim: Recipe, attack: str) -> Repair:
-    pruning = FinePruning(
-        drop=DROP, epochs=TUNING_EPOCHS, batch_size=victim.batch_size, learning_rate=victim.learning_rate
-    )
-    images = min(victim.train_images or config.train_images, config.train_images)
-    trusted = round(TRUSTED_SHARE * images)
-    how = {"seed": config.seed, "leak_free": config.sound}
-    return Repair(config.target, trusted, config.attacked, pruning, attack=attack, **how)  # type: ignore[arg-type]
+    """Every backdoored CNN, tuned as it was trained."""
+    found: Tasks = []
+    for victim, attack in victims(config):
+        how: dict[str, Any] = {"batch_size": victim.batch_size, "learning_rate": victim.learning_rate}
+        pruning = FinePruning(drop=DROP, epochs=TUNING_EPOCHS, **how)
+        trusted = round(TRUSTED_SHARE * min(victim.train_images or config.train_images, config.train_images))
+        asked = (config.target, trusted, config.attacked, pruning, attack)
+        found.append((victim, Repair(*asked, seed=config.seed, leak_free=config.sound)))
+    return found
 
 
 EXPERIMENT = Experiment(

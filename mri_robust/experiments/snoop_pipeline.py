@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mri_robust.evaluation.snooping import CHOSEN, HALF, SnoopPipeline
+from mri_robust.evaluation.detectors import CHOSEN, HALF, SnoopPipeline
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
-from mri_robust.evaluation.snooping import HALF, SnoopingTest
+from mri_robust.evaluation.detectors import HALF, SnoopingTest
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks, class_table

@@ -7,6 +7,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import matplotlib
@@ -24,12 +25,10 @@ WIDEST, SMALLEST = 1600, 112
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a strip.
+    """A picture of a strip: uint8 [C, H, W] with C 1 or 3, a Pillow image, or the base64 text of a PNG.
 
-    Attributes:
-        image: uint8 [C, H, W] with C 1 or 3, a Pillow image, or the base64 text of a PNG.
-        caption: at most two lines below it; of longer ones the middle is left out.
-        colour: of the caption, and of a frame round the picture; empty for black and no frame.
+    Below it stand at most two lines of `caption`; a longer one loses its middle. `colour` is that of the caption and of
+    a frame round the picture, empty for black and no frame.
     """
 
     image: np.ndarray | Image.Image | str
@@ -44,20 +43,17 @@ Strip = tuple[str, Sequence[Picture]]
 def contact_sheet(
     strips: Sequence[Strip], title: str, subtitle: str = "", *, across: int = 1, side: int = 256, most: int = 512
 ) -> Image.Image:
-    """Draw strips below each other on white; small pictures are enlarged by whole numbers, so that pixels stay squares.
+    """Draw strips, with at least one picture in all, below each other or `across` of them side by side, on white.
 
-    Args:
-        strips: with at least one picture in all; one with many pictures takes several lines.
-        title, subtitle: above them.
-        across: how many strips stand beside each other.
-        side: pixels that larger pictures are shrunk to.
-        most: how many pictures are drawn; how many are left out is said below them.
+    Pictures larger than `side` pixels are shrunk to that; small ones are enlarged by whole numbers, so that pixels stay
+    squares. At most `most` pictures are drawn; how many are left out is said below them.
     """
     kept: list[Strip] = []
+    room = most
     for name, pictures in strips:
-        room = most - sum(len(drawn) for _, drawn in kept)
         kept += [(name, pictures[:room])] if pictures and room else []
-    left_out = sum(len(pictures) for _, pictures in strips) - sum(len(pictures) for _, pictures in kept)
+        room -= len(pictures[:room])
+    left_out = sum(len(pictures) for _, pictures in strips) - (most - room)
     longest = max(len(pictures) for _, pictures in kept)
     largest = max(max(opened(each.image).size) for _, pictures in kept for each in pictures)
     tile = min(largest * -(-SMALLEST // largest), side)
@@ -91,9 +87,8 @@ def opened(image: np.ndarray | Image.Image | str) -> Image.Image:
 
 def fold(text: str, width: int, lines: int = 2) -> list[str]:
     """`text` in at most so many printable lines of at most `width` characters; a long one loses its middle."""
-    folded = [
-        line for part in text.splitlines() for line in textwrap.wrap(one_line(part), width, break_on_hyphens=False)
-    ]
+    parts = (textwrap.wrap(one_line(part), width, break_on_hyphens=False) for part in text.splitlines())
+    folded = list(chain.from_iterable(parts))
     return folded if len(folded) <= lines else [*folded[: lines - 1], "…" + one_line(text)[1 - width :]]
 
 

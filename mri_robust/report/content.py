@@ -2,89 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mri_robust.report.cells import Cell, Table, comparable, meanings, table_of
 from mri_robust.report.experiment import (
     Comparison,
     Description,
+    comparable,
     comparison_table,
     comparisons,
     experiment_tables,
     pairs_table,
     prepare,
 )
-from mri_robust.report.metrics import model_title
+from mri_robust.report.metrics import METRICS, SUBSETS, capitalised, model_title
+from mri_robust.report.tables import Cell, Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.threats import AI_ACT, NIST
 
 NOT_COMPARED = (
     "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
 )
-CAPTIONS = {
-    **{"accuracy": "Accuracy over epsilon", "artefacts": "Accuracy under MRI artefacts"},
-    **{"curves": "Accuracy over the epochs of training", "confusion": "Confusion matrices", "roc": "ROC curves"},
-    **{"extraction": "Copies over the number of queries", "detectors": "What detectors catch"},
-    **{"pruning": "Accuracy and attack success over pruned channels", "gallery": "Test images under rising epsilon"},
-    **{"sheet": "Images"},
-}
-"""Name of a figure -> what stands under it."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure that was drawn: its name, what stands under it, and its path without an ending."""
-
-    name: str
-    caption: str
-    path: Path
 
 
 class Section:
-    """One experiment of a report, by its description and the folder of its results."""
+    """One experiment of a report, by its description and the folder of its results.
+
+    `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
+    compared under protocol `paper`, the furthest first. `notes` stand below the tables: how close to the study, what
+    is not compared, what the metrics mean.
+    """
 
     def __init__(self, description: Description, results: ResultsFolder) -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
         self.faults: dict[str, str] = description["faults"]
         self.threats: list[dict[str, Any]] = description["threats"]
+        self.tests = [threat["name"] for threat in self.threats]
         self.rows = prepare(results.table(self.name), description)
         self.comparisons = comparisons(description, self.rows)
         beside = comparison_table(self.comparisons, folded=description["columns"] == "model")
         pairs = pairs_table(description, results.table("comparisons"))
         found = [beside, *experiment_tables(description, self.rows), pairs]
         self.tables = [table for table in found if table is not None]
+        gaps = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
+        self.compared: list[tuple[float, Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
+        self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
+        self.notes = [note for note in (self._closeness(), self._not_compared(), meanings(self.tables)) if note]
 
-    @property
-    def tests(self) -> list[str]:
-        """Names of the threats that it tests."""
-        return [threat["name"] for threat in self.threats]
+    def _closeness(self) -> str:
+        if not self.compared:
+            return ""
+        far, each = self.compared[0]
+        counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
+        where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
+        return f"Protocol paper against the study: {counted} ({where})."
 
-    @property
-    def compared(self) -> list[tuple[float, Comparison]]:
-        """(distance to the study, number) of all that can be compared under protocol `paper`, the furthest first."""
-        found = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
-        return sorted(found, key=lambda pair: -pair[0])
+    def _not_compared(self) -> str:
+        return NOT_COMPARED if self.comparisons and not all(map(comparable, self.rows["weights"])) else ""
 
-    @property
-    def notes(self) -> list[str]:
-        """What stands below its tables: how close to the study, what is not compared, what the metrics mean."""
-        notes = []
-        if self.compared:
-            far, each = self.compared[0]
-            counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
-            where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
-            notes.append(f"Protocol paper against the study: {counted} ({where}).")
-        if self.comparisons and not all(map(comparable, self.rows["weights"])):
-            notes.append(NOT_COMPARED)
-        return [note for note in (*notes, meanings(self.tables)) if note]
 
-    @property
-    def mean_distance(self) -> str:
-        """Of what can be compared."""
-        return f"{sum(far for far, _ in self.compared) / len(self.compared):.3f}" if self.compared else "–"
+def meanings(tables: Iterable[Table]) -> str:
+    """What the metrics in some tables mean, each once."""
+    names, subsets = ({pair[place] for table in tables for pair in table.metrics} for place in (0, 1))
+    said = {each.heading: each.meaning for name, each in METRICS.items() if name in names}
+    said |= {name: meaning for name, meaning in SUBSETS.items() if name in subsets}
+    words = "; ".join(f"{name}: {meaning}" for name, meaning in said.items() if meaning)
+    return capitalised(words) + "." if words else ""
 
 
 class Report:
@@ -110,12 +95,11 @@ class Report:
             return None
         records = []
         for each in filter(lambda section: section.comparisons, self.sections):
-            far, where = each.compared[0] if each.compared else (None, None)
             record = {"experiment": Cell(each.title, link=each.name), "in the study": each.reference}
             record["its numbers"] = sum("paper" in number.ours for number in each.comparisons)
             record |= {"compared": len(each.compared), "mean distance": each.mean_distance}
-            largest = Cell("–") if where is None else Cell(f"{far:.3f}", where.place, sort=far)
-            records.append({**record, "largest distance": largest})
+            largest = [Cell(f"{far:.3f}", where.place, sort=far) for far, where in each.compared[:1]] or [Cell("–")]
+            records.append({**record, "largest distance": largest[0]})
         return table_of("Distance to the study's numbers", records, 2)
 
     @property
@@ -126,9 +110,8 @@ class Report:
             record = {"experiment": Cell(section.title, link=section.name)}
             record |= {"role": Cell("defence" if threat["defence"] else "attacker")}
             record |= {"what it does": Cell(threat["attacker"]), "AI Act, Article 15(5)": Cell(threat["ai_act"])}
-            records.append(
-                {**record, "NIST AI 100-2": Cell(threat["nist"], f"section {NIST.get(threat['nist'], '?')}")}
-            )
+            place = f"section {NIST.get(threat['nist'], '?')}"
+            records.append({**record, "NIST AI 100-2": Cell(threat["nist"], place)})
         return table_of("Experiments of this run", records, 5)
 
     @property
@@ -177,21 +160,6 @@ class Report:
             ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),
             ("Time", [f"{run['seconds']} seconds; {counted}"]),
         ]
-
-    def draw(self) -> dict[str, list[Picture]]:
-        """Draw every figure into `figures/`, as PNG and SVG; experiment -> pictures, both protocols of one together."""
-        from mri_robust.report.figures import KINDS, draw_all, save
-
-        drawn: dict[str, list[Picture]] = {}
-        for each in self.sections:
-            found = []
-            for protocol in dict.fromkeys(each.rows["protocol"]):
-                for name, figure in draw_all(self.results, dict(each.description), protocol).items():
-                    path = self.results.path / "figures" / f"{each.name}-{protocol}-{name}"
-                    save(figure, path)
-                    found.append(Picture(name, f"{CAPTIONS.get(name, name)}, protocol {protocol}", path))
-            drawn[each.name] = sorted(found, key=lambda picture: list(KINDS).index(picture.name))
-        return drawn
 
 
 def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:

@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.text import Text
 
-from mri_robust.report.cells import (
-    Cell,
-    Table,
-    comparable,
-    difference_cell,
-    labelled_table,
-    measured_cell,
+from mri_robust.report.metrics import (
+    SUBSETS,
+    column_heading,
+    column_order,
+    in_255ths,
+    metric,
+    model_title,
+    number,
     signed,
-    study_text,
 )
-from mri_robust.report.metrics import SUBSETS, column_heading, column_order, in_255ths, metric, model_title
+from mri_robust.report.tables import Cell, Table, labelled_table, print_table
 
+MAIN = ("accuracy", "missed_tumour_rate")
+"""Metrics whose tables the terminal shows where each has its own."""
+STEPS = (0.02, 0.05, 0.1, 0.2)
+"""Sizes of a difference at which its colour deepens; under the first it counts as none."""
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
 CURVES = ("epoch", "channels")
 """Factors of the points of a curve, which is for the figures."""
@@ -52,7 +58,7 @@ class Comparison:
     @property
     def place(self) -> str:
         """Where it stands in the study, in words."""
-        return ", ".join(text for text in self.labels.values() if text)
+        return ", ".join(filter(None, self.labels.values()))
 
     def value(self, protocol: str) -> float | None:
         """Our number under a protocol, where it was run."""
@@ -87,8 +93,7 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     rows = rows[~again | (rows["attack"] != "none")]
     printed = rows["printed"].map(plain_text)
     rows = rows.assign(printed=printed.groupby([rows[name] for name in key], sort=False).transform("max"))
-    several = rows["after"].replace("", None).nunique() > 1
-    return rows.assign(label=[attack_text(*sizes, told=several) for sizes in _values(rows, *SIZES)])
+    return rows.assign(label=_attacks(rows))
 
 
 def plain_text(value: Any) -> str:
@@ -96,15 +101,20 @@ def plain_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def attack_text(name: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any, *, told: bool) -> str:
-    """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean`; "" for what does not apply, `after` where it is told."""
-    if name in ("none", "artefacts"):
-        return "clean" if name == "none" else "mean over all artefacts"
-    parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
-    size = f"× {in_255ths(alpha)}" if alpha != "" else "steps"
-    parts += [f"{plain_text(steps)} {size}"] if steps != "" else []
-    parts += [f"severity {plain_text(severity)}"] if severity != "" else []
-    return ", ".join([*parts, *([f"after {after}"] if told and after else [])])
+def _attacks(rows: pd.DataFrame) -> list[str]:
+    """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean` of each row; `after` where the rows differ in it."""
+    several = rows["after"].replace("", None).nunique() > 1
+
+    def text(name: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
+        if name in ("none", "artefacts"):
+            return "clean" if name == "none" else "mean over all artefacts"
+        parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
+        size = f"× {in_255ths(alpha)}" if alpha != "" else "steps"
+        parts += [f"{plain_text(steps)} {size}"] if steps != "" else []
+        parts += [f"severity {plain_text(severity)}"] if severity != "" else []
+        return ", ".join([*parts, *([f"after {after}"] if several and after else [])])
+
+    return [text(*sizes) for sizes in _values(rows, *SIZES)]
 
 
 def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
@@ -125,6 +135,35 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     return records
 
 
+def comparable(weights: str) -> bool:
+    """Whether a model of these first weights can be compared with the study's: its ResNets started from ImageNet's."""
+    return weights in ("", "imagenet")
+
+
+def _measured_cell(record: Record | None, digits: int = 3, missing: str = "–", *, beside: bool = False) -> Cell:
+    """A measured value over its 95 % interval, `0.912 ± 0.010` over several seeds; with the study's number `beside`."""
+    if record is None:
+        return Cell(missing)
+    spread = f" ± {number(record['spread'], digits)}" if pd.notna(record["spread"]) else ""
+    bounds = f"[{number(record['low'], digits)}, {number(record['high'], digits)}]" if pd.notna(record["low"]) else ""
+    told = beside and pd.notna(record["study"])
+    study = _study_text(record["study"], comparable(record["weights"])) if told else ""
+    return Cell(number(record["value"], digits) + spread, bounds, study, record["value"])
+
+
+def _study_text(value: float, compared: bool) -> str:
+    """The study's number as it prints it; in brackets where it is not comparable."""
+    return f"{value:.2f}" if compared else f"({value:.2f})"
+
+
+def difference_cell(value: float | None) -> Cell:
+    """A difference with its sign; its depth says how large it is."""
+    if value is None:
+        return Cell("–")
+    depth = sum(abs(value) >= step for step in STEPS)
+    return Cell(signed(value), sort=value, depth=-depth if value < 0 else depth)
+
+
 def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Table]:
     """The tables of an experiment's prepared rows, the main one first.
 
@@ -138,13 +177,26 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
             heads = {model: (model_title(model), metric(name).digits) for model in ordered(part["model"], description)}
             key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
             part = part.assign(column=part["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
-            found.append(_grid(part, description, heads, column_heading(name, subset), [(name, subset)]))
+            found.append(_grid(part, description, heads, column_heading(name, subset), metrics=((name, subset),)))
     elif len(overall):
         found.append(_by_metric(overall, description, "Overall"))
     of_classes = rows[(rows["class"] != "") & (rows["subset"] == "all")]
     if "class" in description["row_key"] and len(of_classes):
         found.append(_by_metric(of_classes, description, "By class", folded=bool(found)))
     return found
+
+
+def print_experiment(description: Description, table: pd.DataFrame, console: Console) -> None:
+    """Print the main numbers of an experiment's tidy rows: measured, with intervals where there is room · study."""
+    rows = prepare(table, description)
+    found = experiment_tables(description, rows[rows["subset"] == "all"])
+    own = [each for each in found if not each.folded and (len(each.metrics) > 1 or each.metrics[0][0] in MAIN)]
+    if found:
+        studied = any(cell.study for each in own for row in each.rows for cell in row)
+        heading = description["title"] + (": measured · study" if studied else "")
+        console.print(Text(heading, style="bold"), highlight=False)
+    for each in own or found[:1]:
+        print_table(each, console)
 
 
 def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison]:
@@ -179,49 +231,41 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
     """
     if not found:
         return None
-    records = []
+    rows, every = [], "all classes" if any(each.labels["class"] for each in found) else ""
     for each in found:
         paper, sound = each.value("paper"), each.value("sound")
-        ours = {name: {**record, "study": None} for name, record in each.ours.items()}
-        record = {"study": Cell(study_text(each.study, each.comparable), sort=each.study)}
-        record |= {"paper": measured_cell(ours.get("paper")), "paper − study": difference_cell(each.gap)}
-        record |= {"sound": measured_cell(ours.get("sound"))}
-        record["sound − paper"] = difference_cell(None if paper is None or sound is None else sound - paper)
-        records.append(record)
-    heads = [head for head in records[0] if any(record[head].text != "–" for record in records)]
-    labels = {head: [Cell(each.labels[head]) for each in found] for head in found[0].labels}
-    if any(cell.text for cell in labels["class"]):
-        labels["class"] = [Cell(cell.text or "all classes") for cell in labels["class"]]
-    lines = [tuple(record[head] for head in heads) for record in records]
-    return labelled_table("The study beside ours", labels, heads, lines, folded=folded and "paper" not in heads)
+        labels = [Cell(text or (every if head == "class" else "")) for head, text in each.labels.items()]
+        study = Cell(_study_text(each.study, each.comparable), sort=each.study)
+        moved = difference_cell(None if paper is None or sound is None else sound - paper)
+        ours = [_measured_cell(each.ours.get(name)) for name in ("paper", "sound")]
+        rows.append((*labels, study, ours[0], difference_cell(each.gap), ours[1], moved))
+    texts = len(found[0].labels)
+    heads = [*found[0].labels, "study", "paper", "paper − study", "sound", "sound − paper"]
+    kept = [place for place in range(len(heads)) if any(row[place].text != "–" for row in rows)]
+    folded = folded and not any("paper" in each.ours for each in found)
+    shown = [tuple(row[place] for place in kept) for row in rows]
+    return labelled_table("The study beside ours", [heads[place] for place in kept], shown, texts, folded=folded)
 
 
 def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     """One row per pair of models on the same images, at 4/255 or the epsilon nearest; None where there is none."""
     rows = _with(table, "experiment", "protocol", "metric", *SIZES)
-    own = (rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")
-    rows = rows[own & (rows["attack"] != "none")]
+    rows = rows[(rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")]
+    rows = rows[rows["attack"] != "none"]
     away = (pd.to_numeric(rows["epsilon"]) - USUAL).abs()
     rows = rows[away <= away.min() + 1e-9].astype(dict.fromkeys(SIZES, object))
     if rows.empty:
         return None
-    sizes = rows[list(SIZES)].where(rows[list(SIZES)].notna(), "")
-    several = sizes["after"].replace("", None).nunique() > 1
-    rows = rows.assign(label=[attack_text(*each, told=several) for each in _values(sizes, *SIZES)])
+    sizes = rows[list(SIZES)]
     pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
-    labels = {
-        "models": [*map(Cell, pairs)],
-        **{_head(name): [*map(Cell, rows[name])] for name in ("label", "protocol")},
-    }
-    numbers = []
-    for row in rows.to_dict("records"):
+    attacks = _attacks(sizes.where(sizes.notna(), ""))
+    lines = []
+    for row, *labels in zip(rows.to_dict("records"), pairs, attacks, rows["protocol"], strict=True):
         gap, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
-        counts = (Cell(str(row[name])) for name in ("only_model", "only_other"))
-        numbers.append(
-            (Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *counts, Cell(f"{row['p_mcnemar']:.1g}"))
-        )
-    heads = ["difference", "only the first", "only the other", "McNemar p"]
-    return labelled_table("Pairs of models on the same images", labels, heads, numbers, note=PAIRS, folded=True)
+        numbers = (str(row["only_model"]), str(row["only_other"]), f"{row['p_mcnemar']:.1g}")
+        lines.append((*map(Cell, labels), Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *map(Cell, numbers)))
+    heads = ["models", "attack", "protocol", "difference", "only the first", "only the other", "McNemar p"]
+    return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)
 
 
 def ordered(models: Iterable[str], description: Description) -> list[str]:
@@ -231,44 +275,40 @@ def ordered(models: Iterable[str], description: Description) -> list[str]:
 
 
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
+    """A column per metric and subset, a row per model and row of the experiment."""
     shown = sorted(set(_values(rows, "metric", "subset")), key=column_order)
-    heads = {column_heading(*each): (column_heading(*each), metric(each[0]).digits) for each in shown}
-    column = [column_heading(*each) for each in _values(rows, "metric", "subset")]
+    heads = {pair: (column_heading(*pair), metric(pair[0]).digits) for pair in shown}
     line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
-    return _grid(rows.assign(column=column, line=line), description, heads, caption, shown, model=True, folded=folded)
+    rows = rows.assign(column=_values(rows, "metric", "subset"), line=line)
+    return _grid(rows, description, heads, caption, ("model",), metrics=tuple(shown), folded=folded)
 
 
 def _grid(
     rows: pd.DataFrame,
     description: Description,
-    columns: Mapping[str, tuple[str, int]],
+    columns: Mapping[Any, tuple[str, int]],
     caption: str,
-    metrics: list[tuple[str, str]],
-    *,
-    model: bool = False,
-    folded: bool = False,
+    first: tuple[str, ...] = (),
+    **more: Any,
 ) -> Table:
-    """One row per `line` and protocol, named by the experiment's row_key, with `model` also by the model.
+    """One row per `line` and protocol, named by the factors `first` and the experiment's row_key.
 
     One column per `column` of the rows: `columns` says column -> (heading, digits of its numbers).
     """
     sizes = "epsilon" in description["row_key"]
     names = [name for name in description["row_key"] if not sizes or name not in SIZES]
-    names = [*(["model"] if model else []), *(["label"] if sizes else []), *names, "protocol"]
+    names = [*first, *(["label"] if sizes else []), *names, "protocol"]
     by = ["line", "protocol", "column"]
     found = {tuple(each[name] for name in by): each for each in measured(rows, by)}
     places = {name: place for place, name in enumerate(dict.fromkeys(rows["protocol"]))}
     parts = sorted(rows.groupby(["line", "protocol"], sort=False), key=lambda part: (part[0][0], places[part[0][1]]))
-    labels: dict[str, list[Cell]] = {_head(name): [] for name in names}
-    numbers = []
+    lines = []
     for (line, protocol), part in parts:
-        for place, name in enumerate(names):
-            printed = "" if place else part["printed"].iloc[0]
-            labels[_head(name)].append(_label_cell(name, part, printed))
+        labels = [_label_cell(name, part, "" if place else part["printed"].iloc[0]) for place, name in enumerate(names)]
         entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
-        numbers.append(tuple(measured_cell(entry, digits, "") for entry, digits in entries))
-    heads = [head for head, _ in columns.values()]
-    return labelled_table(caption, labels, heads, numbers, metrics=tuple(metrics), folded=folded)
+        lines.append((*labels, *(_measured_cell(entry, digits, "", beside=True) for entry, digits in entries)))
+    heads = [*map(_head, names), *(head for head, _ in columns.values())]
+    return labelled_table(caption, heads, lines, len(names), **more)
 
 
 def _label_cell(name: str, rows: pd.DataFrame, printed: str) -> Cell:

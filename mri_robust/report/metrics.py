@@ -44,18 +44,14 @@ METRICS = {
     "threshold": Metric("threshold", "score from which an image is flagged"),
     "fidelity": Metric("fidelity", "share of the test images on which the copy and the model agree"),
     "right_answers": Metric("right answers", "share of the queries whose answer names the class that the model gives"),
-    "fidelity_gap": Metric(
-        "ours − ART's", "fidelity by our code minus that by ART's; at most .1 where both have learned"
-    ),
+    "fidelity_gap": Metric("ours − ART's", "fidelity by our code minus ART's; at most .1 where both have learned"),
     "pruned": Metric("pruned", "share of the channels of the last convolution that were removed"),
     "removed": Metric("removed", "share of the training images that were left out"),
     "epochs_to_90": Metric("epochs to 90 %", "epochs until 90 % of the test images were right", 0),
     "recognised": Metric("recognised", "share of the images whose class a second model names"),
     "confidence": Metric("confidence", "probability of the class under the model"),
     "second_confidence": Metric("2nd model's", "confidence of a model of another architecture and other first weights"),
-    "nearest_ssim": Metric(
-        "SSIM, nearest", "similarity to the most similar training image; near 1 if it showed a patient"
-    ),
+    "nearest_ssim": Metric("SSIM, nearest", "similarity to the nearest training image; near 1 if it showed a patient"),
     "mean_ssim": Metric("SSIM, class mean", "similarity to the mean of the class's training images"),
     "roughness": Metric("roughness", "mean difference of neighbouring pixels"),
     "art_difference": Metric("greatest difference", "of a pixel between our code and ART's from the same start", 7),
@@ -103,6 +99,16 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def signed(value: float) -> str:
+    """`+0.025` or `−0.025`."""
+    return ("+" if value >= 0 else "") + number(value)
+
+
 def percent(value: float) -> str:
     """`89.7 %`, with a space that no line breaks at."""
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def capitalised(words: str) -> str:
+    """With a capital first letter, the others as they are."""
+    return words[:1].upper() + words[1:]

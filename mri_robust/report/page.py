@@ -1,4 +1,4 @@
-"""`report.html`: one page that opens offline, made with Jinja; its style sheet and its one script are inlined."""
+"""`report.html`, one page that opens offline, with its style sheet and its one script inlined; and `report.md`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from mri_robust.core.files import write_text
-from mri_robust.report.content import Picture, Report
-from mri_robust.report.markdown import report_markdown
+from mri_robust.report.content import Report
+from mri_robust.report.figures import Drawing, write_figures
 from mri_robust.report.metrics import in_255ths, model_title
 from mri_robust.report.summary import verdicts
+from mri_robust.report.tables import plain_markdown, table_markdown
 
-PHOTOGRAPHS = ("sheet",)
-"""Figures that show images: embedded as pixels, which a dark page leaves as they are; it turns the others dark."""
-LEADING = ("accuracy", "artefacts")
-"""Figures that stand before the tables."""
-SHOWN_LIVE = ("gallery",)
-"""Figures that the page does not repeat, because its script shows the same."""
+LEADING, SHOWN_LIVE = ("accuracy", "artefacts"), ("gallery",)
+"""Figures that stand before the tables, and those that the page does not repeat, because its script shows the same."""
+WIDE = 600  # CSS pixels, 450 pt: a wider figure has a row of the page to itself, so that its text stays readable
 COLOURS = 96  # of an embedded picture: fewer make a page of a third of the size
 LARGEST = 128  # pixels across a picture of the gallery above which every second one is left out, and so on
 
@@ -37,26 +35,30 @@ def write_report(folder: Path) -> Path:
         UserError: the folder holds no finished run.
     """
     report = Report(folder)
-    pictures = report.draw()
-    write_text(folder / "report.md", report_markdown(report, pictures))
-    write_text(folder / "report.html", render(report, pictures))
+    figures = {
+        each.name: write_figures(report.results, dict(each.description), dict.fromkeys(each.rows["protocol"]))
+        for each in report.sections
+    }
+    write_text(folder / "report.md", report_markdown(report, figures))
+    write_text(folder / "report.html", render(report, figures))
     return folder / "report.html"
 
 
-def render(report: Report, pictures: dict[str, list[Picture]]) -> str:
+def render(report: Report, figures: dict[str, list[Drawing]]) -> str:
     """The page. Everything that comes from the run is escaped, also inside the data of the script."""
     templates = files("mri_robust.report") / "templates"
     script, style = ((templates / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     how: Any = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=PackageLoader("mri_robust.report"), autoescape=True, **how)
     environment.filters["weighted"] = weighted
-    shown = {name: [_drawn(each) for each in own if each.name not in SHOWN_LIVE] for name, own in pictures.items()}
     return environment.get_template("page.html.j2").render(
         report=report,
         run=report.run,
         verdicts=verdicts(report),
         galleries=galleries(report),
-        pictures=shown,
+        pictures={
+            name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()
+        },
         style=Markup(style),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
@@ -70,27 +72,27 @@ def weighted(sentence: str) -> Markup:
 
 
 def galleries(report: Report) -> list[dict[str, Any]]:
-    """One entry per gallery, for the script: `heading`, `model`, `images`, each with `label`, `name`, `pictures`."""
+    """One entry per gallery, for the script: `heading`, `model`, `images`, each with `label`, `name`, `pictures`.
+
+    A picture has `epsilon` in words, `predicted`, `probabilities` as [class, share], `change` in 255ths, and `image` as
+    base64 of a PNG.
+    """
+
+    def picture(cell: dict[str, Any]) -> dict[str, Any]:
+        shares = [[name, round(share, 4)] for name, share in cell["probabilities"].items()]
+        facts = {"epsilon": in_255ths(cell["epsilon"]) if cell["epsilon"] else "clean", "predicted": cell["predicted"]}
+        change = round(cell["change"] * 255, 2)
+        return {**facts, "probabilities": shares, "change": change, "image": smaller(cell["image"])}
+
     found = []
     for labels, strips in report.results.artefacts("gallery", seed=report.run["seeds"][0]):
         images = [
-            {"label": each["label"], "name": each["name"], "pictures": list(map(_picture, each["cells"]))}
+            {"label": each["label"], "name": each["name"], "pictures": list(map(picture, each["cells"]))}
             for each in strips
         ]
         heading = f"{labels['experiment'].upper()}, {labels['protocol']}"
         found.append({"heading": heading, "model": model_title(labels["model"]), "images": images})
     return found
-
-
-def _picture(cell: dict[str, Any]) -> dict[str, Any]:
-    """`epsilon` in words, `predicted`, [class, share] of each class, `change` in 255ths, `image` as base64 of a PNG."""
-    return {
-        "epsilon": in_255ths(cell["epsilon"]) if cell["epsilon"] else "clean",
-        "predicted": cell["predicted"],
-        "probabilities": [[name, round(share, 4)] for name, share in cell["probabilities"].items()],
-        "change": round(cell["change"] * 255, 2),
-        "image": smaller(cell["image"]),
-    }
 
 
 def smaller(png: str) -> str:
@@ -103,8 +105,7 @@ def smaller(png: str) -> str:
     if step == 1:
         return png
     size, shift = [-(-side // step) for side in image.size], step // 2 - step / 2
-    picked = image.transform((size[0], size[1]), Image.Transform.AFFINE, (step, 0, shift, 0, step, shift))
-    return _png(picked)
+    return _png(image.transform((size[0], size[1]), Image.Transform.AFFINE, (step, 0, shift, 0, step, shift)))
 
 
 def inline_svg(text: str) -> Markup:
@@ -115,19 +116,46 @@ def inline_svg(text: str) -> Markup:
     return Markup(re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", drawing))
 
 
-def _drawn(picture: Picture) -> dict[str, Any]:
-    kind = {"photograph": picture.name in PHOTOGRAPHS, "leading": picture.name in LEADING}
-    if kind["photograph"]:
-        image = Image.open(f"{picture.path}.png").convert("RGB")
-        data = _png(image.quantize(COLOURS, dither=Image.Dither.NONE))
+def _embedded(figure: Drawing) -> dict[str, Any]:
+    """What the template shows of a figure. Photographs are pixels, which a dark page leaves as they are."""
+    if figure.photograph:
+        image = Image.open(f"{figure.path}.png").convert("RGB")
+        data, width = _png(image.quantize(COLOURS, dither=Image.Dither.NONE)), float(image.width)
         tag = Markup('<img src="data:image/png;base64,{}" alt="{}" width="{}" height="{}">')
-        drawing = tag.format(data, picture.caption, *image.size)
+        drawing = tag.format(data, figure.caption, *image.size)
     else:
-        drawing = inline_svg(Path(f"{picture.path}.svg").read_text(encoding="utf-8"))
-    return {"caption": picture.caption, "drawing": drawing, **kind}
+        drawing = inline_svg(Path(f"{figure.path}.svg").read_text(encoding="utf-8"))
+        width = float(re.findall(r'^<svg [^>]*\bwidth="([\d.]+)pt"', drawing)[0]) * 96 / 72
+    about = {"photograph": figure.photograph, "leading": figure.name in LEADING, "wide": width > WIDE}
+    return {"caption": figure.caption, "drawing": drawing, **about}
 
 
 def _png(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def report_markdown(report: Report, figures: dict[str, list[Drawing]]) -> str:
+    """`report.md`: the same parts as the page, as text, with links to its figures."""
+    run, data, text = report.run, report.data, plain_markdown
+    parts = [
+        "# Adversarial robustness report",
+        f"Data {text(data['name'])} ({data['train']} training, {data['test']} test images), scale {run['scale']}, "
+        f"protocols {', '.join(run['protocols'])}, seeds {', '.join(map(str, run['seeds']))}.",
+        *(f"**Warning:** {text(warning)}." for warning in report.warnings),
+        *("## Summary", "\n".join(f"- {text(verdict.sentence)}" for verdict in verdicts(report))),
+        *(("## How close to the study", table_markdown(report.closeness)) if report.closeness else ()),
+    ]
+    for section in report.sections:
+        parts += [f"## {text(section.title)} ({text(section.reference)})", *map(table_markdown, section.tables)]
+        parts += map(text, section.notes)
+        parts += [f"![{each.caption}](figures/{each.path.name}.png)" for each in figures[section.name]]
+        faults = "\n".join(f"- `{name}`: {meaning}" for name, meaning in section.faults.items())
+        parts += [f"What separates the protocols:\n\n{faults}"] if faults else []
+    parts += ["## Threat map", table_markdown(report.threats)]
+    parts += [f"Not tested in this run of {source}: {left}." for source, left in report.untested]
+    parts += ["## Sanity checks", table_markdown(report.sanity)] if report.sanity else []
+    parts += ["## Cross-check", f"{report.certificate['verdict']}.", table_markdown(report.certified), "## Provenance"]
+    parts.append("\n".join(f"- {name}: {text('; '.join(lines))}" for name, lines in report.provenance))
+    return "\n\n".join(parts) + "\n"

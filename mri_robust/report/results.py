@@ -18,11 +18,11 @@ from safetensors import SafetensorError, safe_open
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import did_you_mean
-from mri_robust.report.cells import Table, signed, table_of
+from mri_robust.report.experiment import NUMBERS
+from mri_robust.report.metrics import signed
+from mri_robust.report.tables import Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
 
-MEASURED = ("value", "ci_low", "ci_high", "n", "paper", "printed")
-"""Columns that do not tell which number a row holds."""
 NO_FACTS = ("command", "computed", "reused", "seconds", "warnings", "cuts", "failed", "findings", "evaluations")
 """Parts of `run.json` that differ from run to run, or follow from others."""
 WHAT = {"both": "differs", "left_only": "only in A", "right_only": "only in B"}
@@ -81,10 +81,9 @@ def while_nobody_runs(folder: ResultsFolder) -> Iterator[None]:
 
 def files_tables(files: list[File]) -> list[Table]:
     """One row per file, a table per folder, and how many there are of each state."""
-    tables = []
+    tables, said = [], {True: "yes", False: "no", None: ""}
     for part, own in groupby(files, lambda each: Path(each["file"]).parent.name):
-        said = {True: "yes", False: "no", None: ""}.get
-        records = [{**each, "file": Path(each["file"]).name, "used": said(each["used"])} for each in own]
+        records = [{**each, "file": Path(each["file"]).name, "used": said[each["used"]]} for each in own]
         counts = ", ".join(f"{count} {state}" for state, count in Counter(each["state"] for each in records).items())
         tables.append(table_of(f"{part or 'folder'}: {counts}", records, texts=len(ABOUT) + 3))
     return tables
@@ -94,9 +93,8 @@ def files_tables(files: list[File]) -> list[Table]:
 class Differences:
     """Two runs, compared.
 
-    Attributes:
-        numbers: one row per number, with `a`, `b` and `what`: `equal`, `differs`, `only in A` or `only in B`.
-        facts: what of the runs differs beside them: `fact`, `A`, `B`.
+    `numbers` has one row per number, with `a`, `b` and `what`: `equal`, `differs`, `only in A` or `only in B`;
+    `facts`, what of the runs differs beside them: `fact`, `A`, `B`.
     """
 
     numbers: pd.DataFrame
@@ -134,21 +132,16 @@ class Differences:
 def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignore: Collection[str] = ()) -> Differences:
     """Compare the last runs of two results folders.
 
-    Numbers are joined on every column but what was measured; they differ when their values do by more than
-    `tolerance`, or in how many images they count.
-
-    Args:
-        a, b: the folders.
-        tolerance: largest difference that counts as none, at least 0.
-        ignore: columns that may differ (`scale`, `dataset`).
+    Numbers are joined on every column but what was measured and those to `ignore` (`scale`, `dataset`). They differ
+    when their values do by more than `tolerance`, at least 0, or in how many images they count.
 
     Raises:
         UserError: a folder holds no finished run, a table is damaged, or a column to ignore is in no table.
     """
-    folders, runs = (a, b), [folder.json("run") for folder in (a, b)]
-    tables = ([folders[place].table(each["name"]) for each in run["experiments"]] for place, run in enumerate(runs))
+    runs = [folder.json("run") for folder in (a, b)]
+    tables = ([own.table(each["name"]) for each in run["experiments"]] for own, run in zip((a, b), runs, strict=True))
     sides = [pd.concat(each, ignore_index=True) for each in tables]
-    keys = [name for name in dict.fromkeys([*sides[0], *sides[1]]) if name not in MEASURED]
+    keys = [name for name in dict.fromkeys([*sides[0], *sides[1]]) if name not in (*NUMBERS, "printed")]
     if unknown := [name for name in ignore if name not in keys]:
         raise UserError(f"cannot ignore '{unknown[0]}'{did_you_mean(unknown[0], keys)}")
     keys = [name for name in keys if name not in ignore]
@@ -177,9 +170,8 @@ def _look(path: Path, used: set[str] | None) -> File | None:
             failed = path.name.endswith(".failed.json")
             about = (json.loads(path.read_text(encoding="utf-8")) if failed else ResultsFolder.sealed(path))["about"]
             told |= {word: about.get(word, "") for word in ABOUT}
-            return (
-                {**told, "state": "failed"} if failed else {**told, "state": "ok", "used": used and path.stem in used}
-            )
+            known = {"state": "failed"} if failed else {"state": "ok", "used": used and path.stem in used}
+            return {**told, **known}
         if path.parent.name == "models" and path.suffix == ".safetensors":
             with safe_open(path, framework="np") as file:
                 notes = json.loads((file.metadata() or {}).get("mri_robust", "{}"))

@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from mri_robust.report.cells import capitalised
 from mri_robust.report.content import Report, Section
 from mri_robust.report.experiment import USUAL, measured, ordered, plain_text
-from mri_robust.report.metrics import in_255ths, model_title, percent
+from mri_robust.report.metrics import capitalised, in_255ths, model_title, percent
 
 MOST, WORST = 4, "worst-case"
 """Most attacks that one verdict shows; what rows call the strongest attack."""
@@ -39,8 +38,8 @@ class Mark:
 class Verdict:
     """What a decision needs to know of one question.
 
-    `marks` are the rates that the sentence speaks of; `anchor` and `place` lead to their table; `shift` says how much
-    the study's faults changed them, where that can be said; `failed` means that something does not hold.
+    `anchor` and `place` lead to the table; `marks` are the rates that the sentence speaks of; `shift` says how much the
+    study's faults changed them, where that can be said; `failed` means that something does not hold.
     """
 
     topic: str
@@ -129,16 +128,14 @@ def detector(section: Section) -> Verdict | None:
     if not small or not false:
         return None
     trigger = f", {unseen} of those with a trigger that it never saw," if unseen else ""
-    sentence = (
-        f"At its own threshold it flags {small} of images with a small pattern{trigger} and {false} of clean ones"
-    )
+    caught = f"At its own threshold it flags {small} of images with a small pattern{trigger}"
     shift = _said(
         f"At the study's threshold of {HALF} the study's way finds {{}} caught with {{}} false alarms, the sound way "
         "{} with {}.",
         *(each for name in ("paper", "sound") for each in rates(HALF, name)[::2]),
     )
-    marks = [each for each in (small, unseen, false) if each]
-    return _verdict(section, "What the snooping detector catches", f"{sentence}: false alarms.", marks, shift)
+    sentence = f"{caught} and {false} of clean ones: false alarms."
+    return _verdict(section, "What the snooping detector catches", sentence, [small, unseen, false], shift)
 
 
 def pipeline(section: Section) -> Verdict | None:
@@ -158,14 +155,12 @@ def pipeline(section: Section) -> Verdict | None:
     sound, paper = guarded("sound"), guarded("paper")
     if not sound:
         return None
-    model, *marks = sound
-    cost = f", while {marks[2]} of clean images go to a doctor" if marks[2] else ""
-    faulty = paper[1:] if paper else (None,)
-    shift = _said(
-        "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor.", *faulty
-    )
-    sentence = f"The detector takes the attack success on {model} from {marks[0]} to {marks[1]}{cost}."
-    return _verdict(section, "The backdoor behind the detector", sentence, [each for each in marks if each], shift)
+    model, alone, behind, referred = sound
+    cost = f", while {referred} of clean images go to a doctor" if referred else ""
+    shift = "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor."
+    shift = _said(shift, *(paper[1:] if paper else (None,)))
+    sentence = f"The detector takes the attack success on {model} from {alone} to {behind}{cost}."
+    return _verdict(section, "The backdoor behind the detector", sentence, [alone, behind, referred], shift)
 
 
 def certified(certificate: dict[str, Any]) -> Verdict:
@@ -181,25 +176,21 @@ def _said(words: str, *marks: Mark | None) -> str:
     return words.format(*(percent(each.value) for each in marks if each)) if all(marks) else ""
 
 
-def _verdict(section: Section, topic: str, sentence: str, marks: list[Mark], shift: str) -> Verdict:
-    return Verdict(topic, sentence, section.name, section.reference, tuple(marks), shift)
+def _verdict(section: Section, topic: str, sentence: str, marks: list[Any], shift: str) -> Verdict:
+    return Verdict(topic, sentence, section.name, section.reference, tuple(filter(None, marks)), shift)
 
 
 def _rows(section: Section, metric: str, **columns: Any) -> pd.DataFrame:
     """The rows of one metric over all test images, under protocol `sound` unless said; `label` is the class."""
     asked = {"protocol": "sound", "subset": "all", "class": columns.pop("label", ""), "metric": metric, **columns}
     rows = section.rows.reindex(columns=list(dict.fromkeys([*section.rows, *asked])))
-    kept = rows.index == rows.index
-    for name, value in asked.items():
-        kept &= rows[name].astype(str) == str(value)
-    return rows[kept]
+    return rows[(rows[list(asked)].astype(str) == [str(value) for value in asked.values()]).all(axis=1)]
 
 
 def _mark(rows: pd.DataFrame, label: str = "") -> Mark:
     """The number of rows that differ in their seed alone."""
     [record] = measured(rows.assign(one=0), ["one"])
-    bounds = {name: record[name] for name in ("low", "high") if pd.notna(record[name])}
-    return Mark(label, record["value"], **bounds)
+    return Mark(label, record["value"], **{name: record[name] for name in ("low", "high") if pd.notna(record[name])})
 
 
 def _rate(section: Section, metric: str, name: str = "", **columns: Any) -> Mark | None:
@@ -213,11 +204,15 @@ def _groups(section: Section, rows: pd.DataFrame, *less: str) -> list[tuple[pd.D
     return [(group, dict(zip(names, key, strict=True))) for key, group in rows.groupby(names, sort=False)]
 
 
+def _worst(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the worst case, or else of every attack."""
+    return rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
+
+
 def _sizes(section: Section) -> list[float]:
     """The smallest whole epsilon in 255ths of the strongest attack, and 4/255 or the largest below it."""
-    rows = _rows(section, "accuracy")
-    rows = rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
-    found = sorted(eps for eps in set(rows["epsilon"]) - {""} if eps > 0 and abs(eps * 255 - round(eps * 255)) < 1e-6)
+    sizes = set(_worst(_rows(section, "accuracy"))["epsilon"]) - {""}
+    found = sorted(eps for eps in sizes if eps > 0 and abs(eps * 255 - round(eps * 255)) < 1e-6)
     return sorted({found[0], max((eps for eps in found if eps <= USUAL + 1e-9), default=found[0])}) if found else []
 
 
@@ -227,8 +222,7 @@ def _marks(section: Section, metric: str, model: str) -> list[Mark]:
     clean = rows[rows["attack"] == "none"]
     found = [] if clean.empty else [_mark(clean, "clean")]
     for eps in _sizes(section):
-        at = rows[(rows["epsilon"] == eps) & (rows["attack"] != "none")]
-        at = at[at["attack"] == WORST] if WORST in set(at["attack"]) else at
+        at = _worst(rows[rows["epsilon"] == eps])
         found += [_mark(at[at["label"] == at["label"].iloc[-1]], in_255ths(eps))] if len(at) else []
     return found
 

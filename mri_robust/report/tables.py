@@ -1,11 +1,13 @@
-"""Tables on the terminal."""
+"""What a table is, and its printers for the terminal and for Markdown; the page's is its template."""
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
@@ -13,35 +15,78 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mri_robust.core.errors import one_line
-from mri_robust.report.cells import Table
-from mri_robust.report.content import certificate_table
-from mri_robust.report.experiment import Description, experiment_tables, prepare
+from mri_robust.report.metrics import capitalised
 
-MAIN = ("accuracy", "missed_tumour_rate")
-"""Metrics whose tables are printed where each has its own."""
+_SPEAKING = ("model", "class", "metric", "the study's row")  # their texts say enough without the heading
 _LOUD = {"FAILED": "red", "WARNING": "yellow", "damaged": "red", "failed": "red", "partial": "yellow"}
 
 
-def print_experiment(description: Description, table: pd.DataFrame, console: Console) -> None:
-    """Print the main numbers of an experiment's tidy rows: measured, with intervals where there is room · study."""
-    rows = prepare(table, description)
-    found = experiment_tables(description, rows[rows["subset"] == "all"])
-    own = [each for each in found if not each.folded and (len(each.metrics) > 1 or each.metrics[0][0] in MAIN)]
-    studied = any(cell.study for each in own for row in each.rows for cell in row)
-    for place, each in enumerate(own or found[:1]):
-        if not place:
-            heading = description["title"] + (": measured · study" if studied else "")
-            console.print(Text(heading, style="bold"), highlight=False)
-        print_table(each, console)
+@dataclass(frozen=True)
+class Cell:
+    """One field of a table: a text, and what belongs to it.
+
+    `below` is a second line: an interval, or how the study prints the row. `study` is the study's number, in brackets
+    where it is not comparable. `sort` is what it is sorted by, where that is not the text. `depth`, -4 to 4, is the
+    colour of a difference. `link` is the section of the page that it leads to.
+    """
+
+    text: str = ""
+    below: str = ""
+    study: str = ""
+    sort: float | None = None
+    depth: int | None = None
+    link: str = ""
+
+    def line(self, *, below: bool = True) -> str:
+        """Everything in one line: `value [interval] · study`."""
+        shown = f"{self.text} {self.below}" if below and self.below else self.text
+        return f"{shown} · {self.study}" if self.study else shown
 
 
-def print_certificate(compared: list[dict[str, Any]], console: Console) -> None:
-    """Print a cross-check's comparisons: one row per attack and pair of engines."""
-    print_table(certificate_table(compared), console)
+@dataclass(frozen=True)
+class Table:
+    """A table: column headings, and rows of one cell per heading.
+
+    The first `texts` columns hold texts, the others numbers. `note` is what a reader must know, below the table;
+    `metrics` the (metric, subset of the images) that it shows; a `folded` one the page shows on request.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    texts: int = 1
+    note: str = ""
+    metrics: tuple[tuple[str, str], ...] = ()
+    folded: bool = False
+
+
+def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int = 1, note: str = "") -> Table:
+    """A table of records, heading -> cell or text, without the columns that hold nothing."""
+    cells = [{key: each if isinstance(each, Cell) else Cell(str(each)) for key, each in row.items()} for row in records]
+    heads = list(dict.fromkeys(key for row in cells for key in row))
+    kept = [head for head in heads if any(row.get(head, Cell()).text for row in cells)]
+    rows = tuple(tuple(row.get(head, Cell()) for head in kept) for row in cells)
+    return Table(caption, tuple(kept), rows, sum(head in kept for head in heads[:texts]), note)
+
+
+def labelled_table(
+    caption: str, heads: Sequence[str], rows: Sequence[tuple[Cell, ...]], texts: int, **more: Any
+) -> Table:
+    """A table whose first `texts` columns are labels; what a label says in every row stands in the caption instead."""
+    columns = list(zip(heads, zip(*rows, strict=True), strict=True))
+    same = [column for column in columns[:texts] if len({cell.text for cell in column[1]}) == 1]
+    if len(same) == texts:  # one must stay: the first that says something
+        same.remove(next((column for column in same if column[1][0].text), same[0]))
+    kept = [column for column in columns[:texts] if column not in same]
+    shared = [(head, cells[0].text) for head, cells in same if cells[0].text]
+    said = [words if head in _SPEAKING else f"{head} {words}" for head, words in shared]
+    kept_heads, kept_cells = zip(*kept, *columns[texts:], strict=True)
+    lines = tuple(zip(*kept_cells, strict=True))
+    return Table(capitalised(", ".join([caption, *said])), kept_heads, lines, len(kept), **more)
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; intervals are left out where they do not fit."""
+    """Print a table on the terminal; intervals are left out where they do not fit."""
     drawn = _drawn(table, intervals=True)
     if Measurement.get(console, console.options.update(width=10_000), drawn).maximum > console.width:
         drawn = _drawn(table, intervals=False)
@@ -60,3 +105,20 @@ def _drawn(table: Table, *, intervals: bool) -> RichTable:
         cells = [cell.line(below=place > 0 and (intervals or cell.below[:1] != "[")) for place, cell in enumerate(row)]
         drawn.add_row(*(Text(one_line(words), style=_LOUD.get(words, "")) for words in cells))
     return drawn
+
+
+def table_markdown(table: Table) -> str:
+    """A table as Markdown, under its caption: `value [interval] · study`."""
+    ruler = "|" + "".join("---|" if place < table.texts else "---:|" for place in range(len(table.heads)))
+    heads, *rows = (
+        "| " + " | ".join(map(plain_markdown, row)) + " |"
+        for row in (table.heads, *([cell.line() for cell in row] for row in table.rows))
+    )
+    parts = [f"**{plain_markdown(table.caption)}**", "\n".join([heads, ruler, *rows]), plain_markdown(table.note)]
+    return "\n\n".join(filter(None, parts))
+
+
+def plain_markdown(text: str) -> str:
+    """Any text in one line of Markdown, where it is nothing but text: no emphasis, link, image, code or HTML."""
+    line = " ".join(text.split()).replace("\\", "&#92;").replace("<", "&lt;").replace("`", "'").replace("|", "\\|")
+    return re.sub(r"([*!]|\](?=[(\[:])|\b_\B|\B_\b)", r"\\\1", line)

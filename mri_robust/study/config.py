@@ -20,42 +20,24 @@ ENGINES = ("native", "art", "torchattacks")
 
 @dataclass(frozen=True)
 class Config:
-    """One run of an experiment: one protocol, one seed.
+    """One run of an experiment: one protocol, one seed."""
 
-    Attributes:
-        data, skip_unreadable: what `load_dataset` takes.
-        channels: `grey` or `rgb`; None for the protocol's own.
-        tumour_classes: the classes with a tumour; empty to go by the names.
-        protocol: `sound` or `paper`.
-        scale: what is cut against the study.
-        seed: of the trained models and the attacks.
-        engine: whose code crafts the images of Tables 3 and 4, one of `ENGINES`.
-        models: the user's own models to ask about in place of the study's.
-        images: most test images that any evaluation takes; None for no bound.
-        weights: (architecture, `none`, `imagenet` or a file, digest of that file) of the ResNets' first weights.
-        weights_folder: where ImageNet's weights are looked for before torch's own cache.
-        device: `cpu` or `cuda`.
-        precision: number format of training, `bf16` or `fp32`; who is fooled is always decided in float32.
-        threads: CPU threads, which decide the rounding of a trained model.
-        dataset, digest, classes, healthy, train_images, test_images: read off the data by `on`: name, digest, class
-            names, the classes without a tumour, and counts.
-    """
-
-    data: str = "phantom"
+    data: str = "phantom"  # what `load_dataset` takes, as is `skip_unreadable`
     skip_unreadable: bool = False
-    channels: Channels | None = None
-    tumour_classes: tuple[str, ...] = ()
-    protocol: str = "sound"
+    channels: Channels | None = None  # None for the protocol's own
+    tumour_classes: tuple[str, ...] = ()  # the classes with a tumour; empty to go by the names
+    protocol: str = "sound"  # or `paper`
     scale: Scale = QUICK
-    seed: int = FIRST_SEED
-    engine: str = "native"
-    models: tuple[External, ...] = ()
-    images: int | None = None
-    weights: tuple[tuple[str, str, str], ...] = ()
-    weights_folder: Path | None = None
-    device: str = "cpu"
-    precision: str = "fp32"
-    threads: int = 1
+    seed: int = FIRST_SEED  # of the trained models and the attacks
+    engine: str = "native"  # whose code crafts the images of Tables 3 and 4, one of `ENGINES`
+    models: tuple[External, ...] = ()  # the user's own models to ask about in place of the study's
+    images: int | None = None  # most test images that any evaluation takes; None for no bound
+    weights: tuple[tuple[str, str, str], ...] = ()  # (ResNet, `none`, `imagenet` or a file, its digest): first weights
+    weights_folder: Path | None = None  # where ImageNet's weights are looked for before torch's own cache
+    device: str = "cpu"  # or `cuda`
+    precision: str = "fp32"  # or `bf16`: of training; who is fooled is always decided in float32
+    threads: int = 1  # of the CPU; they decide the rounding of a trained model
+    # Read off the data by `on`: name, digest, class names, the classes without a tumour, and counts of images.
     dataset: str = ""
     digest: str = ""
     classes: tuple[str, ...] = ()
@@ -65,7 +47,7 @@ class Config:
 
     @property
     def sound(self) -> bool:
-        """Whether the protocol is `sound`."""
+        """Whether the protocol is `sound`, as the field evaluates, and not the study's own."""
         return self.protocol == "sound"
 
     @property
@@ -128,7 +110,7 @@ class Config:
         study_epochs: int,
         study_batch: int = 8,
         attacked: bool = False,
-        **details: Any,
+        **own: Any,
     ) -> Recipe:
         """A recipe with this run's size, seed and cuts.
 
@@ -136,26 +118,20 @@ class Config:
             model, architecture: see `Recipe`.
             study_epochs, study_batch: what the study trained with.
             attacked: take the cuts for models whose training is attacked.
-            details: further fields of `Recipe`; `learning_rate` is the study's own.
+            own: further fields of `Recipe`; `learning_rate` is the study's own.
         """
         scale = self.scale
         epochs = scale.resnet_epochs if architecture.startswith("resnet") else scale.epochs
-        images = scale.train_images
-        if attacked:
-            epochs, images = scale.attacked_epochs, scale.attacked_images
-        return Recipe(
-            model=model,
-            architecture=architecture,
-            image_size=scale.image_size,
-            channels=self.reads,
-            seed=self.seed,
-            epochs=epochs.get(study_epochs, study_epochs),
-            batch_size=max(scale.batch_size, study_batch),
-            learning_rate=details.pop("learning_rate", 1e-4) * scale.rate,
-            anneal=scale.anneal,
-            train_images=details.pop("train_images", images),
-            **details,
-        )
+        epochs = scale.attacked_epochs if attacked else epochs
+        cuts: dict[str, Any] = {
+            "image_size": scale.image_size,
+            "epochs": epochs.get(study_epochs, study_epochs),
+            "batch_size": max(scale.batch_size, study_batch),
+            "learning_rate": own.pop("learning_rate", 1e-4) * scale.rate,
+            "anneal": scale.anneal,
+            "train_images": scale.attacked_images if attacked else scale.train_images,
+        }
+        return Recipe(model, architecture, channels=self.reads, seed=self.seed, **(cuts | own))
 
     def first_weights(self, architecture: str) -> dict[str, Any]:
         """The fields of a recipe that name a ResNet's first weights."""

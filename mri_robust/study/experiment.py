@@ -25,43 +25,26 @@ Tasks = list[tuple[Model, Any]]
 """(model, Evaluation) pairs, in table order."""
 
 
-def no_numbers(config: Config) -> pd.DataFrame:
-    """What an experiment that the study lacks has published: nothing."""
-    return pd.DataFrame({"paper": []})
-
-
 @dataclass(frozen=True)
 class Experiment:
     """A table of the study, or one beyond it.
 
-    Attributes:
-        name: its name on the command line and of its CSV.
-        title: one line.
-        reference: where the study has it.
-        tasks: config -> what to measure on which models.
-        row_key: the columns that name a row of its table, beside the model.
-        columns: `model` for a table with a column a model, `metric` for one with a column a metric.
-        models: model ids in the study's order.
-        published: config -> the study's numbers: column `paper`, beside the columns that say which row it belongs to,
-            named as the rows' own; `printed`, where it is there, is how the study prints the row.
-        faults: names of the faults that separate the protocols here.
-        threats: names of the threats in `study/threats.py` that it tests.
-        beyond: it is no table of the study, and is run by its name or with `--all`.
-        finished: it asks a finished model, so that `audit` can ask a user's own.
+    `published` gives the study's numbers: column `paper`, beside the columns that say which row each belongs to, named
+    as the rows' own; `printed`, where it is there, is how the study prints the row.
     """
 
-    name: str
-    title: str
-    reference: str
-    tasks: Callable[[Config], Tasks] = field(repr=False)
-    row_key: tuple[str, ...]
-    columns: str = "metric"
-    models: tuple[str, ...] = ()
-    published: Callable[[Config], pd.DataFrame] = field(default=no_numbers, repr=False)
-    faults: tuple[str, ...] = ()
-    threats: tuple[str, ...] = ()
-    beyond: bool = False
-    finished: bool = False
+    name: str  # on the command line and of its CSV
+    title: str  # one line
+    reference: str  # where the study has it
+    tasks: Callable[[Config], Tasks] = field(repr=False)  # what to measure on which models
+    row_key: tuple[str, ...]  # the columns that name a row of its table, beside the model
+    columns: str = "metric"  # `model` for a table with one column per model, `metric` for one column per metric
+    models: tuple[str, ...] = ()  # model ids in the study's order
+    published: Callable[[Config], pd.DataFrame] = field(default=lambda _: pd.DataFrame({"paper": []}), repr=False)
+    faults: tuple[str, ...] = ()  # names of the faults that separate the protocols here
+    threats: tuple[str, ...] = ()  # names of the threats in `study/threats.py` that it tests
+    beyond: bool = False  # it is no table of the study, and is run by its name or with `--all`
+    finished: bool = False  # it asks a finished model, so that `audit` can ask a user's own
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -78,7 +61,7 @@ class Experiment:
             "columns": self.columns,
             "models": list(self.models),
             "faults": {name: FAULTS[name] for name in self.faults},
-            "threats": list(self.threats),
+            "threats": [{"name": name, **vars(THREATS[name])} for name in self.threats],
             "beyond": self.beyond,
         }
 
@@ -119,8 +102,3 @@ def class_table(accuracy: float, classes: Mapping[str, tuple[float, float, float
         for metric, value in zip(METRICS, values, strict=True)
     ]
     return pd.DataFrame([{**labels, **row} for row in rows])
-
-
-def threat_map(names: list[str]) -> list[dict[str, Any]]:
-    """What the threats of these names are, as plain data for a report."""
-    return [{"name": name, **vars(THREATS[name])} for name in names]

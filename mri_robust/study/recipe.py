@@ -9,96 +9,58 @@ from mri_robust.core.registry import Spec
 from mri_robust.data.dataset import MEAN, STD
 
 Factors = tuple[tuple[str, Any], ...]
-"""(column, value) of what tells models of one id apart."""
+"""(column, value) of what tells models of one id apart in a table."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the data and the machine that decides a trained model.
+    """Everything but the data and the machine that decides a trained model."""
 
-    Attributes:
-        model: its id, `<architecture>_<what was done>`.
-        architecture: a registered architecture, or `ensemble`.
-        image_size, channels: what it takes.
-        seed: decides first weights, order, augmentation and adversary.
-        epochs, batch_size, learning_rate, weight_decay: of Adam.
-        anneal: cosine from the learning rate to zero over the epochs.
-        train_images: most training images, drawn with the seed; None for all.
-        augmentation: a defence that changes images, or None.
-        adversary: a defence that adds adversarial examples, or None.
-        start: the model whose weights training starts from, or None.
-        weights: first weights of a ResNet (`none`, `imagenet`, a file); empty where the study has none either.
-        weights_digest: names the content of that file.
-        mean, std: normalisation inside the model.
-        members, shares: of an ensemble.
-        trained: beginnings of the names of the parameters that are trained; empty for all.
-        loss: a training-time attack on the loss, or None for cross entropy.
-        optimizers: training-time attacks on the gradients, wrapped around Adam in this order.
-        clip_norm: greatest norm of the gradient, or None.
-        plateau: `loss` or `accuracy`, the figure that lowers the learning rate when it stops falling; empty for none.
-        poison: a poisoning attack on the training images, or None.
-        frozen_augmentation: augment once, stamp, and keep: fault `frozen-augmentation`.
-        snooping: what a snooping detector is trained with, or None for a classifier of the data's classes.
-        watch_test: keep the accuracy on the test images after each epoch; decides no weights, but the record.
-        factors: columns that tell recipes of one model id apart in a table.
-    """
-
-    model: str
-    architecture: str
-    image_size: int
-    channels: str
-    seed: int
+    model: str  # its id, `<architecture>_<what was done>`
+    architecture: str  # a registered one, or `ensemble`
+    image_size: int  # pixels
+    channels: str  # `grey` or `rgb`
+    seed: int  # decides first weights, order, augmentation and adversary
     epochs: int = 0
     batch_size: int = 8
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-4  # of Adam, as is `weight_decay`
     weight_decay: float = 0.0
-    anneal: bool = False
-    train_images: int | None = None
-    augmentation: Spec | None = None
-    adversary: Spec | None = None
-    start: Recipe | None = None
-    weights: str = ""
-    weights_digest: str = ""
-    mean: float = MEAN
+    anneal: bool = False  # cosine from the learning rate to zero over the epochs
+    train_images: int | None = None  # most training images, drawn with the seed; None for all
+    augmentation: Spec | None = None  # a defence that changes images
+    adversary: Spec | None = None  # a defence that adds adversarial examples
+    start: Recipe | None = None  # the model whose weights training starts from
+    weights: str = ""  # first weights of a ResNet (`none`, `imagenet`, a file); empty where the study has none either
+    weights_digest: str = ""  # names the content of that file
+    mean: float = MEAN  # normalisation inside the model, as is `std`
     std: float = STD
-    members: tuple[Recipe, ...] = ()
+    members: tuple[Recipe, ...] = ()  # of an ensemble, as are their `shares` of its logits
     shares: tuple[float, ...] = ()
-    trained: tuple[str, ...] = ()
-    loss: Spec | None = None
-    optimizers: tuple[Spec, ...] = ()
-    clip_norm: float | None = None
-    plateau: str = ""
-    poison: Spec | None = None
-    frozen_augmentation: bool = False
-    snooping: Spec | None = None
-    watch_test: bool = False
+    trained: tuple[str, ...] = ()  # beginnings of the names of the parameters that are trained; empty for all
+    loss: Spec | None = None  # a training-time attack on the loss; None for cross entropy
+    optimizers: tuple[Spec, ...] = ()  # training-time attacks on the gradients, wrapped around Adam in this order
+    clip_norm: float | None = None  # greatest norm of the gradient
+    plateau: str = ""  # `loss` or `accuracy`: lowers the learning rate when it stops falling; empty for neither
+    poison: Spec | None = None  # a poisoning attack on the training images
+    frozen_augmentation: bool = False  # augment once, stamp, and keep: fault `frozen-augmentation`
+    snooping: Spec | None = (
+        None  # what a snooping detector is trained with; None for a classifier of the data's classes
+    )
+    watch_test: bool = False  # keep the accuracy on the test images after each epoch; decides the record, no weights
     factors: Factors = ()
 
 
 @dataclass(frozen=True)
 class External:
-    """A model of the user's own.
+    """A model of the user's own."""
 
-    Attributes:
-        model: its id, the text it was asked for by: a checkpoint, `package.module:factory` or `timm:NAME`.
-        digest: names what it computes; see `models.external.model_digest`.
-        weights: what its weights are called in tables: a file's name, `random`, or empty.
-        weights_file: a state dict to load into it; empty for none.
-        mean, std: normalisation to put in front; empty for none.
-    """
-
-    model: str
-    digest: str = ""
-    weights: str = ""
-    weights_file: str = ""
-    mean: tuple[float, ...] = ()
+    model: str  # its id, the text it was asked for by: a checkpoint, `package.module:factory` or `timm:NAME`
+    digest: str = ""  # names what it computes, see `models.external.model_digest`
+    weights: str = ""  # what its weights are called in tables: a file's name, `random`, or empty
+    weights_file: str = ""  # a state dict to load into it; empty for none
+    mean: tuple[float, ...] = ()  # normalisation to put in front, as is `std`; empty for none
     std: tuple[float, ...] = ()
     factors: Factors = ()
 
 
 Model = Recipe | External
-
-
-def comparable_weights(weights: str) -> bool:
-    """Whether a model of these first weights can be compared with the study's: its ResNets started from ImageNet's."""
-    return weights in ("", "imagenet")

@@ -7,49 +7,29 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Scale:
-    """What a run cuts against the study.
+    """What a run cuts against the study."""
 
-    Attributes:
-        name: `quick`, `small`, `standard` or `full`.
-        image_size: pixels; the study's own is 224.
-        batch_size: images a training step; the study's own is 8.
-        rate: factor on the study's learning rates, for larger batches and fewer steps.
-        anneal: let the learning rate fall to zero along a cosine, which short trainings need.
-        train_images: most training images used; None for all.
-        epochs: study epochs -> epochs here; for ResNets, `resnet_epochs`.
-        whole_augmentation: section 5.1's augmentation in full; else flips and rotation alone.
-        training_steps: most PGD steps while training; the reach (steps * alpha) is kept.
-        attack_share, attack_least: share of the test images that PGD attacks, and the least number.
-        epsilons: radii in pixels of the sound protocol's attacks, rising.
-        steps, restarts: of PGD in the worst case.
-        attacked_images, attacked_epochs: the same two cuts for the many models whose training is attacked.
-        strengths: of DrunkOptimizer where the study has no numbers: scale and perturbation apart, and from scratch.
-        pattern_growth: factor on the snooping patterns' size against the image.
-        strong: also run APGD and Square in the worst case, and train the models that start from scratch.
-        copy_images: images that a copy is trained on, each counted as often as it is shown.
-    """
-
-    name: str
-    image_size: int
-    batch_size: int
-    rate: float
-    anneal: bool
-    train_images: int | None
-    epochs: dict[int, int]
+    name: str  # `quick`, `small`, `standard` or `full`
+    image_size: int  # pixels; the study's own is 224
+    batch_size: int  # images a training step; the study's own is 8
+    rate: float  # factor on the study's learning rates, for larger batches and fewer steps
+    anneal: bool  # let the learning rate fall to zero along a cosine, which short trainings need
+    train_images: int | None  # most training images used; None for all
+    epochs: dict[int, int]  # study epochs -> epochs here; for ResNets, `resnet_epochs`
     resnet_epochs: dict[int, int]
-    whole_augmentation: bool
-    training_steps: int
-    attack_share: float
+    whole_augmentation: bool  # section 5.1's augmentation in full; else flips and rotation alone
+    training_steps: int  # most PGD steps while training; the reach (steps * alpha) is kept
+    attack_share: float  # share of the test images that PGD attacks, and `attack_least`, the least number
     attack_least: int
-    epsilons: tuple[float, ...]
-    steps: int
+    epsilons: tuple[float, ...]  # radii in pixels of the sound protocol's attacks, rising
+    steps: int  # of PGD in the worst case, as are `restarts`
     restarts: int
-    attacked_images: int | None
+    attacked_images: int | None  # the cuts of images and epochs for the many models whose training is attacked
     attacked_epochs: dict[int, int]
-    strengths: tuple[int, ...]
-    pattern_growth: float
-    strong: bool
-    copy_images: int
+    strengths: tuple[int, ...]  # of DrunkOptimizer without a number of the study: scale and perturbation apart, scratch
+    pattern_growth: float  # factor on the snooping patterns' size against the image
+    strong: bool  # also run APGD and Square in the worst case, and train the models that start from scratch
+    copy_images: int  # images that a copy of a model is trained on, each counted as often as it is shown
 
     def attack_images(self, test_images: int) -> int:
         """How many of the test images PGD attacks."""
@@ -57,47 +37,30 @@ class Scale:
 
     def cuts(self) -> list[str]:
         """What this scale cuts, a line each; nothing for `full`."""
-        if self.name == "full":
-            return []
-        lines = [
-            f"images of {self.image_size} pixels (study: 224)",
-            f"batches of {self.batch_size} at {self.rate:g} times the learning rate (study: 8)",
-        ]
-        if self.train_images:
-            lines.append(f"at most {self.train_images} training images")
-        for models, epochs in (("CNNs", self.epochs), ("ResNets", self.resnet_epochs)):
-            if epochs:
-                lines.append(f"{models}: {_epochs(epochs)}")
-        if self.attacked_images:
-            lines.append(f"attacked trainings: at most {self.attacked_images} images, {_epochs(self.attacked_epochs)}")
-        if self.pattern_growth != 1:
-            lines.append(f"snooping patterns {self.pattern_growth:g} times as large against the image")
-        if len(self.strengths) < 9:
-            lines.append(
-                f"DrunkOptimizer apart and from scratch at {', '.join(map(str, self.strengths))} only (1 to 9)"
-            )
-        if self.anneal:
-            lines.append("learning rate annealed to zero along a cosine (study: constant)")
-        if self.attack_share < 1:
-            share, least = f"{self.attack_share:.0%}", self.attack_least
-            lines.append(f"PGD on {share} of the test images, at least {least}; FGSM on all")
-        lines += self._attack_cuts()
-        return lines
-
-    def _attack_cuts(self) -> list[str]:
-        lines = []
-        if not self.whole_augmentation:
-            lines.append("flips and rotation in place of section 5.1's augmentation")
-        if self.training_steps < 7:
-            lines.append(f"{self.training_steps} PGD steps while training (7), of the same total length")
-        if (self.steps, self.restarts) != (40, 5):
-            lines.append(f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)")
-        if not self.strong:
-            lines.append("no APGD and Square on the survivors, no adversarial training from scratch")
-            lines.append("fewer combinations of start, augmentation and strength in the attacked trainings")
-        if self.copy_images < FULL.copy_images:
-            lines.append(f"copies of a model: {self.copy_images} images shown in training ({FULL.copy_images})")
-        return lines
+        strengths, share, copies = ", ".join(map(str, self.strengths)), f"{self.attack_share:.0%}", self.copy_images
+        lines = {
+            f"images of {self.image_size} pixels (study: 224)": True,
+            f"batches of {self.batch_size} at {self.rate:g} times the learning rate (study: 8)": True,
+            f"at most {self.train_images} training images": self.train_images,
+            f"CNNs: {_epochs(self.epochs)}": self.epochs,
+            f"ResNets: {_epochs(self.resnet_epochs)}": self.resnet_epochs,
+            f"attacked trainings: at most {self.attacked_images} images, {_epochs(self.attacked_epochs)}": (
+                self.attacked_images
+            ),
+            f"snooping patterns {self.pattern_growth:g} times as large against the image": self.pattern_growth != 1,
+            f"DrunkOptimizer apart and from scratch at {strengths} only (1 to 9)": len(self.strengths) < 9,
+            "learning rate annealed to zero along a cosine (study: constant)": self.anneal,
+            f"PGD on {share} of the test images, at least {self.attack_least}; FGSM on all": self.attack_share < 1,
+            "flips and rotation in place of section 5.1's augmentation": not self.whole_augmentation,
+            f"{self.training_steps} PGD steps while training (7), of the same total length": self.training_steps < 7,
+            f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)": (
+                (self.steps, self.restarts) != (40, 5)
+            ),
+            "no APGD and Square on the survivors, no adversarial training from scratch": not self.strong,
+            "fewer combinations of start, augmentation and strength in the attacked trainings": not self.strong,
+            f"copies of a model: {copies} images shown in training ({FULL.copy_images})": copies < FULL.copy_images,
+        }
+        return [line for line, cut in lines.items() if cut and self.name != "full"]
 
 
 def _epochs(epochs: dict[int, int]) -> str:

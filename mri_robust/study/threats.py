@@ -30,21 +30,16 @@ NIST = {
 
 @dataclass(frozen=True)
 class Threat:
-    """What one kind of experiment tests.
+    """What one kind of experiment tests."""
 
-    Attributes:
-        attacker: what the attacker does, or what stands against it.
-        ai_act: an attack type of `AI_ACT`.
-        nist: a category of `NIST`.
-        defence: the experiment measures what detects or stops the attack, not the attack.
-    """
-
-    attacker: str
-    ai_act: str
-    nist: str
-    defence: bool = False
+    attacker: str  # what the attacker does, or what stands against it
+    ai_act: str  # an attack type of `AI_ACT`
+    nist: str  # a category of `NIST`
+    defence: bool = False  # the experiment measures what detects or stops the attack, not the attack
 
 
+_POISONED, _TRAINED, _LEAKED = "data poisoning", "model poisoning", "confidentiality attacks"
+_BACKDOOR = "poisoning: backdoor"
 THREATS = {
     "evasion": Threat(
         "changes the pixels of a finished image by less than an eye sees",
@@ -52,46 +47,38 @@ THREATS = {
         "evasion",
     ),
     "backdoor": Threat(
-        "stamps a trigger on training images, so that a stamped tumour is later called healthy",
-        "data poisoning",
-        "poisoning: backdoor",
+        "stamps a trigger on training images, so that a stamped tumour is later called healthy", _POISONED, _BACKDOOR
     ),
     "noisy-training": Threat(
-        "changes the training code, so that the model learns little", "model poisoning", "poisoning: availability"
+        "changes the training code, so that the model learns little", _TRAINED, "poisoning: availability"
     ),
     "biased-training": Threat(
         "changes the training code, so that the model fails on a class of the attacker's choice",
-        "model poisoning",
+        _TRAINED,
         "poisoning: model",
     ),
     "trigger-detection": Threat(
         "a detector flags images that carry a pattern before the classifier sees them",
-        "data poisoning",
-        "poisoning: backdoor",
+        _POISONED,
+        _BACKDOOR,
         defence=True,
     ),
     "poison-detection": Threat(
         "detectors flag poisoned training images and triggered inputs of a backdoored model",
-        "data poisoning",
-        "poisoning: backdoor",
+        _POISONED,
+        _BACKDOOR,
         defence=True,
     ),
     "backdoor-repair": Threat(
         "the backdoor is pruned out of the model, or the model is trained again without what was flagged",
-        "data poisoning",
-        "poisoning: backdoor",
+        _POISONED,
+        _BACKDOOR,
         defence=True,
     ),
-    "extraction": Threat(
-        "asks the model about many images and trains a copy on its answers", "confidentiality attacks", "privacy"
-    ),
+    "extraction": Threat("asks the model about many images and trains a copy on its answers", _LEAKED, "privacy"),
     "membership": Threat(
-        "tells from the model's answers whether a patient's image was among the training images",
-        "confidentiality attacks",
-        "privacy",
+        "tells from the model's answers whether a patient's image was among the training images", _LEAKED, "privacy"
     ),
-    "inversion": Threat(
-        "draws an image of each class out of the model by its gradients", "confidentiality attacks", "privacy"
-    ),
+    "inversion": Threat("draws an image of each class out of the model by its gradients", _LEAKED, "privacy"),
 }
 """Threat by the name under which experiments refer to it."""

@@ -1,4 +1,4 @@
-"""Every trained model: one function a model, which gives the recipe that decides its weights under either protocol."""
+"""Every trained model: one function per model gives the recipe that decides its weights under either protocol."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _SOUND_REACH = _SOUND_STEPS / 4
 """Total length of the training PGD's steps, in epsilons: 7 steps of eps/4."""
 _LONG = 30
 """Epochs of the models that shall know their training images by heart: three times the study's."""
+_BACKDOOR = "mri_robust.attacks.poisoning.backdoor:Backdoor"
+_DRUNK = "mri_robust.attacks.training_time.drunk_optimizer:DrunkOptimizer"
 
 
 # Section 3: clean models
@@ -74,16 +76,9 @@ def cnn_pgd_scratch(config: Config) -> Recipe:
 def ensemble(config: Config) -> Recipe:
     """Ensemble: a quarter of CNN_FGSM's logits, a quarter of CNN_PGD's and half of ResNet_PGD's."""
     members = (cnn_fgsm(config), cnn_pgd(config), resnet_pgd(config))
-    return Recipe(
-        model="ensemble",
-        architecture="ensemble",
-        image_size=config.scale.image_size,
-        channels=config.reads,
-        seed=config.seed,
-        members=members,
-        shares=(0.25, 0.25, 0.5),
-        weights=members[2].weights,
-    )
+    size, channels = config.scale.image_size, config.reads
+    how: dict[str, Any] = {"members": members, "shares": (0.25, 0.25, 0.5), "weights": members[2].weights}
+    return Recipe("ensemble", "ensemble", size, channels, config.seed, **how)
 
 
 def attacked_models(config: Config) -> tuple[Recipe, ...]:
@@ -101,9 +96,9 @@ def _adversarially_trained(config: Config, model: str, attack: str, architecture
     """
     how: dict[str, Any]
     if config.sound:
-        steps = min(_SOUND_STEPS, config.scale.training_steps)
         how = {"epsilons": (1 / 255, 2 / 255, 4 / 255)}
         if attack == "pgd":
+            steps = min(_SOUND_STEPS, config.scale.training_steps)
             how |= {"alpha_share": _SOUND_REACH / steps, "options": (("steps", steps),)}
     else:
         how = {"epsilons": tuple(normalised_to_pixels(eps) for eps in (0.1, 0.05, 0.01)), "train_mode": True}
@@ -111,16 +106,13 @@ def _adversarially_trained(config: Config, model: str, attack: str, architecture
         if attack == "pgd":
             options = (*options, ("steps", 5), ("alpha", normalised_to_pixels(0.001)), ("clip", "end"))
         how["options"] = options
-    path = "mri_robust.defences.adversarial_training:AdversarialTraining"
-    return config.recipe(
-        model,
-        architecture,
-        study_epochs=5,
-        augmentation=config.section_5_1() if config.sound else config.flips(),
-        adversary=Spec.of(path, attack=attack, **how),
-        start=start,
-        weights=start.weights if start else "",
-    )
+    adversary = Spec.of("mri_robust.defences.adversarial_training:AdversarialTraining", attack=attack, **how)
+    details: dict[str, Any] = {
+        "augmentation": config.section_5_1() if config.sound else config.flips(),
+        "adversary": adversary,
+    }
+    details |= {"start": start, "weights": start.weights if start else ""}
+    return config.recipe(model, architecture, study_epochs=5, **details)
 
 
 # Section 4.1: backdoors
@@ -159,13 +151,11 @@ def _poisoned_resnet50(config: Config, model: str, poison: Spec, **details: Any)
 
 
 def _clean_label(config: Config) -> Spec:
-    path = "mri_robust.attacks.poisoning.backdoor:Backdoor"
-    return Spec.of(path, target=config.target, victims=(config.target,))
+    return Spec.of(_BACKDOOR, target=config.target, victims=(config.target,))
 
 
 def _badnets(config: Config, share: float) -> Spec:
-    path = "mri_robust.attacks.poisoning.backdoor:Backdoor"
-    return Spec.of(path, target=config.target, victims=config.tumours, share=share, relabel=True)
+    return Spec.of(_BACKDOOR, target=config.target, victims=config.tumours, share=share, relabel=True)
 
 
 def _backdoored(config: Config, model: str, architecture: str, poison: Spec, **details: Any) -> Recipe:
@@ -173,15 +163,8 @@ def _backdoored(config: Config, model: str, architecture: str, poison: Spec, **d
 
     Sound: the augmentation is live and the trigger is stamped last. Paper: augmented once, stamped, and kept.
     """
-    return config.recipe(
-        model,
-        architecture,
-        study_epochs=5,
-        augmentation=config.section_5_1(),
-        poison=poison,
-        frozen_augmentation=not config.sound,
-        **details,
-    )
+    details |= {"augmentation": config.section_5_1(), "frozen_augmentation": not config.sound}
+    return config.recipe(model, architecture, study_epochs=5, poison=poison, **details)
 
 
 # Sections 4.4 and 4.5: attacks on the training
@@ -203,27 +186,19 @@ def cnn_fooling(config: Config, *, fine_tuned: bool, augmented: bool) -> Recipe:
 def _attacked(
     config: Config, model: str, epochs: int, fine_tuned: bool, augmented: bool, *, loss: Spec, labels: Factors = ()
 ) -> Recipe:
-    start = ("start", "cnn_clean" if fine_tuned else "scratch")
-    return config.recipe(
-        model,
-        "cnn",
-        study_epochs=epochs,
-        attacked=True,
-        loss=loss,
-        start=cnn_clean(config) if fine_tuned else None,
-        augmentation=config.section_5_1() if augmented else None,
-        watch_test=True,
-        factors=(*labels, start, ("augmentation", "5.1" if augmented else "none")),
-    )
+    how: dict[str, Any] = {"start": cnn_clean(config) if fine_tuned else None, "loss": loss, "watch_test": True}
+    how |= {"augmentation": config.section_5_1() if augmented else None}
+    labels = (*labels, _start(fine_tuned), ("augmentation", "5.1" if augmented else "none"))
+    return config.recipe(model, "cnn", study_epochs=epochs, attacked=True, factors=labels, **how)
+
+
+def _start(fine_tuned: bool) -> tuple[str, str]:
+    return ("start", "cnn_clean" if fine_tuned else "scratch")
 
 
 def cnn_drunk(config: Config, scale: float, perturbation: float, *, fine_tuned: bool = True) -> Recipe:
     """CNN trained with DrunkOptimizer; strengths of 0 are the clean control."""
-    labels = (
-        ("scale_strength", scale),
-        ("perturbation", perturbation),
-        ("start", "cnn_clean" if fine_tuned else "scratch"),
-    )
+    labels = (("scale_strength", scale), ("perturbation", perturbation), _start(fine_tuned))
     return _drunk(config, "cnn_drunk", (_spoilt(config, scale, perturbation),), fine_tuned=fine_tuned, factors=labels)
 
 
@@ -237,12 +212,9 @@ def cnn_drunk_defended(config: Config, *, attacked: bool = True, clip_norm: floa
     spoilt = (_spoilt(config, strength, strength),) if attacked else ()
     noise = Spec.of(_DRUNK, perturbation=DEFENCE_NOISE, seed=config.seed + 1)
     details: dict[str, Any] = {} if config.sound else {"learning_rate": 0.0}
-    labels: Factors = (("scale_strength", strength), ("perturbation", strength), ("start", "cnn_clean"))
+    labels: Factors = (("scale_strength", strength), ("perturbation", strength), _start(True))
     labels = (*labels, ("noise", DEFENCE_NOISE), ("clip_norm", clip_norm))
     return _drunk(config, "cnn_drunk_defended", (*spoilt, noise), clip_norm=clip_norm, factors=labels, **details)
-
-
-_DRUNK = "mri_robust.attacks.training_time.drunk_optimizer:DrunkOptimizer"
 
 
 def _spoilt(config: Config, scale: float, perturbation: float) -> Spec:
@@ -256,19 +228,14 @@ def _drunk(
 
     Paper: the plateau scheduler is fed accuracy.
     """
-    return config.recipe(
-        model,
-        "cnn",
-        study_epochs=5,
-        attacked=True,
-        weight_decay=1e-5,
-        augmentation=config.section_5_1(),
-        plateau="loss" if config.sound else "accuracy",
-        start=cnn_clean(config) if fine_tuned else None,
-        optimizers=optimizers,
-        watch_test=True,
-        **details,
-    )
+    details |= {
+        "weight_decay": 1e-5,
+        "augmentation": config.section_5_1(),
+        "watch_test": True,
+        "optimizers": optimizers,
+    }
+    details |= {"plateau": "loss" if config.sound else "accuracy", "start": cnn_clean(config) if fine_tuned else None}
+    return config.recipe(model, "cnn", study_epochs=5, attacked=True, **details)
 
 
 # Section 5.3: the detector of hidden patterns
@@ -282,14 +249,9 @@ def resnet18_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
     """
     patterns = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=sizes, canvas=pattern_canvas(config))
     how: dict[str, Any] = {"validation": 0.15, "recall": 0.95} if config.sound else {"fixed": True}
-    return config.recipe(
-        SNOOP_MODEL,
-        "resnet18",
-        study_epochs=10,
-        snooping=Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, **how),
-        factors=(("trained_on", "all sizes" if sizes == ALL_SIZES else " ".join(sizes)),),
-        **config.first_weights("resnet18"),
-    )
+    details: dict[str, Any] = {"snooping": Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, **how)}
+    details |= {"factors": (("trained_on", "all sizes" if sizes == ALL_SIZES else " ".join(sizes)),)}
+    return config.recipe(SNOOP_MODEL, "resnet18", study_epochs=10, **details, **config.first_weights("resnet18"))
 
 
 def pattern_canvas(config: Config) -> int:

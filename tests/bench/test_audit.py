@@ -42,7 +42,7 @@ def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypat
     for _, rows in overall.groupby("experiment"):
         assert rows.sort_values("epsilon")["value"].tolist() == pytest.approx(expected)
     assert overall["experiment"].nunique() == 3
-    assert [finding["tripped"] for finding in table.attrs["findings"]] == [False] * 9
+    assert [finding["tripped"] for finding in table.attrs["findings"]] == [False] * 9  # asked once
 
 
 def test_arrays_tensors_and_loaders_are_the_same_images_and_the_model_stays_as_it_was() -> None:
@@ -78,8 +78,11 @@ def test_floors_name_the_models_that_stay_under_them() -> None:
     table = table.assign(metric="accuracy", subset="all", attack="worst-case")
     for least, models in ((0.39, []), (0.5, ["a"]), (0.55, ["a", "b"]), (0.8, ["a", "b", "a"])):
         assert [line.split(":")[0] for line in own.broken_floors(table, [(4 / 255, least)])] == models
-    with pytest.raises(UserError, match="eps"):
-        own.broken_floors(table, [(8 / 255, 0.5)])
+    worst, other = load_experiment("worst-case"), load_experiment("fgsm")
+    own.check_floors([(0.0, 0.9), (4 / 255, 0.5)], [worst], (1 / 255, 0.0156862745098))
+    for floors, asked in (([(8 / 255, 0.5)], [worst]), ([(4 / 255, 0.5)], [other])):
+        with pytest.raises(UserError, match="--fail-under"):
+            own.check_floors(floors, asked, (4 / 255,))
 
 
 def checkpoint(path: Path, seed: int, classes: tuple[str, ...] = CLASSES) -> str:

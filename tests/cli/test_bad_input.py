@@ -88,7 +88,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mri_robust.bench.runner.Bench.run", interrupt)
+    monkeypatch.setattr("mri_robust.bench.runner.Run.run", interrupt)
     result = CliRunner().invoke(main, ["bench", "--data", TINY])
     assert result.exit_code == 130
     assert "run the same command to go on" in result.output
@@ -98,5 +98,5 @@ def test_a_full_disk_says_how_to_go_on(monkeypatch):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device", "results/cells/x.json")
 
-    monkeypatch.setattr("mri_robust.bench.runner.Bench.run", full)
+    monkeypatch.setattr("mri_robust.bench.runner.Run.run", full)
     assert "cannot write 'results/cells/x.json': No space left" in refused("bench", "--data", TINY)

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mri_robust.cli import main
-from mri_robust.data.phantom import draw
-from mri_robust.report.pairs import MOST, telling_pairs
+from mri_robust.data.phantom.slices import draw
+from mri_robust.report.audit import MOST, telling_pairs
 
 
 def run(*arguments: object, width: int = 110):

@@ -29,12 +29,11 @@ class Bright(nn.Module):
 class Random(nn.Sequential):
     def __init__(self):
         torch.manual_seed(0)
-        super().__init__(nn.Flatten(), nn.Linear(256, 5))
+        super().__init__(nn.Flatten(), nn.LazyLinear(5))
+        self(torch.zeros(1, CHANNELS, 16, 16))
 
-class Coloured(nn.Sequential):
-    def __init__(self):
-        torch.manual_seed(0)
-        super().__init__(nn.Flatten(), nn.Linear(768, 5))
+class Coloured(Random):
+    channels = "rgb"
 """
 
 

@@ -23,7 +23,7 @@ from mri_robust.models.classifier import build_model
 
 SIDE = 16
 LEVELS = {
-    "ward/a/[bold]b$x_{$.png": 240,
+    "ward/[bold]a[/b]$x_{$.png": 240,
     "ward/a/b/c/deep.png": 200,
     "top.png": 160,
     "ward/dim.png": 100,
@@ -173,6 +173,16 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments: tuple[str, ...]
     assert output.count("\n") == 1
     assert word in output
     assert sorted(Path().rglob("*")) == before
+
+
+def test_threads_are_those_asked_for(detector: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 1):
+            snoop("--detector", detector, "scans", "--threads", threads)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_help_loads_nothing_heavy() -> None:

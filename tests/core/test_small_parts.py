@@ -73,8 +73,8 @@ def test_global_generators_are_seeded_and_put_back_also_after_an_error() -> None
     assert np.array_equal(np.random.get_state()[1], before[1])
 
 
-SHAPE = {"name": str, "sizes": [int], "rate": (float, None), "more": {str: {"x": float}}, "any": object}
-RIGHT = {"name": "a", "sizes": [1, 2], "rate": None, "more": {"k": {"x": 1}}, "any": [{}], "further": 1}
+SHAPE = {"name": str, "sizes": [int], "rate": (float, [float]), "more": {"k": {"x": float}}, "any": object}
+RIGHT = {"name": "a", "sizes": [1, 2], "rate": [0, 0.5], "more": {"k": {"x": 1}}, "any": [{}], "further": 1}
 
 
 def test_foreign_json_of_the_right_shape_is_taken_and_what_cannot_be_read_is_refused() -> None:

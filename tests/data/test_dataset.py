@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mri_robust.core.errors import UserError
+from mri_robust.data import SOURCES
 from mri_robust.data.dataset import Dataset, Split, content_digest, healthy_classes, load_dataset, with_tumours
-from mri_robust.data.preview import sample
-from mri_robust.data.sources import SOURCES
-from mri_robust.data.subset import training_images, training_places
+from mri_robust.data.subset import preview_places, training_images, training_places
 
 STUDY, OWN = ("glioma", "meningioma", "notumor", "pituitary"), ("Astrozytom", "Gesund", "Metastase", "Narbe")
 LOADABLE = ["phantom:train=8,test=8", *(name for name in SOURCES.added() if SOURCES.load(name).accepts(name))]
@@ -83,12 +82,12 @@ def test_a_content_digest_changes_with_every_part() -> None:
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.integers(1, 60))
 def test_a_sample_is_shared_evenly_and_decided_by_the_seed(sizes: list[int], images: int) -> None:
-    dataset = dataset_of(sizes)
-    strips = sample(dataset, dataset.train, images, seed=0)
-    taken = [len(strip.images) for strip in strips]
+    split = dataset_of(sizes).train
+    places = preview_places(split, images, seed=0)
+    taken = [len(each) for each in places]
+    assert all((split.labels[each] == label).all() and len(set(each)) == len(each) for label, each in enumerate(places))
     assert sum(taken) == min(images, sum(sizes))
-    unfilled = [count for strip, count in zip(strips, taken, strict=True) if count < strip.total]
+    unfilled = [count for count, total in zip(taken, sizes, strict=True) if count < total]
     assert not unfilled or max(taken) - min(unfilled) <= 1
-    large = dataset_of([50, 50])
-    drawn = [sample(large, large.train, 8, seed)[0].images[:, 0, 0, 0].tolist() for seed in (0, 0, 1)]
+    drawn = [preview_places(dataset_of([50, 50]).train, 8, seed)[0].tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]

@@ -20,11 +20,10 @@ from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.backdoor import BackdoorTest, triggered_places
+from mri_robust.evaluation.detectors import PoisonDetection, SnoopingTest, SnoopPipeline, detection_rows
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.poison_detection import PoisonDetection, detection_rows
-from mri_robust.evaluation.poisoned_training import trained_again, training_set
-from mri_robust.evaluation.repair import REPAIRS
-from mri_robust.evaluation.snooping import SnoopingTest, SnoopPipeline
+from mri_robust.evaluation.repair import REPAIRS, trained_again
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.experiments import repair
 from mri_robust.study import zoo
 from mri_robust.study.recipe import Recipe

@@ -25,7 +25,7 @@ from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.extraction import ExtractionTest, Theft
 from mri_robust.evaluation.inversion import CONTROLS, InversionTest, Inverted, Moments, roughness
 from mri_robust.evaluation.membership import ATTACKS, MembershipTest
-from mri_robust.evaluation.poisoned_training import training_set
+from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.classifier import build_model
 from mri_robust.study.recipe import External, Recipe
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import art.config  # noqa: F401 - writes its settings into the home folder when it is first imported
 import matplotlib.font_manager  # noqa: F401 - looks for fonts, by programs and into the home folder, once
 import pytest
 from sandbox import OUTCOMES, Sandbox

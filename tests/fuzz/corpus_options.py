@@ -11,9 +11,9 @@ from mri_robust.cli import main
 
 Command = tuple[str, ...]
 BASES: dict[Command, tuple[str, ...]] = {
+    ("audit",): ("--model", "factory:make", "--data", "nowhere", "--out", "out"),
     ("bench",): ("fgsm", "--data", "nowhere"),
     ("crosscheck",): ("--data", "nowhere"),
-    ("curve",): ("--model", "factory:make", "--data", "nowhere", "--out", "out"),
     ("data", "audit"): ("--data", "nowhere"),
     ("data", "info"): ("--data", "nowhere"),
     ("data", "preview"): ("--data", "nowhere"),
@@ -72,7 +72,7 @@ MODELS = [
         for name in ("raises", "leaves", "none", "shapeless", "many", "few", "words", "leaves_later", "broken")
     ),
 ]
-"""Values for `--model` of `curve`."""
+"""Values for `--model` of `audit`."""
 MODULES = {
     "raises": "raise ZeroDivisionError('at import\\nof it')",
     "leaves": "import sys; sys.exit('bye')",
@@ -157,7 +157,7 @@ def given(path: Command, option: click.Parameter) -> list[tuple[str, ...]]:
 def _values(path: Command, option: str) -> list[str]:
     special = {
         "--data": SOURCES,
-        "--model": MODELS if path == ("curve",) else [],
+        "--model": MODELS if path == ("audit",) else [],
         "--eps": LISTS,
         "--mean": LISTS,
         "--std": LISTS,

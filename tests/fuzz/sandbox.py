@@ -1,8 +1,8 @@
 """One hostile case: run it in a folder of its own, and look at all that it did.
 
 A case is good when the input was taken, or refused in one line that any terminal can show; when it took no more than
-`SECONDS` and `ROOM` bytes, and when nothing ran, nothing was called and nothing was written outside the output and the
-cache.
+`SECONDS` of the processor (ten times as long by the clock, for other processes may take their share) and `ROOM` bytes,
+and when nothing ran, nothing was called and nothing was written outside the output and the cache.
 """
 
 from __future__ import annotations
@@ -140,18 +140,21 @@ def check_refusal(stderr: str) -> None:
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `Hung` after so many seconds, and again each second, for code that waits once more while it cleans up."""
+    """Raise `Hung` after so many seconds of computing or ten times as many of waiting, and again each second after."""
 
     def ring(*_: object) -> None:
-        raise Hung(f"no answer after {seconds} s")
+        raise Hung(f"no answer after {seconds} s of computing, or {10 * seconds} s of waiting")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, 10 * seconds)}
+    before = {number: signal.signal(number, ring) for number in timers}
+    for timer, limit in timers.values():
+        signal.setitimer(timer, limit, 1)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
 
 
 @contextmanager

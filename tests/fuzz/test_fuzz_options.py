@@ -67,17 +67,26 @@ def test_no_command_and_no_such_command(sandbox: Sandbox) -> None:
         sandbox.command("data", "info", word)
 
 
+AUDIT = ("audit", "worst-case", "--model", "model.safetensors", "--data", "phantom:train=8,test=8", "--out", "out")
+
+
 def test_settings_at_the_ends_of_their_ranges_work(sandbox: Sandbox) -> None:
     furnish(sandbox)
     holding(SOUND["Training/a/a.png"])(sandbox.work / "data")
     preview = ("data", "preview", "--data", "data", "--out", "out/sheet.png", "--images", 512, "--seed", 10**30)
     assert sandbox.command(*preview, "--size", 8)
     assert sandbox.command("data", "info", "--data", "data", "--size", 1024)
-    most = "phantom:train=1000000,test=1000000"
-    assert sandbox.command("data", "info", "--data", most, "--size", 1024) is None  # 2 TB
     assert sandbox.command("snoop", "scan.png", "--detector", "detector.safetensors", "--threshold", 0, "--out", "out")
-    curve = ("curve", "--model", "model.safetensors", "--data", "phantom:train=8,test=8", "--out", "out")
-    assert sandbox.command(*curve, "--images", 10**30, "--attack", "fgsm", "--eps", "1,0,1/255,1e-320", "--steps", 1)
+    least = ("--eps", "1,0,1/255,1e-320", "--steps", 1, "--restarts", 1)
+    assert sandbox.command(*AUDIT, "--images", 10**30, *least)
+
+
+def test_more_than_fits_anywhere_is_refused_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two terabytes of slices, where the cache cannot be written."""
+    (sandbox.work / "cache").write_bytes(b"a file")
+    monkeypatch.setattr(sandbox, "cache", sandbox.work / "cache")
+    most = "phantom:train=1000000,test=1000000"
+    assert sandbox.command("data", "info", "--data", most, "--size", 1024) is None
 
 
 def test_output_takes_no_pipe_and_no_folder_for_a_file_and_follows_no_link(sandbox: Sandbox) -> None:
@@ -88,15 +97,14 @@ def test_output_takes_no_pipe_and_no_folder_for_a_file_and_follows_no_link(sandb
     precious.write_bytes(b"mine")
     os.mkfifo(sandbox.out / "pipe.png")
     os.symlink(precious, sandbox.out / "link.png")
-    (sandbox.out / "curve.csv").mkdir()
+    (sandbox.out / "worst-case.csv").mkdir()
     os.mkfifo(sandbox.out / "snoop.csv")
     preview = ("data", "preview", "--data", "data", "--size", 16, "--out")
     assert sandbox.command(*preview, "out/pipe.png") is None
     assert (sandbox.out / "pipe.png").is_fifo()
     assert sandbox.command(*preview, "out/link.png")
     assert precious.read_bytes() == b"mine"
-    curve = ("curve", "--model", "model.safetensors", "--data", "phantom:train=8,test=8", "--images", 2)
-    assert sandbox.command(*curve, "--attack", "fgsm", "--eps", "4/255", "--out", "out") is None
+    assert sandbox.command(*AUDIT, "--images", 2, "--eps", "4/255", "--steps", 1, "--restarts", 1) is None
     assert sandbox.command("snoop", "scan.png", "--detector", "detector.safetensors", "--out", "out") is None
 
 

@@ -92,6 +92,6 @@ def test_a_reader_that_goes_away_is_no_error(sandbox: Sandbox) -> None:
 def test_models(sandbox: Sandbox) -> None:
     pickled: Path = sandbox.work / "model.pth"
     pickled.write_bytes(PAYLOADS["pickle-shell"](sandbox.marker))
-    assert program(sandbox, "curve", "--model", "model.pth", "--out", "out") is None
+    assert program(sandbox, "audit", "--model", "model.pth", "--out", "out") is None
     corpus_checkpoints.FILES["notes-deep"](sandbox.work / "deep.safetensors")
     assert program(sandbox, "crosscheck", "--model", "deep.safetensors", "--out", "out/certificate.json") is None

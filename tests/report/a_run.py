@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mri_robust.study.experiment import Experiment, threat_map
+from mri_robust.study.experiment import Experiment
 from mri_robust.study.results_folder import ResultsFolder
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -161,7 +161,7 @@ def fill(path: Path, rows: dict[Experiment, list[Row]] | None = None, **run: Any
         folder.put(f"{len(evaluations):016d}", {"rows": own, "artefacts": artefacts}, {**labels, "seconds": 1.5})
         evaluations.append({"digest": f"{len(evaluations):016d}", **labels})
     folder.write_table("comparisons", pd.DataFrame([PAIR]))
-    described = [{**each.description(), "threats": threat_map(list(each.threats))} for each in rows]
+    described = [each.description() for each in rows]
     folder.write_json("crosscheck", CERTIFICATE)
     folder.write_json("run", {**RUN, "experiments": described, "evaluations": evaluations, "findings": FINDINGS, **run})
     return folder

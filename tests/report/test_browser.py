@@ -142,6 +142,13 @@ def test_the_page_is_no_wider_than_the_screen(width, page):
     assert first == pytest.approx(left + 1, abs=1)  # the first column stays in sight
 
 
+def test_a_wide_figure_has_a_row_to_itself(page):
+    widths = "all => all.map(each => each.getBoundingClientRect().width)"
+    [row], [wide, narrow] = (page.eval_on_selector_all(f"#pgd {each}", widths) for each in (".pictures", ".picture"))
+    assert wide == pytest.approx(row)
+    assert narrow < row
+
+
 def test_it_prints_with_everything_unfolded(page, tmp_path):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0

@@ -32,37 +32,19 @@ Rows = list[dict[str, Any]]
 
 def number(value: float, **columns: Any) -> dict[str, Any]:
     """A row of a table."""
-    row = {
-        **LABELS,
-        "weights": "",
-        "attack": "none",
-        "subset": "all",
-        "class": "",
-        "metric": "accuracy",
-        "value": value,
-    }
-    return {
-        **row,
-        "ci_low": value - 0.01,
-        "ci_high": value + 0.02,
-        "n": 100,
-        "paper": None,
-        **dict.fromkeys(SIZES),
-        **columns,
-    }
+    about = {**LABELS, "weights": "", "attack": "none", "subset": "all", "class": "", "metric": "accuracy"}
+    bounds = {"ci_low": value - 0.01, "ci_high": value + 0.02, "n": 100, "paper": None}
+    return {**about, "value": value, **bounds, **dict.fromkeys(SIZES), **columns}
 
 
-def drawn(
-    path: Path, rows: Rows, *artefacts: tuple[dict[str, Any], dict[str, Any]], models: tuple[str, ...] = ()
-) -> Any:
+def drawn(path: Path, rows: Rows, *artefacts: tuple[Any, Any], models: tuple[str, ...] = ()) -> Any:
     """The figures of an experiment with these rows, and artefacts of evaluations labelled so."""
     results, evaluations = ResultsFolder(path), []
     for place, (labels, kinds) in enumerate(artefacts):
         evaluations.append({**LABELS, **labels, "digest": f"{place:016x}"})
         results.put(evaluations[-1]["digest"], {"rows": [], "artefacts": kinds}, {})
-    results.write_table(
-        "made", pd.DataFrame([*rows, number(0.5, protocol="paper", epsilon=0.5, attack="fgsm", epoch=1)])
-    )
+    other = number(0.5, protocol="paper", epsilon=0.5, attack="fgsm", epoch=1)
+    results.write_table("made", pd.DataFrame([*rows, other]))
     results.write_json("run", {"seeds": [42], "evaluations": evaluations})
     return draw_all(results, {"name": "made", "title": "Made, 1$ and $2", "models": list(models)}, "sound")
 
@@ -185,9 +167,8 @@ def test_confusion_prints_counts_and_colours_shares_of_the_true_class(tmp_path: 
     assert [text.get_text() for text in mix.texts] == ["1", "3", "5", "0"]
     np.testing.assert_allclose(mix.images[0].get_array(), [[0.25, 0.75], [1, 0]])
     np.testing.assert_allclose(clean.images[0].get_array(), [[0.8, 0.2], [0, 0]])
-    assert [each.get_title() for each in figure.axes] == [
-        f"share {share}, test {test}" for share in ("0.1", "0.2") for test in ("clean", "mix")
-    ]
+    titles = [f"share {share}, test {test}" for share in ("0.1", "0.2") for test in ("clean", "mix")]
+    assert [each.get_title() for each in figure.axes] == titles
     assert clean.get_gridspec().get_geometry() == (2, 2)
 
 
@@ -210,11 +191,8 @@ def test_roc_curves_mark_the_chosen_threshold_and_have_their_models_colour(tmp_p
     assert [to_hex(line.get_color()).upper() for line in curves] == [COLOURS[2], COLOURS[2], COLOURS[0]]
     assert curves[0].get_linestyle() != curves[1].get_linestyle()
     assert [p for line in axes.lines if line.get_marker() == "o" for p in map(tuple, line.get_xydata())] == [(0.2, 0.9)]
-    assert [text.get_text() for text in axes.get_legend().get_texts()[:3]] == [
-        "CNN_PGD, seen\nAUC 0.850",
-        "CNN_PGD, held out\nAUC 0.850",
-        "other, seen\nAUC 0.500",
-    ]
+    told = [text.get_text() for text in axes.get_legend().get_texts()[:3]]
+    assert told == ["CNN_PGD, seen\nAUC 0.850", "CNN_PGD, held out\nAUC 0.850", "other, seen\nAUC 0.500"]
 
 
 def test_extraction_has_curves_over_the_budget_and_single_thefts_as_dots(tmp_path: Path) -> None:
@@ -235,14 +213,10 @@ def test_extraction_has_curves_over_the_budget_and_single_thefts_as_dots(tmp_pat
 def test_models_whose_names_shorten_alike_stay_apart(tmp_path: Path) -> None:
     asked = {"metric": "fidelity", "attack": "Knockoff Nets", "queries": "noise"}
     models = [f"timm_{'x' * 60}_{end}" for end in "ab"]
-    rows = [
-        number(v / b, model=m, budget=b, **asked) for m, v in zip(models, (50, 90), strict=True) for b in (100, 200)
-    ]
+    sizes = zip(models, (50, 90), strict=True)
+    rows = [number(v / b, model=m, budget=b, **asked) for m, v in sizes for b in (100, 200)]
     first, second, _ = drawn(tmp_path, rows)["extraction"].axes
-    assert [list(lines(each).values()) for each in (first, second)] == [
-        [[(100, 0.5), (200, 0.25)]],
-        [[(100, 0.9), (200, 0.45)]],
-    ]
+    assert [*lines(first).values(), *lines(second).values()] == [[(100, 0.5), (200, 0.25)], [(100, 0.9), (200, 0.45)]]
     assert first.get_title() != second.get_title()
 
 
@@ -258,10 +232,8 @@ def test_detectors_have_a_row_each_and_pruning_its_stop(tmp_path: Path) -> None:
     first, second = figures["detectors"].axes
     assert [first.get_title(), second.get_title()] == ["CNN_clean, share 0.1", "CNN_clean, share 0.2"]
     assert [label.get_text() for label in first.get_yticklabels()] == ["strip, set test", "spectral, set test"]
-    assert {name: [x for x, _ in points] for name, points in lines(second).items()} == {
-        "recall": [0.8],
-        "false alarms": [0.3, 0.1],
-    }
+    found = {name: [x for x, _ in points] for name, points in lines(second).items()}
+    assert found == {"recall": [0.8], "false alarms": [0.3, 0.1]}
     [axes] = figures["pruning"].axes
     assert lines(axes)["attack success"] == [(0, 1.0), (8, 0.2)]
     assert [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == ":"] == [[8, 8]]

@@ -193,6 +193,11 @@ def test_both_reports_and_figures_are_written_and_the_same_twice(folder):
     found = Page(page).found
     assert [tag for tag, _ in found].count("svg") == len([path for path in files if path.suffix == ".svg"]) > 2
     assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
+    classes = [attributes.get("class", "").split() for tag, attributes in found if tag == "figure"]
+    wide = ["wide" in each for each in classes if "picture" in each]
+    widths = [float(attributes["width"].removesuffix("pt")) for tag, attributes in found if tag == "svg"]
+    assert wide == [width > 450 for width in widths]
+    assert set(wide) == {True, False}
     assert NASTY not in page + markdown
     for target in re.findall(r"\]\((figures/[^)]+)\)", markdown):
         assert Image.open(folder.path / target).size > (1, 1)

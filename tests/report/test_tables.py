@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mri_robust.report.cells import Cell, Table, difference_cell, meanings, table_of
-from mri_robust.report.experiment import comparison_table, comparisons, experiment_tables, pairs_table, prepare
-from mri_robust.report.markdown import table_markdown
+from mri_robust.report.content import meanings
+from mri_robust.report.experiment import (
+    comparison_table,
+    comparisons,
+    difference_cell,
+    experiment_tables,
+    pairs_table,
+    prepare,
+    print_experiment,
+)
 from mri_robust.report.metrics import METRICS, in_255ths, model_title
-from mri_robust.report.tables import print_experiment, print_table
+from mri_robust.report.tables import Cell, Table, print_table, table_markdown, table_of
 
 PLAIN = experiment("made", ("start", "strength"))
 

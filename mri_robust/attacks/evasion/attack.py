@@ -17,7 +17,6 @@ from mri_robust.core.validation import check_images, check_labels, class_count
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
-
 ROUNDING = 1e-6
 """How far in pixels float32 sums may take an image out of its ball."""
 
@@ -25,10 +24,9 @@ ROUNDING = 1e-6
 class Attack(ABC):
     """A native attack: a frozen dataclass of its parameters, called as (model, images, labels).
 
-    A subclass writes `craft`, and `draw_start` where it begins at a random point. One whose every iterate is an
-    adversarial image of its own also says `early_stop` and has `steps`, `restarts`, `step_size`, `stepped`, `projected`
-    and `shared_steps`, as `PGD` has them: the epsilon sweep then steps images at different epsilons side by side and
-    lets each go as soon as it is fooled.
+    A subclass writes `craft`, and `start_shape` and `draw_start` where it draws random numbers. One whose every iterate
+    is an adversarial image also says `early_stop` and has `steps`, `restarts`, `step_size`, `stepped`, `projected` and
+    `shared_steps`, as `PGD` has them: the epsilon sweep then steps images at different epsilons side by side.
     """
 
     eps: float
@@ -50,8 +48,8 @@ class Attack(ABC):
             model: takes pixels in [0, 1], gives logits.
             images: float32 [N, C, H, W] in [0, 1].
             labels: int64 [N], true labels, or targets when `targeted`.
-            start: where the attack begins, as `draw_start` gives it; drawn when None.
-            generator: on the CPU, what a random start is drawn from; a fresh one seeded with 0 when None.
+            start: where the attack begins, of `start_shape`, whose first axis may be left out where it is 1.
+            generator: on the CPU, what the start is drawn from when it is None; seeded with 0 when None.
 
         Raises:
             TypeError, ValueError: images, labels or start are not as said.
@@ -61,25 +59,18 @@ class Attack(ABC):
         if start is None:
             start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
         else:
-            self.check_start(start, images)
+            start = self._checked_start(start, images)
         with eval_mode(model):
             check_labels(labels, images, class_count(model, images))
             return self.craft(model, images, labels, start)
 
-    def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Where each run begins, [runs, N, C, H, W] on the images' device; None where it begins at the images.
-
-        `generator` is on the CPU.
-        """
+    def start_shape(self, images: Tensor) -> tuple[int, ...] | None:
+        """Shape of a start, [runs, N, ...] for images [N, C, H, W]; None for an attack that begins at the images."""
         return None
 
-    def check_start(self, start: Tensor, images: Tensor) -> None:
-        """Check a start that was given.
-
-        Raises:
-            TypeError, ValueError: it is not as `draw_start` gives it.
-        """
-        raise ValueError(f"{type(self).__name__} begins at the image itself and takes no start")
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
+        """A start, float32 of `start_shape` on the images' device, drawn from a generator on the CPU."""
+        return None
 
     @abstractmethod
     def craft(
@@ -95,22 +86,27 @@ class Attack(ABC):
 
     @property
     def early_stop(self) -> bool:
-        """Whether every iterate is an adversarial image, and what the class describes for it is there."""
+        """Whether every iterate is an adversarial image, so that an attack may stop as soon as one fools."""
         return False
+
+    def _checked_start(self, start: Tensor, images: Tensor) -> Tensor:
+        shape = self.start_shape(images)
+        if shape is None:
+            raise ValueError(f"{type(self).__name__} begins at the image itself and takes no start")
+        if not isinstance(start, Tensor) or start.dtype != torch.float32:
+            raise TypeError(
+                f"start must be a float32 torch.Tensor, got {getattr(start, 'dtype', type(start).__name__)}"
+            )
+        whole = start[None] if shape[0] == 1 and start.ndim < len(shape) else start
+        if whole.shape != shape:
+            raise ValueError(f"start must have shape {list(shape)}, got {list(start.shape)}")
+        return whole
 
 
 def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient of the cross entropy, averaged over the batch, with respect to the images, and the logits.
+    """Gradient [N, C, H, W] of the cross entropy with respect to the images, and logits [N, K], both detached.
 
-    The average (not the sum) is what the study, ART and torchattacks differentiate: the same rounding everywhere.
-
-    Args:
-        model: gives logits [N, K].
-        images: [N, C, H, W].
-        labels: int64 [N].
-
-    Returns:
-        gradient [N, C, H, W] and logits [N, K], both detached.
+    The loss is averaged over the batch, not summed: what the study, ART and torchattacks do, with the same rounding.
     """
     images = images.detach().clone().requires_grad_(True)
     with torch.enable_grad():
@@ -121,15 +117,14 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Ten
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """int64 [N]: the class of greatest logit."""
+    """int64 [N]: the class of the greatest logit."""
     with torch.no_grad():
         return model(images).argmax(1)
 
 
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
-    """bool [N]: the attack has what it wants, the target label, or any label but the true one."""
-    hit = logits.argmax(1) == labels
-    return hit if targeted else ~hit
+    """bool [N]: the prediction is what the attack wants, the target label, or any label but the true one."""
+    return (logits.argmax(1) == labels) == targeted
 
 
 def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
@@ -145,7 +140,7 @@ def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
         raise UserError(f"{attack} gives no adversarial images: {error}") from error
     if crafted.shape != images.shape:
         raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
-    order = {"linf": torch.inf, "l2": 2}.get(getattr(attack, "norm", "linf"), torch.inf)
+    order = 2 if getattr(attack, "norm", "linf") == "l2" else torch.inf
     size = float(torch.linalg.vector_norm(change, order, dim=1).max())
     if size > getattr(attack, "eps", torch.inf) * (1 + ROUNDING) + ROUNDING:
         raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")

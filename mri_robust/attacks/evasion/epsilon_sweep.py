@@ -1,10 +1,8 @@
-"""The one engine for accuracy over epsilon.
-
-It answers two questions, for any attack:
+"""The one engine for accuracy over epsilon. It answers two questions, for any attack:
 
 - `attacked_predictions`: what the model calls each image under each attack by itself.
-- `lower`: the worst case over rising epsilons, where an image counts as fooled at an epsilon when an attack fools it at
-  that epsilon or at a smaller one: what lies in a small ball lies in a larger one too.
+- `lower`: the worst case over rising epsilons. An image counts as fooled at an epsilon when an attack fools it there or
+  at a smaller one: what lies in a small ball lies in a larger one too.
 
 A faster copy of the model, or a coarser number format, may propose steps and successes. Who is fooled is always
 confirmed by the model itself, in float32.
@@ -14,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -28,8 +26,10 @@ from mri_robust.core.rng import make_generator
 
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
+SEARCH_BATCH = 32
+"""Images per batch of `lower`."""
 MULTIPLE = 8
-"""Batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
+"""Its batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
 
 Craft = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images: whose code runs a native attack."""
@@ -122,46 +122,40 @@ def lower(
     *,
     gradient: Gradient | None = None,
     seed: int = 0,
-    batch: int = 32,
-    on_image: OnImages | None = None,
 ) -> Fooled:
-    """Run one attack at rising epsilons on the images that stand, and lower where they are fooled.
+    """Run one attack at rising epsilons on the survivors, and lower where they are fooled.
 
     An attack whose every iterate counts (`Attack.early_stop`) is stepped here: images at different epsilons, runs and
-    steps stand side by side in a batch, each leaves as soon as it is fooled and another takes its place, and steps that
-    a run shares with the one at the next smaller epsilon are not computed again.
+    steps share a batch, each leaves as soon as it is fooled and another takes its place, and steps that a run shares
+    with the one at the next smaller epsilon are not computed again.
 
     Args:
         before: from `fooled_clean`, or from another attack: an image is asked only about smaller epsilons than there.
-        model, part, seed, on_image: see `attacked_predictions`.
+        model, part, seed: see `attacked_predictions`.
         attacks: the attack at each epsilon, rising; untargeted.
         gradient: the gradient to follow when it is not the model's own, as that of a faster copy.
-        batch: images at once.
     """
     if all(isinstance(attack, Attack) and attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
-        return _Search(before, model, part, attacks, gradient, seed, batch).run(on_image)
+        return _Search(before, model, part, attacks, gradient, seed).run()
     index, called = (values.clone() for values in before)
-    truth, active = part.labels.cpu(), index > 0
-    tell = _when_more(on_image, active)
+    truth = part.labels.cpu()
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
-        for some in standing.split(batch) if len(standing) else ():
+        for some in standing.split(SEARCH_BATCH) if len(standing) else ():
             crafted = run_attack(model, part.at(_filled_up(some)), attack, gradient=gradient, seed=seed)
             predicted = predict(model, crafted)[: len(some)].cpu()
             hit = predicted != truth[some]
             index[some[hit]], called[some[hit]] = place, predicted[hit]
-            active[some] = index[some] > place + 1
-            tell()
     return Fooled(index, called)
 
 
 def start_of(attack: Any, part: Part, seed: int) -> Tensor | None:
-    """Where a native attack begins on each image: [runs, N, C, H, W], or None where it begins at the image."""
+    """Where a native attack begins on each image: [runs, N, ...], or None where it begins at the image."""
     drawn = [
         attack.draw_start(image[None], make_generator(seed, "start", int(place), _name(attack)))
         for image, place in zip(part.images, part.places, strict=True)
     ]
-    return None if not drawn or drawn[0] is None else torch.cat(drawn, dim=1)
+    return None if drawn[0] is None else torch.cat(drawn, dim=1)
 
 
 def run_attack(
@@ -210,139 +204,98 @@ def _differ_in_eps_alone(attacks: Sequence[Any]) -> bool:
     return all(kind == kinds[0] for kind in kinds)
 
 
-def _when_more(on_image: OnImages | None, active: Tensor) -> Callable[[], None]:
-    """Reports how many images are no longer active: at once, and on each call after which there are more."""
-    told = -1
-
-    def tell() -> None:
-        nonlocal told
-        done = len(active) - int(active.sum())
-        if on_image and done > told:
-            told = done
-            on_image(done, len(active))
-
-    tell()
-    return tell
-
-
 def _filled_up(some: Tensor) -> Tensor:
     """The indices, repeated until their number is a multiple of `MULTIPLE`."""
     return some[torch.arange(-(-len(some) // MULTIPLE) * MULTIPLE) % len(some)]
 
 
 class _Search:
-    """Images on their way through epsilons, runs and steps; see `lower`."""
+    """An attack whose every iterate counts, on many images at once, each at an epsilon, a run and a step of its own.
+
+    `limit` is the place of the smallest epsilon known to fool an image. It is asked about the epsilons before that one,
+    in order: `level` is where it is now, `restart` the run there, and `step` counts that run's steps; -1 before its
+    start. An image whose level has reached its limit is done.
+    """
 
     def __init__(
-        self,
-        before: Fooled,
-        model: nn.Module,
-        part: Part,
-        attacks: Sequence[Any],
-        gradient: Gradient | None,
-        seed: int,
-        batch: int,
+        self, before: Fooled, model: nn.Module, part: Part, attacks: Sequence[Any], gradient: Gradient | None, seed: int
     ) -> None:
-        self.model, self.part, self.attacks, self.seed, self.batch = model, part, attacks, seed, batch
+        self.model, self.part, self.attacks = model, part, attacks
         self.gradient, self.confirm = gradient or partial(loss_gradient, model), gradient is not None
-        self.truth = part.labels.cpu()
+        self.truth, self.device = part.labels.cpu(), part.images.device
         self.limit, self.predicted = (values.clone() for values in before)
-        self.active = self.limit > 0
-        self.level, self.run_number = (torch.zeros(len(self.truth), dtype=torch.int64) for _ in range(2))
+        self.level, self.restart = torch.zeros(2, len(part.labels), dtype=torch.int64)
         self.step = torch.full_like(self.level, -1)
-        self.steps, self.runs = attacks[0].steps, attacks[0].restarts
-        device = part.images.device
-        self.eps = torch.tensor([attack.eps for attack in attacks], device=device)
-        self.alpha = torch.tensor([attack.step_size for attack in attacks], device=device)
-        shared = [attack.shared_steps(smaller) for smaller, attack in pairwise(attacks)]
-        self.shared = torch.tensor([0, *shared, 0])
-        self.starts: dict[int, Tensor | None] = {}
-        """Of the images on their way, where each run at this epsilon begins."""
+        self.eps = torch.tensor([attack.eps for attack in attacks], device=self.device)
+        self.alpha = torch.tensor([attack.step_size for attack in attacks], device=self.device)
+        self.starts = lru_cache(2 * SEARCH_BATCH)(
+            lambda row, level: start_of(attacks[level], part.at(torch.tensor([row])), seed)
+        )
         self.iterates = part.images.clone()
-        self.branches = part.images.clone() if any(shared) else None
-        """Where the run at the next epsilon leaves this one: a step after the last iterate that they share, as it was
-        before it was projected into either ball."""
+        # Steps that the run at each epsilon shares with the one before it, and where it parts from that one: a step
+        # after the last iterate that they share, as it was before it was projected into either ball.
+        self.shared = torch.tensor([0, *(attack.shared_steps(smaller) for smaller, attack in pairwise(attacks)), 0])
+        self.branches = part.images.clone() if self.shared.any() else None
 
-    def run(self, on_image: OnImages | None) -> Fooled:
+    def run(self) -> Fooled:
         """Step until every image is fooled or has withstood all that it is asked about."""
-        tell = _when_more(on_image, self.active)
-        while bool(self.active.any()):
-            ended = torch.nonzero(self.active & (self.step >= self.steps)).flatten()
-            moving = torch.nonzero(self.active & (self.step < self.steps)).flatten()
-            if len(ended) >= self.batch or not len(moving):
-                self._judge(ended[: self.batch])
+        while len(active := torch.nonzero(self.level < self.limit).flatten()):
+            ended = self.step[active] >= self.attacks[0].steps
+            if ended.sum() >= SEARCH_BATCH or ended.all():
+                self._judge(active[ended][:SEARCH_BATCH])
             else:
-                self._advance(moving[: self.batch])
-            tell()
+                self._advance(active[~ended][:SEARCH_BATCH])
         return Fooled(self.limit, self.predicted)
-
-    def _begin(self, row: int) -> None:
-        """Put an image at the start of its run."""
-        one = self.part.at(torch.tensor([row]))
-        if row not in self.starts:
-            self.starts[row] = start_of(self.attacks[int(self.level[row])], one, self.seed)
-        start = self.starts[row]
-        self.iterates[row] = (one.images if start is None else start[self.run_number[row]])[0]
-        self.step[row] = 0
 
     def _advance(self, some: Tensor) -> None:
         """One gradient for a batch; the fooled leave, the others take a step."""
         for row in some[self.step[some] < 0].tolist():
-            self._begin(row)
+            start = self.starts(row, int(self.level[row]))
+            self.iterates[row] = self.part.images[row] if start is None else start[self.restart[row], 0]
+            self.step[row] = 0
         filled = _filled_up(some)
-        rows = filled.to(self.iterates.device)
-        iterates = self.iterates[rows]
+        rows = filled.to(self.device)
+        iterates, levels = self.iterates[rows], self.level[filled].to(self.device)
         slope, logits = self.gradient(iterates, self.part.labels[rows])
         predicted = logits.argmax(1).cpu()[: len(some)]
         suspects = predicted != self.truth[some]
-        if self.confirm and bool(suspects.any()):
-            asked = self.iterates[_filled_up(some[suspects]).to(rows.device)]
-            predicted[suspects] = predict(self.model, asked)[: int(suspects.sum())].cpu()
-        levels = self.level[filled].to(rows.device)
+        if self.confirm and suspects.any():
+            predicted[suspects] = self._answers(some[suspects])
         eps, alpha = (values[levels].view(-1, 1, 1, 1) for values in (self.eps, self.alpha))
         raw = self.attacks[0].stepped(iterates, slope, alpha)
         self.iterates[rows] = self.attacks[0].projected(self.part.images[rows], raw, eps)
         if self.branches is not None:
-            parting = (self.step[filled] == self.shared[self.level[filled] + 1]).to(rows.device)
+            parting = (self.step[filled] == self.shared[self.level[filled] + 1]).to(self.device)
             self.branches[rows[parting]] = raw[parting]
-        standing = self._let_go(some, predicted)
-        self.step[standing] += 1
+        self.step[self._survivors(some, predicted)] += 1
 
     def _judge(self, some: Tensor) -> None:
-        """Ask the model about last iterates; who stands goes on to the next run or epsilon."""
-        rows = _filled_up(some).to(self.iterates.device)
-        predicted = predict(self.model, self.iterates[rows])[: len(some)].cpu()
-        for row in self._let_go(some, predicted).tolist():
-            self._go_on(row)
+        """Ask the model about last iterates; survivors go on to the next run or epsilon."""
+        for row in self._survivors(some, self._answers(some)).tolist():
+            if self.restart[row] + 1 < self.attacks[0].restarts:
+                self.restart[row] += 1
+                self.step[row] = -1
+            else:
+                self._go_up(row)
 
-    def _let_go(self, some: Tensor, predicted: Tensor) -> Tensor:
-        """Let the images go that the model gets wrong; returns those that stand."""
+    def _go_up(self, row: int) -> None:
+        """To the next epsilon at which the run is another one; it begins where it parts from this one."""
+        level, limit = int(self.level[row]) + 1, int(self.limit[row])
+        while level < limit and self.shared[level] == self.attacks[0].steps:
+            level += 1  # the same run again: it cannot fool here either
+        self.level[row], self.restart[row], self.step[row] = level, 0, -1
+        if self.branches is not None and level < limit and self.shared[level]:
+            image, branch = self.part.images[row][None], self.branches[row][None]
+            self.iterates[row] = self.attacks[level].projected(image, branch, self.attacks[level].eps)[0]
+            self.step[row] = self.shared[level] + 1
+
+    def _survivors(self, some: Tensor, predicted: Tensor) -> Tensor:
+        """Lower the limit of those that the model gets wrong; returns the others."""
         hit = predicted != self.truth[some]
         gone = some[hit]
         self.limit[gone], self.predicted[gone] = self.level[gone], predicted[hit]
-        self.active[gone] = False
-        for row in gone.tolist():
-            self.starts.pop(row, None)
         return some[~hit]
 
-    def _go_on(self, row: int) -> None:
-        if self.run_number[row] + 1 < self.runs:
-            self.run_number[row] += 1
-            self._begin(row)
-            return
-        self.starts.pop(row)
-        self.run_number[row] = 0
-        self.level[row] += 1
-        while self.level[row] < self.limit[row] and self.shared[self.level[row]] == self.steps:
-            self.level[row] += 1  # the same run again: it cannot fool here either
-        level = int(self.level[row])
-        if level >= int(self.limit[row]):
-            self.active[row] = False
-        elif self.branches is None or not self.shared[level]:
-            self._begin(row)
-        else:
-            self.starts[row] = None
-            self.iterates[row] = self.attacks[level].projected(
-                self.part.images[row][None], self.branches[row][None], self.attacks[level].eps
-            )[0]
-            self.step[row] = int(self.shared[level]) + 1
+    def _answers(self, some: Tensor) -> Tensor:
+        """What the model calls the iterates, int64 [M] on the CPU."""
+        return predict(self.model, self.iterates[_filled_up(some).to(self.device)])[: len(some)].cpu()

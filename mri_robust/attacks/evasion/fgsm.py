@@ -20,9 +20,6 @@ class FGSM(Attack):
         norm: `linf` or `l2`.
         targeted: labels are what the model shall say; the step goes down the loss.
         bounds: least and greatest pixel of the result.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     eps: float

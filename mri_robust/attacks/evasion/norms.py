@@ -11,34 +11,25 @@ from torch import Tensor
 from mri_robust.core.validation import check_choice, check_number
 
 Norm = Literal["linf", "l2"]
-NORMS: tuple[str, ...] = ("linf", "l2")
 
 
 def ascent_direction(gradient: Tensor, norm: Norm) -> Tensor:
-    """The vector of unit `norm` along which a linear function with this gradient rises most.
+    """The vector of unit `norm` along which a linear function with this gradient, [N, ...], rises most.
 
     L-inf: the sign. L2: gradient / ||gradient||_2 for each image; zero where the gradient is zero.
-    `gradient` is [N, ...]; so is the result.
     """
-    if norm == "linf":
-        return gradient.sign()
-    length = _lengths(gradient)
-    return gradient / torch.where(length == 0, torch.ones_like(length), length)
+    return gradient.sign() if norm == "linf" else gradient / _lengths(gradient)
 
 
 def project(delta: Tensor, eps: float | Tensor, norm: Norm) -> Tensor:
-    """The point of the ball {||d|| <= eps} nearest to each perturbation.
+    """The point of the ball {||d|| <= eps} nearest to each perturbation, [N, ...].
 
-    Args:
-        delta: [N, ...].
-        eps: the radius, or one per image, of a shape that broadcasts over `delta`; both give the same bits.
-        norm: of the ball.
+    `eps` is the radius, or one per image, of a shape that broadcasts over `delta`; both give the same bits.
     """
     if norm == "linf":
         return delta.clamp(-eps, eps)  # type: ignore[arg-type]
-    length = _lengths(delta)
     # What torch does with number / tensor; tensor / tensor rounds otherwise.
-    return delta * (torch.where(length == 0, torch.ones_like(length), length).reciprocal() * eps).clamp(max=1.0)
+    return delta * (_lengths(delta).reciprocal() * eps).clamp(max=1.0)
 
 
 def random_perturbation(
@@ -61,7 +52,7 @@ def check_ball(eps: float, norm: str) -> None:
     Raises:
         TypeError, ValueError: see `check_number`.
     """
-    check_choice("norm", norm, NORMS)
+    check_choice("norm", norm, ("linf", "l2"))
     check_number("eps", eps, 0.0, 1.0 if norm == "linf" else math.inf)
 
 
@@ -78,5 +69,6 @@ def check_bounds(bounds: tuple[float, float]) -> None:
 
 
 def _lengths(values: Tensor) -> Tensor:
-    """L2 length of each of N items, shaped to broadcast over them."""
-    return torch.linalg.vector_norm(values.flatten(1), dim=1).reshape(-1, *[1] * (values.ndim - 1))
+    """L2 length of each of N items, 1 in place of 0, shaped to broadcast over them."""
+    length = torch.linalg.vector_norm(values.flatten(1), dim=1)
+    return length.masked_fill(length == 0, 1.0).reshape(-1, *[1] * (values.ndim - 1))

@@ -1,4 +1,4 @@
-"""The worst case: a fixed order of attacks, each on the images that those before it leave standing."""
+"""The worst case: a fixed order of attacks, each on the survivors of those before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages
 
 Make = Callable[[float], Any]
 """epsilon -> the attack of that size."""
@@ -32,16 +32,12 @@ def worst_case(
     """Where images are fooled after each stage, cumulative; see `epsilon_sweep.lower`.
 
     Args:
-        model: in eval mode, takes pixels in [0, 1], gives logits; it decides who is fooled, in float32.
-        part: the images.
+        model, part, proposer, seed, on_image: see `epsilon_sweep.attacked_predictions`.
         epsilons: rising, positive.
         stages: each makes an attack of one size; every iterate of an attack that steps counts.
-        proposer: a faster copy of the model for gradients and suspicions; the model itself when None.
-        precision: `bf16` to run each stage in half precision first, and in float32 on what stands: never above the
-            float32 answer.
-        seed, on_image: see `epsilon_sweep.attacked_predictions`.
+        precision: `bf16` to run each stage in half precision first, and in float32 on its survivors: accuracy is never
+            above the float32 answer.
     """
-    told = on_image or silent_images
     gradients: list[Gradient | None] = [partial(loss_gradient, proposer) if proposer is not None else None]
     if precision == "bf16":
         gradients.insert(0, half_gradient(proposer or model))
@@ -52,7 +48,8 @@ def worst_case(
         for gradient in gradients:
             found = lower(found, model, part, attacks, gradient=gradient, seed=seed + number)
         after.append(found)
-        told((number + 1) * len(part.labels) // len(stages), len(part.labels))
+        if on_image:
+            on_image((number + 1) * len(part.labels) // len(stages), len(part.labels))
     return after
 
 

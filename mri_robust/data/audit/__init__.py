@@ -4,8 +4,6 @@ This needs neither pandas nor scikit-learn. A test image whose pixels are in the
 generalisation: accuracy and every attack's success on it are misleading, so reports say how many there are.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Hashable

@@ -1,7 +1,5 @@
 """The whole audit: what stands twice, what is mislabelled, what gives a class or a split away."""
 
-from __future__ import annotations
-
 import warnings
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,13 +13,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from mri_robust.core.errors import shown
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages, OnStep, silent, silent_images
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, find_source
 from mri_robust.data.decode import Unreadable, open_image
-from mri_robust.data.layout import arrange, shown
+from mri_robust.data.layout import arrange
 from mri_robust.data.loader import FileSource
 
 AUDIT_SIZE = 224  # pixels that the command reads images at: the study's size

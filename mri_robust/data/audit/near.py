@@ -11,8 +11,6 @@ same patients, no different slices are nearer than .028, and but for one no copy
 contrast in the `notumor` class are missed, up to .06 apart. Most copies are mirrored, none is turned by a quarter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One image file's bytes to pixels of the asked size: pictures here, DICOM and NIfTI slices in files of their own."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ the file names no window, the slice's own least and greatest value are black and
 but what decides the pixels: no name, date or other fact of a patient. What is written in the pixels stays there.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -6,8 +6,6 @@ front at the top of axial slices and on the left of sagittal ones, the head at t
 the slice's own least and greatest value are black and white.
 """
 
-from __future__ import annotations
-
 import math
 import zlib
 from typing import Any

@@ -1,7 +1,5 @@
 """The head: what is drawn at random for it, the layers that all planes through it share, and how it is scanned."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The planes through the head: axial with the face at the top, coronal from the front, sagittal with the face left."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, cut, joined

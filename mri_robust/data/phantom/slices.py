@@ -1,7 +1,5 @@
 """One slice from (seed, split, index): what is drawn at random, and the picture that follows from it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The three tumours: each function draws one at random where its kind grows, and gives what paints it on a head."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,17 +1,13 @@
 """A `.zip` file of images in `Training/<class>/`, `Testing/<class>/` layout; nothing is ever unpacked to disk."""
 
-from __future__ import annotations
-
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.core.files import checksum
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.layout import shown
-from mri_robust.data.loader import Files, FileSource
-from mri_robust.data.sources import WORDS
+from mri_robust.data.loader import WORDS, Files, FileSource
 
 _MOST_UNPACKED, _MOST_RATIO = 2**30 / 1e6, 200
 """MB that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""

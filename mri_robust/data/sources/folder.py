@@ -1,7 +1,5 @@
 """A folder of images in `Training/<class>/`, `Testing/<class>/` layout."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat
@@ -9,12 +7,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.layout import shown, split_of
-from mri_robust.data.loader import Files, FileSource
-from mri_robust.data.sources import WORDS
+from mri_robust.data.layout import split_of
+from mri_robust.data.loader import WORDS, Files, FileSource
 
 
 class FolderFiles(Files):

@@ -4,8 +4,6 @@ Source: https://www.kaggle.com/datasets/masoudnickparvar/brain-tumor-mri-dataset
 handle serves a later one with other images, so the version is part of it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mri_robust.core.errors import UserError

@@ -1,18 +1,19 @@
 """Synthetic slices from a seed: `phantom`, or `phantom:train=400,test=100,seed=3`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from shutil import disk_usage
 
 import numpy as np
 
 from mri_robust.core.errors import UserError
+from mri_robust.core.files import cache_folder
 from mri_robust.core.hashing import digest
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.cache import cached
 from mri_robust.data.dataset import Channels, Dataset, Split
-from mri_robust.data.phantom import CLASSES, VERSION, SplitName, draw, label_of
+from mri_robust.data.phantom.slices import CLASSES, VERSION, SplitName, draw, label_of
 
 FEWEST, MOST = 8, 1_000_000
 
@@ -72,11 +73,11 @@ def parse_extent(text: str) -> Extent:
 
 
 def _load_images(extent: Extent, size: int) -> np.ndarray:
-    """All slices, uint8 [train + test, 1, size, size], read-only; in memory where the cache cannot be written."""
-    try:
-        return cached(digest(["phantom", VERSION, extent, size]), lambda facts: _drawn(extent, size))[0]
-    except UserError:
-        count = extent.train + extent.test
+    """All slices, uint8 [train + test, 1, size, size], read-only; in memory where the cache cannot take them."""
+    count = extent.train + extent.test
+    with suppress(UserError):
+        if count * size**2 < disk_usage(cache_folder("datasets")).free:
+            return cached(digest(["phantom", VERSION, extent, size]), lambda facts: _drawn(extent, size))[0]
     try:
         images = np.empty((count, 1, size, size), np.uint8)
     except MemoryError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,7 +25,7 @@ def draw_accuracy(view: View) -> Figure | None:
         _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))
     panels[0].set_ylabel("accuracy")
     style.legend(figure, panels, "outside right center", 1)
-    return view.headline(figure)
+    return figure
 
 
 def draw_artefacts(view: View) -> Figure | None:
@@ -49,7 +47,7 @@ def draw_artefacts(view: View) -> Figure | None:
     for axes in panels[::4]:
         axes.set_ylabel("accuracy")
     style.legend(figure, panels, "outside lower center")
-    return view.headline(figure)
+    return figure
 
 
 def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, style.Look]) -> None:
@@ -58,7 +56,7 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
     stages = given(own, "after")
     if len(stages):  # of the worst case, what the last attack leaves
         own = stages[stages["after"] == stages["after"].unique()[-1]]
-    own = own.assign(printed=own["printed"].map(_text) if "printed" in own else "")
+    own = own.assign(printed=own.get("printed", ""))
     # The study left some fields of a row empty: what it calls the row stands at the others.
     same = own.groupby(["epsilon", "alpha", "steps"], dropna=False)["printed"].transform("max")
     measured = over_seeds(own.assign(printed=same), ("model", "epsilon", "alpha", "steps", "printed"))
@@ -82,11 +80,6 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
         axes.set_xticks(range(len(places)), [name.replace(" / ", "\n") for name in places])
     below = "ε, in 1/255 of the pixel range" if numeric else "the study's row, as printed"
     axes.set(title="worst case" if attack == WORST else attack.upper(), xlabel=below, ylim=style.RATE)
-
-
-def _text(value: Any) -> str:
-    """What the study printed; a column of nothing but numbers was read as numbers."""
-    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _apart(places: list[float]) -> list[float]:

@@ -55,7 +55,7 @@ def draw_curves(view: View) -> Figure | None:
         _draw_key(row[-1], tied, group, lines, own)
     keys = [Line2D([], [], color=INK, ls=style, label=name) for name, style in KINDS.values()]
     figure.legend(handles=keys, loc="outside lower center", ncols=2, handlelength=3.5, frameon=False)
-    return view.headline(figure)
+    return figure
 
 
 def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:

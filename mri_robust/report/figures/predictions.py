@@ -41,7 +41,7 @@ def draw_confusion(view: View) -> Figure | None:
             axes.tick_params(labelleft=place % across == 0, labelbottom=place + across >= len(shown))
     more = f"\n{len(panels) - MOST} more are left out" if len(panels) > MOST else ""
     figure.supxlabel(f"columns: predicted class, rows: true class\ncolour: share of the true class{more}", fontsize=8)
-    return view.headline(figure)
+    return figure
 
 
 def _draw_matrix(axes: Axes, text: str, entry: dict[str, Any]) -> None:
@@ -85,4 +85,4 @@ def draw_roc(view: View) -> Figure | None:
         handles.append(Line2D([], [], label="chosen threshold", **mark))  # type: ignore[arg-type]
     axes.set(xlim=RATE, ylim=RATE, xlabel="false-positive rate", ylabel="true-positive rate", aspect="equal")
     axes.legend(handles=handles, labelspacing=0.9, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
-    return view.headline(figure)
+    return figure

@@ -38,7 +38,7 @@ def draw_extraction(view: View) -> Figure | None:
     every[0].set_ylabel("fidelity: copy and model agree")
     figure.set_size_inches(3.0 * len(panels) + 5.0, 4.4)
     style.legend(figure, panels, "outside lower left")
-    return view.headline(figure)
+    return figure
 
 
 def draw_detectors(view: View) -> Figure | None:
@@ -58,7 +58,7 @@ def draw_detectors(view: View) -> Figure | None:
         style.draw_dots(axes, panel, names, style.looks(found["label"]))
         axes.set(title=title, xlabel="rate")
     style.legend(figure, grid, "outside lower right")
-    return view.headline(figure)
+    return figure
 
 
 def draw_pruning(view: View) -> Figure | None:
@@ -77,4 +77,4 @@ def draw_pruning(view: View) -> Figure | None:
         axes.set_xlabel("channels pruned")
     panels[0].set_ylabel("rate")
     style.legend(figure, panels, "outside lower right")
-    return view.headline(figure)
+    return figure

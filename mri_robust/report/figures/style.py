@@ -67,11 +67,6 @@ class View:
         """What stands over its figures."""
         return shortened(f"{self.experiment['title']}: protocol {self.protocol}", 300)
 
-    def headline(self, figure: Figure) -> Figure:
-        """The figure with the title, in as many lines as its width needs."""
-        figure.suptitle(textwrap.fill(self.title, max(int(figure.get_figwidth() * 11), 20)), color=INK)
-        return figure
-
 
 def given(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """The rows to which a factor applies; none where the table has no such column."""
@@ -113,14 +108,11 @@ def words(row: Mapping[Any, Any], columns: Iterable[str], *more: str, width: int
 
 def named(rows: pd.DataFrame, columns: Sequence[str], width: int = 34) -> pd.Series:
     """`words` of every row; where shortening makes names of different rows equal, they are numbered."""
-    known: dict[str, list[str]] = {}
-    texts = []
-    for row in rows.to_dict("records"):
-        text, values = words(row, columns, width=width), str([row.get(name) for name in columns])
-        alike = known.setdefault(text, [])
-        alike += [] if values in alike else [values]
-        texts.append(f"{text} ({alike.index(values) + 1})" if alike[0] != values else text)
-    return pd.Series(texts, rows.index, dtype=object)
+    records = rows.to_dict("records")
+    texts = pd.Series([words(row, columns, width=width) for row in records], rows.index, dtype=object)
+    values = pd.Series([str([row.get(name) for name in columns]) for row in records], rows.index, dtype=object)
+    numbers = values.groupby(texts, sort=False).transform(lambda alike: pd.factorize(alike)[0])
+    return texts.where(numbers == 0, texts + [f" ({number + 1})" for number in numbers])
 
 
 def looks(labels: Iterable[str], first: Sequence[str] = ()) -> dict[str, Look]:

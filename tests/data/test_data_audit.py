@@ -18,7 +18,7 @@ from mri_robust.data.audit import full, leaked_test_images, near, pixel_statisti
 from mri_robust.data.audit.full import DEGREES, TOGETHER, Audit, file_facts
 from mri_robust.data.audit.near import FLIPS, NEAR, SIDE, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
-from mri_robust.data.phantom import draw
+from mri_robust.data.phantom.slices import draw
 
 CLASSES = ("glioma", "notumor")
 SLICES = [np.repeat(draw(7, "train", index, 48)[0][None], 3, axis=0) for index in range(28)]

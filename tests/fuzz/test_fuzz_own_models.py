@@ -1,4 +1,4 @@
-"""Whatever a stranger's model does: it gets a curve, or one line that says what is wrong with it."""
+"""Whatever a user's own model does: it is audited, or refused in one line that says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -48,32 +48,27 @@ def random(): return Odd(lambda logits, images: logits + torch.randn_like(logits
 def constant(): return Odd(lambda logits, images: logits * 0)
 def mute(): return Odd(lambda logits, images: None)
 def states_odd_things(): return Odd(same, image_size=(16, 16), channels=3, classes=5)
-def states_a_large_size(): return Odd(same, image_size=10**6, classes=['a', 'b'])
+def states_a_large_size(): return Odd(same, image_size=10**6)
+def states_two_classes(): return Odd(same, classes=['a', 'b'])
 """
 NAMES = [line.split()[1].partition("(")[0] for line in MODULE.splitlines() if line.startswith("def ")]
 WORK = {"cut", "huge", "double", "random", "constant", "states_odd_things", "states_a_large_size"}
-"""Those that have an accuracy, if a strange one."""
-OPTIONS = (
-    "--data",
-    "phantom:train=8,test=8",
-    "--images",
-    4,
-    "--size",
-    16,
-    "--eps",
-    "8/255",
-    "--steps",
-    2,
-    "--out",
-    "out",
-)
+"""Those that have an accuracy, if a strange one; under `random` the cross-check must fail."""
+DATA = ("--data", "phantom:train=8,test=8", "--images", 4, "--size", 16)
+ATTACK = ("--eps", "8/255", "--steps", 2, "--restarts", 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_models(name: str, sandbox: Sandbox) -> None:
-    (sandbox.work / "strange.py").write_text(MODULE)
-    drawn = sandbox.command("curve", "--model", f"strange:{name}", *OPTIONS)
-    assert (drawn is not None) == (name in WORK)
-    assert (sandbox.out / "curve.csv").exists() == (name in WORK)
+    (sandbox.work / "odd.py").write_text(MODULE)
+    words = ("audit", "worst-case", "--model", f"odd:{name}", *DATA, *ATTACK, "--device", "cpu", "--out", "out")
+    answer = sandbox.command(*words, verdicts=(1,) if name == "random" else (0,))
+    assert (answer is not None) == (name in WORK)
+    assert (sandbox.out / "report.html").exists() == (name in WORK)
     if name == "cut":
-        assert "warning strange:cut: " in drawn.stdout
+        assert "zero-gradients" in answer.stdout
+
+
+def test_a_size_that_no_image_has_is_refused(sandbox: Sandbox) -> None:
+    (sandbox.work / "odd.py").write_text(MODULE)
+    assert sandbox.command("audit", "--model", "odd:states_a_large_size", "--data", "phantom", "--out", "out") is None

@@ -1,11 +1,13 @@
-"""The artefacts, each a function of images, float32 [N, C, H, W] in [0, 1], a CPU generator, and physical parameters.
+"""What goes wrong in a scan without an attacker: seven artefacts, each with five levels of severity.
 
-What is random is drawn image after image, so that no image depends on how others are batched, then applied to all
-channels alike, and clamped to [0, 1]. A parameter out of range raises TypeError or ValueError. K-space is the plane of
-spatial frequencies that a scanner records.
+Each is a function of images, float32 [N, C, H, W] in [0, 1], a CPU generator, and physical parameters. What is random
+is drawn image after image, so that no image depends on how others are batched, then applied to all channels alike, and
+clamped to [0, 1]. A parameter out of range raises TypeError or ValueError. K-space is the plane of spatial frequencies
+that a scanner records.
 """
 
-from __future__ import annotations
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -13,18 +15,17 @@ from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, i
 
 from mri_robust.core.validation import check_count, check_number
 
-JITTER = 0.3  # how far a movement may stray from its even place in time, in steps between them; as in TorchIO
+_JITTER = 0.3  # how far a movement may stray from its even place in time, in steps between them; as in TorchIO
 
 
-def bias_field(images: Tensor, generator: Generator, *, coefficients: float, order: int = 3) -> Tensor:
-    """The receive coil hears one side better: a factor, the exponential of a polynomial of at most `order`.
+def bias_field(images: Tensor, generator: Generator, *, coefficients: float) -> Tensor:
+    """The receive coil hears one side better: a factor, the exponential of a polynomial of order 3.
 
     Its coefficients are drawn from [-coefficients, coefficients]; y and x run from -1 to 1 over rows and columns.
     Source: Van Leemput et al., IEEE Transactions on Medical Imaging 18 (1999), 885-896; as in TorchIO's `BiasField`.
     """
     check_number("coefficients", coefficients, 0)
-    check_count("order", order, 0)
-    exponents = [(row, column) for row in range(order + 1) for column in range(order + 1 - row)]
+    exponents = [(row, column) for row in range(4) for column in range(4 - row)]
     drawn = (2 * torch.rand(len(images), len(exponents), generator=generator) - 1) * coefficients
     y, x = (torch.linspace(-1, 1, side, device=images.device) for side in images.shape[-2:])
     terms = torch.stack([y[:, None] ** row * x[None, :] ** column for row, column in exponents])
@@ -54,24 +55,20 @@ def rician_noise(images: Tensor, generator: Generator, *, std: float) -> Tensor:
     return torch.hypot(images + real, imaginary).clamp(0, 1)
 
 
-def ghosting(
-    images: Tensor, generator: Generator, *, num_ghosts: int, intensity: float, restore: float | None = None
-) -> Tensor:
+def ghosting(images: Tensor, generator: Generator, *, num_ghosts: int, intensity: float) -> Tensor:
     """Something that pulses weakens every n-th line of k-space: faint copies of the head along a random axis.
 
     Lines weaker by the share s, `intensity` (over 1 they change sign), give n copies of s / n of the brightness, a
-    field of view / n apart. The share `restore` of the lines, round the middle, stays; None for the middle line alone.
+    field of view / n apart. The middle line stays as it is.
     Source: TorchIO's `Ghosting`, arXiv 2003.04696.
     """
     check_count("num_ghosts", num_ghosts)
     check_number("intensity", intensity, 0)
-    check_number("restore", restore or 0, 0, 1)
 
     def gains(lines: int) -> Tensor:
         gain = torch.ones(lines, device=images.device)
         gain[::num_ghosts] = 1 - intensity
-        middle, half = lines // 2, round((restore or 0) * lines) // 2
-        gain[slice(middle, middle + 1) if restore is None else slice(middle - half, middle + half)] = 1
+        gain[lines // 2] = 1
         return gain
 
     by_rows = torch.randint(2, (len(images),), generator=generator).to(images.device) == 0
@@ -117,7 +114,7 @@ def motion(images: Tensor, generator: Generator, *, degrees: float, translation:
     check_number("translation", translation, 0, 1)
     check_count("moves", moves, 0)
     drawn, step = 2 * torch.rand(len(images), moves, 4, generator=generator) - 1, 1 / (moves + 1)
-    times = (torch.arange(1, moves + 1) * step + drawn[..., 3] * step * JITTER).to(images.device)  # 0 to 1, rising
+    times = (torch.arange(1, moves + 1) * step + drawn[..., 3] * step * _JITTER).to(images.device)  # 0 to 1, rising
     turns = (drawn[..., 0] * degrees).to(images.device)
     shifts = (drawn[..., 1:3] * translation * torch.tensor(images.shape[-2:])).to(images.device)  # rows, columns
     columns = torch.arange(images.shape[-1], device=images.device)
@@ -149,3 +146,31 @@ def _to_kspace(images: Tensor) -> Tensor:  # [..., H, W], frequency 0 in the mid
 
 def _from_kspace(kspace: Tensor) -> Tensor:
     return torch.fft.ifft2(torch.fft.ifftshift(kspace, (-2, -1))).real
+
+
+WORST = 5  # the highest level of severity
+SEVERITIES: dict[Callable[..., Tensor], dict[str, tuple[float, ...]]] = {
+    bias_field: {"coefficients": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)},
+    # TorchIO's fewest ghosts, which are the brightest, up to its greatest intensity.
+    ghosting: {"num_ghosts": (4, 4, 4, 4, 4, 4), "intensity": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)},
+    gibbs: {"alpha": (0.0, 0.16, 0.32, 0.48, 0.64, 0.8)},
+    # ROOD-MRI's; its 10 mm are .04 of a field of view of 240 mm.
+    motion: {
+        "degrees": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0),
+        "translation": (0.0, 0.008, 0.016, 0.024, 0.032, 0.04),
+        "moves": (0, 2, 4, 6, 8, 10),
+    },
+    resolution: {"zoom": (1.0, 1 / 1.6, 1 / 2.2, 1 / 2.8, 1 / 3.4, 1 / 4)},  # pixels up to 4 times as wide
+    rician_noise: {"std": (0.0, 0.03, 0.06, 0.09, 0.12, 0.15)},
+    spike: {"intensity": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)},  # 1 is the least that TorchIO draws
+}
+"""Artefact -> parameter -> its value at levels 0 (no effect) to 5: equal steps, as in ROOD-MRI, arXiv 2203.06060."""
+ARTEFACTS = {artefact.__name__.replace("_", "-"): artefact for artefact in SEVERITIES}
+
+
+def severity(name: str, level: int) -> Callable[[Tensor, Generator], Tensor]:
+    """The artefact `name` at a level from 0 to 5; raises ValueError where there is no such level."""
+    if level not in range(WORST + 1):
+        raise ValueError(f"severity must be a whole number from 0 to {WORST}, got {level!r}")
+    artefact = ARTEFACTS[name]
+    return partial(artefact, **{parameter: values[level] for parameter, values in SEVERITIES[artefact].items()})

@@ -1,0 +1,242 @@
+"""Detectors: of hidden patterns (section 6.6), alone and in front of a backdoored model, and of poison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mri_robust.adapters.art_detectors import StripFindings, activation_flags, spectral_flags, spectral_scores
+from mri_robust.adapters.art_detectors import strip as blend
+from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
+from mri_robust.defences.snooping import Snooper, stamped_half
+from mri_robust.evaluation.backdoor import TESTS, triggered, triggered_places
+from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
+from mri_robust.evaluation.prediction import BATCH, predicted_classes, unit_images
+from mri_robust.evaluation.rows import Row, auc_row, caught_row, draw, figure, precision_rows, share
+from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
+from mri_robust.models.classifier import penultimate_features
+from mri_robust.study.recipe import Recipe
+
+FALSE_POSITIVES = 0.05
+"""The false-positive rate at which `tpr_at_fpr` is read off the ROC curve."""
+SAMPLES = 12
+CHOSEN, HALF = "chosen", "0.5"
+"""Thresholds: the one that the detector chose on its validation images, and the study's."""
+EXPECTED = 0.1
+"""Share of a class that spectral signatures are told to expect; they flag half as much again of every class."""
+DETECTORS = (
+    ("activation", "smaller", "training"),
+    ("activation", "relative-size", "training"),
+    ("activation", "silhouette-scores", "training"),
+    ("spectral", "", "training"),
+    ("snooper", "", "training"),
+    ("strip", "entropy over blends", "test"),
+    ("strip", "entropy over classes", "test"),
+    ("snooper", "", "test"),
+)
+"""(detector, its rule, the set that it looks at). STRIP's entropies are ART's, over the blends, and Gao et al.'s."""
+
+Verdict = tuple[np.ndarray, np.ndarray | None]
+"""Whether each image is flagged, bool [N], and how suspicious it is, float [N], where the detector says."""
+
+
+@dataclass(frozen=True)
+class SnoopingTest(Evaluation):
+    """Stamp half of the test images, score all, and count.
+
+    Attributes:
+        patterns: what is drawn on the stamped half.
+        fixed: draw each image's pattern from its index: fault `fixed-patterns`.
+        whole: also at the threshold that the detector chose, and on the creeper trigger, which it never saw.
+    """
+
+    patterns: Patterns
+    fixed: bool = False
+    whole: bool = True
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """The report of the classes `no_pattern` and `pattern`, `fpr`, `auc`, `tpr_at_fpr` (at 5 %) and `threshold`."""
+        snooper, images = context.model, torch.from_numpy(np.array(context.dataset.test.images))
+        context.artefacts |= {"confusion": [], "roc": [], "sheet": []}
+        shapes = " and ".join(f"{shape}s" for shape in self.patterns.shapes)
+        described = f"small {shapes if self.patterns.shapes != SHAPES else 'patterns'}"
+        tests: list[tuple[str, str, Any, bool]] = [("patterns", described, self.patterns, self.fixed)]
+        if self.whole:
+            tests.append(("creeper", "unseen creeper", Creeper(), False))
+        for attack, test, trigger, fixed in context.steps(tests):
+            stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=fixed)
+            scores = snooper.score(stamped)
+            self._keep_pictures(context, attack, stamped, labels, scores)
+            for rule in (HALF, CHOSEN) if self.whole else (HALF,):
+                factors: Row = {"attack": attack, "test": test, "threshold": rule}
+                yield from self._rows(context, labels, scores, threshold_of(snooper, rule), **factors)
+
+    def _rows(
+        self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: Any
+    ) -> Iterator[Row]:
+        classes = context.model.model.classes
+        predicted = (scores >= least).astype(np.int64)
+        yield share(predicted == labels, "accuracy", **factors)
+        for index, name in enumerate(classes):
+            yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
+        yield from precision_rows(labels, predicted, classes, **factors)
+        yield share(predicted[labels == 0] == 1, "fpr", **factors)
+        yield auc_row(labels, scores, **factors)
+        yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
+        yield figure("threshold", least, **factors)
+        matrix = confusion(f"{factors['attack']}, threshold {least:.2f}", labels, predicted, classes)
+        context.artefacts["confusion"].append(matrix)
+
+    @staticmethod
+    def _keep_pictures(context: Context, name: str, images: Tensor, labels: np.ndarray, scores: np.ndarray) -> None:
+        """The ROC curve with the point of the detector's own threshold, and the first stamped images with scores."""
+        flagged = scores >= context.model.threshold
+        point = [float(flagged[labels == 0].mean()), float(flagged[labels == 1].mean())]
+        context.artefacts["roc"].append(roc_points(name, labels, scores) | {"point": point})
+        places = np.flatnonzero(labels)[:SAMPLES]
+        cells = [cell(images[place], f"score {scores[place]:.2f}") for place in places]
+        context.artefacts["sheet"].append(strip(name, cells))
+
+
+@dataclass(frozen=True)
+class SnoopPipeline(Evaluation):
+    """A backdoored model behind a detector that refers what it flags to a doctor.
+
+    Attributes:
+        target: the class that the trigger stands for.
+        detector: the recipe of the detector; None for the model alone.
+        threshold: `CHOSEN` or `HALF`.
+    """
+
+    target: int
+    detector: Recipe | None = None
+    threshold: str = CHOSEN
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """For each test `referred` (share of images that go to a doctor), `accuracy` of the rest, and of the triggered
+        images `recall` (the share that is flagged) and `asr` (the share that passes and is called the target class)."""
+        labels = context.dataset.test.labels
+        snooper = context.get(self.detector) if self.detector else None
+        trained_on = dict(self.detector.factors)["trained_on"] if self.detector else "none"
+        for test in context.steps(TESTS):
+            threshold = self.threshold if snooper else ""
+            factors: Row = {"attack": "creeper", "snooper": trained_on, "threshold": threshold, "test": test}
+            places = triggered_places(test, labels, self.target, self.generator("mix"))
+            images = triggered(context.dataset, places)
+            flagged = np.zeros(len(labels), dtype=bool)
+            if snooper is not None:
+                flagged = snooper.score(images) >= threshold_of(snooper, self.threshold)
+            predicted = predicted_classes(context.model, images)
+            yield share(flagged, "referred", **factors)
+            if not flagged.all():
+                yield share((predicted == labels)[~flagged], "accuracy", **factors)
+            if len(places):
+                yield share(flagged[places], "recall", **factors)
+                yield share((predicted == self.target)[places] & ~flagged[places], "asr", **factors)
+
+
+def threshold_of(snooper: Snooper, rule: str) -> float:
+    """A threshold by `CHOSEN` or `HALF`."""
+    return snooper.threshold if rule == CHOSEN else float(rule)
+
+
+@dataclass(frozen=True)
+class PoisonDetection(Evaluation):
+    """Let every detector look, and count what it flags.
+
+    The training set is what the model was trained on. The test set is clean test images, and test images of other
+    classes than `target` with the trigger; without those where nothing was poisoned.
+
+    Attributes:
+        target: the class that the trigger stands for.
+        detector: the recipe of the snooping detector.
+        images: most test images, clean and triggered each, and most trusted ones.
+        attack: how the model was poisoned, for the rows.
+        threshold: of the snooping detector, `CHOSEN` or `HALF`.
+    """
+
+    target: int
+    detector: Recipe
+    images: int
+    attack: str = "creeper"
+    threshold: str = CHOSEN
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """Precision, recall, false-positive rate and AUC of each detector, those that there are images for."""
+        scene = _Scene(self, context)
+        for detector, rule, where in context.steps(DETECTORS):
+            poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
+            factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
+            yield from detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
+
+
+class _Scene:
+    """What detectors look at, made when the first one asks."""
+
+    def __init__(self, asked: PoisonDetection, context: Context) -> None:
+        self.asked = asked
+        self.context = context
+
+    def verdict(self, detector: str, rule: str, where: str) -> Verdict:
+        """What a detector says of the images of a set."""
+        labels = self.training.labels
+        if detector == "activation":
+            return activation_flags(self.features, labels, analysis=rule, seed=self.asked.seed), None
+        if detector == "spectral":
+            return spectral_flags(self.features, labels, expected=EXPECTED), spectral_scores(self.features, labels)
+        if detector == "strip":  # low entropy is suspicious
+            over_blends = rule == "entropy over blends"
+            flagged = self.strip.abstained if over_blends else self.strip.flagged
+            return flagged, -(self.strip.over_blends if over_blends else self.strip.over_classes)
+        snooper = self.context.get(self.asked.detector)
+        batches = self.training.batches(BATCH) if where == "training" else self.inputs[0].split(BATCH)
+        scores = np.concatenate([snooper.score(batch) for batch in batches])
+        return scores >= threshold_of(snooper, self.asked.threshold), scores
+
+    @cached_property
+    def training(self) -> TrainingSet:
+        return training_set(self.context.asked, self.context.dataset)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        return penultimate_features(self.context.model, self.training.batches(BATCH))
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, np.ndarray]:
+        """Test images, float32, clean ones and then triggered ones; and which carry the trigger, bool."""
+        dataset, count = self.context.dataset, self.asked.images
+        labels = dataset.test.labels
+        clean = draw(len(labels), count, self.asked.generator("clean inputs"))
+        victims = np.flatnonzero(labels != self.asked.target)
+        poisoned = getattr(self.context.asked, "poison", None) is not None
+        stamped = victims[draw(len(victims), count if poisoned else 0, self.asked.generator("triggered inputs"))]
+        images = torch.cat([unit_images(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
+        return images, np.arange(len(images)) >= len(clean)
+
+    @cached_property
+    def strip(self) -> StripFindings:
+        seed = self.asked.seed
+        trusted, _ = trusted_images(self.context.dataset.train, self.asked.images, seed)
+        return blend(self.context.model, unit_images(trusted).numpy(), self.inputs[0].numpy(), seed=seed)
+
+
+def detection_rows(
+    poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: Any
+) -> Iterator[Row]:
+    """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for."""
+    if poisoned.any():
+        if flagged.any():
+            yield share(poisoned[flagged], "precision", **factors)
+        yield share(flagged[poisoned], "recall", **factors)
+    if not poisoned.all():
+        yield share(flagged[~poisoned], "fpr", **factors)
+    if scores is not None and poisoned.any() and not poisoned.all():
+        yield auc_row(poisoned, scores, **factors)

@@ -1,0 +1,113 @@
+"""`mri-robust audit` on a user's models: what it prints and writes, what it warns of, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from toy_data import CLASSES
+
+from mri_robust import save_model
+from mri_robust.cli import main
+from mri_robust.evaluation import robustness
+from mri_robust.models.classifier import build_model
+
+SOURCE = """
+import torch
+from torch import nn
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = nn.Linear(256, 4)
+    def forward(self, images):
+        return 30 * self.head((images * 8).round().flatten(1) / 8)
+
+class Colour(Masked):
+    channels, image_size = "rgb", 16
+"""
+MASKED, ODD = "own_models:Masked", "odd[/b].safetensors"
+SHORT = ["--data", "phantom:train=8,test=16", "--size", "16", "--steps", "3", "--restarts", "1", "--images", "8"]
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_models.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", (("Square", (("n_queries", 20),)),))
+    sys.modules.pop("own_models", None)
+
+
+def audit(*arguments: str, code: int) -> Result:
+    result = CliRunner().invoke(main, ["audit", *SHORT, *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_what_is_stored() -> None:
+    """Also one in a file whose name would be markup to the terminal."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        save_model(build_model("cnn", classes=CLASSES, image_size=16), Path(ODD))
+    asked = ["worst-case", "--model", ODD, "--model", MASKED, "--eps", "1/255,32/255", "--threads", "1"]
+    result = audit(*asked, "--fail-under", "0=0", "--fail-under", "32/255=1", code=1)
+    words = " ".join(result.output.split())
+    assert ODD in words
+    assert f"warning: {MASKED} (sound, seed 42), " in words  # its gradient is zero
+    assert "cross-check PASSED" in words
+    out = Path("audit-results")
+    table = pd.read_csv(out / "worst-case.csv")
+    final = table.query("metric == 'accuracy' and subset == 'all'").drop_duplicates(["model", "epsilon"], keep="last")
+    assert list(dict.fromkeys(final["model"])) == [ODD, MASKED]
+    assert (final["epsilon"] * 255).round().tolist() == [0, 1, 32] * 2
+    assert (final["n"] == 8).all()
+    assert all(rows["value"].is_monotonic_decreasing for _, rows in final.groupby("model"))
+    about = json.loads((out / "audit.json").read_text())
+    assert about["floors"] == [[0, 0], [32 / 255, 1]]
+    assert [f"FAILED {line}" in result.output for line in about["missed"]] == [True, True]
+    assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 18]
+    assert {each["model"] for each in about["crosscheck"]["comparisons"]} == {ODD, MASKED}
+    assert "<html" in (out / "report.html").read_text(encoding="utf-8")
+    audit(*asked, "--fail-under", "0=0", code=0)
+    assert json.loads((out / "run.json").read_text())["computed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name your model"),
+        (["--model", "nowhere:one"], "cannot be imported"),
+        (["--model", MASKED, "--eps", "many"], "no list of numbers"),
+        (["--model", MASKED, "--eps", "1/0"], "no list of numbers"),
+        (["--model", MASKED, "--eps", "4"], "must lie in [0, 1]"),
+        (["--model", MASKED, "--eps", "0"], "at least one radius"),
+        (["--model", MASKED, "--channels", "grey", "--size", "40"], "fails on images"),
+        (["--model", "own_models:Colour"], "fails on images"),
+        (["--model", MASKED, "--mean", ".5"], "one or three numbers"),
+        (["--model", "absent.safetensors"], "does not exist"),
+        (["--model", "absent[/b].safetensors"], "does not exist"),
+        (["--model", MASKED, "--data", "nowhere"], "does not exist"),
+        (["--model", MASKED, "--fail-under", "4/255=1.5"], "no floor"),
+        (["--model", MASKED, "--fail-under", "3/255=0.5"], "not among those of --eps"),
+        (["fgsm", "--model", MASKED, "--fail-under", "4/255=0.5"], "worst-case"),
+        (["noisy-loss", "--model", MASKED], "trains its own models"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(arguments: list[str], message: str) -> None:
+    output = audit(*arguments, code=2).output
+    assert message in output
+    assert output.count("\n") == 1
+    assert not Path("audit-results").exists()
+
+
+def test_the_tests_are_listed() -> None:
+    assert [line.split()[0] for line in audit("--list", code=0).output.splitlines()] == [
+        *("fgsm", "pgd", "worst-case", "artefacts", "extraction", "inversion", "membership")
+    ]
