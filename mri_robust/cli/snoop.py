@@ -112,8 +112,7 @@ def _score(snooper: Snooper, scans: Scans, console: Console) -> np.ndarray:
 
 def _print_flagged(scans: Scans, scores: np.ndarray, flagged: np.ndarray, console: Console) -> None:
     from mri_robust.core.errors import shown
-    from mri_robust.report.tables import table_of
-    from mri_robust.report.tables import print_table
+    from mri_robust.report.tables import print_table, table_of
 
     rows = [{"score": f"{scores[index]:.4f}", "file": shown(scans.names[index])} for index in flagged[:_ROWS]]
     more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""

@@ -66,9 +66,8 @@ def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
 
 def _check_type(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
     if not isinstance(tensor, Tensor) or tensor.dtype != dtype:
-        raise TypeError(
-            f"{name} must be a torch.Tensor of {dtype}, got {tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__}"
-        )
+        given = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise TypeError(f"{name} must be a torch.Tensor of {dtype}, got {given}")
 
 
 def class_count(model: nn.Module, images: Tensor) -> int:
