@@ -144,5 +144,4 @@ def _finish(image: Tensor, drawn: Drawn) -> None:
     if changed is not image:
         image.copy_(changed)
     if drawn.hole:
-        top, left, height, width = drawn.hole
-        image[:, top : top + height, left : left + width] = 0
+        transforms.erase(image, *drawn.hole, torch.zeros(1), inplace=True)

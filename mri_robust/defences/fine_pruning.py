@@ -121,7 +121,6 @@ def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
 
 def _predicted(model: nn.Module, images: Images) -> np.ndarray:
     """The classes of images, int64 [N]; the model is left as it was."""
-    batches = (torch.as_tensor(np.array(images[begin : begin + BATCH])) for begin in range(0, len(images), BATCH))
+    batches = (to_unit_range(images[begin : begin + BATCH]) for begin in range(0, len(images), BATCH))
     with eval_mode(model):
-        found = [predict(model, to_unit_range(batch).to(device_of(model))).cpu().numpy() for batch in batches]
-    return np.concatenate(found)
+        return np.concatenate([predict(model, batch.to(device_of(model))).cpu().numpy() for batch in batches])

@@ -115,7 +115,7 @@ class Snooper:
         scores = np.zeros(len(images), dtype=np.float32)
         with eval_mode(self.model), torch.no_grad():
             for start in range(0, len(images), batch_size):
-                batch = _unit_images(images[start : start + batch_size])
+                batch = to_unit_range(images[start : start + batch_size])
                 check_images(batch)
                 logits = self.model(batch.to(device_of(self.model), memory_format=torch.channels_last))
                 scores[start : start + batch_size] = logits.float().softmax(1)[:, 1].cpu().numpy()
@@ -155,9 +155,5 @@ def stamped_half(images: Images, patterns: Trigger, *, seed: int, fixed: bool = 
     """
     stamped = draw_half(len(images), seed)
     indices = np.arange(len(images)) if fixed else None
-    mixed = stamp(_unit_images(images), stamped, patterns, make_generator(seed, "stamps"), indices=indices)
+    mixed = stamp(to_unit_range(images), stamped, patterns, make_generator(seed, "stamps"), indices=indices)
     return mixed, stamped.astype(np.int64)
-
-
-def _unit_images(images: Images) -> Tensor:
-    return to_unit_range(images if isinstance(images, Tensor) else torch.from_numpy(np.array(images)))
