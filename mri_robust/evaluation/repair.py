@@ -117,7 +117,7 @@ def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precisio
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
-        new = build_model(**model.description()).to(device_of(model))  # type: ignore[arg-type]
+        new = build_model(**model.description()).to(device_of(model))
     optimizer = torch.optim.Adam(
         new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

@@ -21,7 +21,7 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
@@ -269,5 +269,5 @@ def gather(
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name_of(attack)))
             right = (logits.argmax(1) == truth) & (predict(tethered, crafted) == truth)
             measured[name] = int(right.sum()) / len(right)
-            (on_step or silent_images)(len(measured), len(attacks))
+            (on_step or silent)(len(measured), len(attacks))
     return Evidence(low, high, training, truth, logits, again, gradient, eps, measured)
