@@ -212,19 +212,19 @@ def test_its_experiment_trains_its_model_on_its_data_and_stands_in_every_report(
 
 def test_a_finished_model_of_it_is_audited_and_an_attack_that_leaves_its_ball_is_refused(installed: Path) -> None:
     code = (
-        "import mri_robust as m\n"
+        "import mri_robust as m; from mri_robust.core.errors import UserError\n"
         "m.save_model(m.build_model('brightness', classes=('dark', 'light'), image_size=16), 'own.safetensors')\n"
-        "model, data = m.load_model('own.safetensors'), m.load_dataset('greys', size=16)\n"
+        "model, data = m.load_model('own.safetensors'), m.load_dataset('greys', size=16).test\n"
         "for attack in ('brighten', 'overshoot'):\n"
         "    try:\n"
-        "        found = m.epsilon_curve(model, data.test.images, data.test.labels, (0.1, 0.2), attack)\n"
+        "        found = m.epsilon_curve(model, data.images, data.labels, (0.1, 0.2), attack=attack)\n"
         "        print(found['accuracy'].tolist())\n"
-        "    except Exception as error:\n"
-        "        print(type(error).__name__)\n"
+        "    except UserError:\n"
+        "        print('refused')\n"
     )
     curve, refused = python(installed, "-c", code).splitlines()
     assert curve == str([accuracy_at(eps) for eps in (0.0, *EPSILONS)])
-    assert refused == "UserError"
+    assert refused == "refused"
     words = ("audit", "brightening", "--model", "own.safetensors", "--data", "greys", "--device", "cpu")
     command(installed, *words, "--out", "own")
     assert accuracies(installed / "own") == [accuracy_at(eps) for eps in (0.0, *EPSILONS)]
