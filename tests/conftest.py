@@ -16,7 +16,7 @@ settings.load_profile("project")
 
 
 LONG = {
-    *("test_examples.py", "test_third_party.py", "test_docs.py", "test_extending.py", "test_study.py"),
+    *("test_examples.py", "test_docs.py", "test_extending.py", "test_study.py"),
     *("test_nothing_is_lost.py", "test_ray.py"),
 }
 """Files that take a while: they begin first, so that no process waits for the last one of another."""
