@@ -56,7 +56,7 @@ def info(data: str, channels: str | None, **options: Any) -> None:
 @click.option(
     "--images", type=click.IntRange(1, 512), default=32, help="How many images, shared evenly among the classes."
 )
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", help="Which split to draw from.")
+@shared.choice("--split", ("train", "test"), "Which split to draw from.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Decides which images are drawn.")
 def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip per class, to a PNG file."""
