@@ -77,6 +77,7 @@ def signature(name: str, value: Any) -> str:
     if inspect.isclass(value):
         found = found.replace(return_annotation=inspect.Signature.empty)
     text = re.sub(r"(: |-> )(?:'([^']*)'|\"([^\"]*)\")", r"\1\2\3", str(found))
+    text = re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)  # an address is another one in each run
     if len(name + text) > WIDEST:
         parameters = re.split(r", (?=\*?\*?\w+:|\*,|/)", text[1 : text.rindex(")")])
         text = "(\n    " + ",\n    ".join(parameters) + ",\n)" + text[text.rindex(")") + 1 :]

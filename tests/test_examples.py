@@ -92,9 +92,9 @@ def test_a_training_loop(tmp_path: Path, cache: Path) -> None:
     assert "the weights are plain training's: True, True" in output
 
 
-def test_a_strangers_torchvision_model(tmp_path: Path, cache: Path) -> None:
+def test_a_torchvision_model(tmp_path: Path, cache: Path) -> None:
     """FGSM at 2/255 is computed in the script by hand, with nothing of this package."""
-    output = run("stranger_model", tmp_path, cache)
+    output = run("torchvision_model", tmp_path, cache)
     (by_hand,) = numbers(output, "by hand: FGSM at 2/255 leaves #")
     fgsm = numbers(output, "fgsm at 0, 1, 2, 4 /255: # # # #")
     pgd = numbers(output, "pgd at 0, 1, 2, 4 /255: # # # #")

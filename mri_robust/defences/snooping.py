@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mri_robust.attacks.poisoning.backdoor import Trigger, draw_half, stamp
 from mri_robust.attacks.poisoning.patterns import Patterns
-from mri_robust.attacks.poisoning.stamping import Trigger, draw_half, stamp
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator

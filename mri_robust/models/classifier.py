@@ -1,8 +1,9 @@
-"""The wrapper that every model of this package is: pixels in, logits out."""
+"""What every model of this package is: pixels in, logits out. One network, or an ensemble of several (section 5.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class Classifier(nn.Module):
         classes: class names, in the order of the logits.
         image_size: height and width in pixels.
         channels: `grey` or `rgb`, what the model was made for.
-        mean, std: normalisation, one number [] or one per channel [3, 1, 1].
+        mean, std: normalisation, one number [] or one per channel [3, 1, 1]; 0 and 1 leave pixels raw.
 
     Raises:
         ValueError: `mean` or `std` is neither one number nor three.
@@ -51,20 +52,13 @@ class Classifier(nn.Module):
         std: float | Sequence[float] = STD,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.architecture = architecture
-        self.classes = tuple(classes)
-        self.image_size = image_size
-        self.channels = channels
+        self.network, self.architecture = network, architecture
+        self.classes, self.image_size, self.channels = tuple(classes), image_size, channels
         self.register_buffer("mean", _one_or_three(mean))
         self.register_buffer("std", _one_or_three(std))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of images [N, 1 or 3, S, S] in [0, 1].
-
-        Raises:
-            ValueError: the images are of another size.
-        """
+        """Logits of images [N, 1 or 3, S, S] in [0, 1]; ValueError for images of another size."""
         if images.shape[-2:] != (self.image_size, self.image_size):
             given = "x".join(str(side) for side in images.shape[-2:])
             raise ValueError(f"the model takes {self.image_size}x{self.image_size} images, got {given}")
@@ -72,53 +66,70 @@ class Classifier(nn.Module):
             images = images.expand(-1, 3, -1, -1)
         return self.network((images - self.mean) / self.std)
 
-    def description(self) -> dict[str, object]:
+    def description(self) -> dict[str, Any]:
+        """What `build_model` takes to build this module again, as plain data."""
+        about = {name: getattr(self, name) for name in ("architecture", "image_size", "channels")}
+        return {**about, "classes": list(self.classes), "mean": _plain(self.mean), "std": _plain(self.std)}
+
+
+class Ensemble(nn.Module):
+    """logits(x) = sum of shares[i] * members[i](x); an attack on it sees the gradient of the sum.
+
+    The study weights CNN_FGSM 1/4, CNN_PGD 1/4 and ResNet_PGD 1/2.
+
+    Raises:
+        ValueError: no members, another number of shares, or members of other classes, image sizes or channels.
+    """
+
+    shares: Tensor
+    architecture = "ensemble"
+
+    def __init__(self, members: Sequence[Classifier], shares: Sequence[float]) -> None:
+        super().__init__()
+        if not members or len(members) != len(shares):
+            raise ValueError(f"an ensemble needs a share per member, got {len(members)} members, {len(shares)} shares")
+        shapes = {(member.classes, member.image_size, member.channels) for member in members}
+        if len(shapes) > 1:
+            raise ValueError(f"ensemble members differ in classes, image size or channels: {sorted(shapes, key=str)}")
+        self.members = nn.ModuleList(members)
+        self.register_buffer("shares", torch.tensor([float(share) for share in shares]))
+        self.classes, self.image_size, self.channels = shapes.pop()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Summed logits [N, classes] of images [N, C, S, S] in [0, 1]."""
+        return self.combine([member(images) for member in self.members])
+
+    def combine(self, logits: Sequence[Tensor]) -> Tensor:
+        """The weighted sum of the members' logits, each [N, classes]."""
+        return torch.stack([share * each for share, each in zip(self.shares, logits, strict=True)]).sum(0)
+
+    def description(self) -> dict[str, Any]:
         """What it takes to build this module again, as plain data."""
-        return {
-            "architecture": self.architecture,
-            "classes": list(self.classes),
-            "image_size": self.image_size,
-            "channels": self.channels,
-            "mean": _plain(self.mean),
-            "std": _plain(self.std),
-        }
+        members = [member.description() for member in self.members if isinstance(member, Classifier)]
+        about = {name: getattr(self, name) for name in ("architecture", "image_size", "channels")}
+        shares = [round(share, 8) for share in self.shares.tolist()]
+        return {**about, "classes": list(self.classes), "members": members, "shares": shares}
 
 
 def build_model(
-    architecture: str,
-    *,
-    classes: tuple[str, ...],
-    image_size: int,
-    channels: str = "grey",
-    weights: str = "none",
-    mean: float | Sequence[float] = MEAN,
-    std: float | Sequence[float] = STD,
+    architecture: str, *, classes: tuple[str, ...], image_size: int, weights: str = "none", **more: Any
 ) -> Classifier:
     """A new `Classifier` of a registered architecture; random weights are drawn from the global generator.
 
-    `weights` are `none` (random), `imagenet`, or the path of a state dict; mean 0 and std 1 leave pixels raw.
+    `weights` are `none` (random), `imagenet`, or the path of a state dict; `channels=`, `mean=` and `std=` are those of
+    `Classifier`.
 
     Raises:
         UserError: unknown architecture, or weights that cannot be had.
     """
-    return Classifier(
-        ARCHITECTURES.load(architecture)(len(classes), image_size, weights),
-        architecture=architecture,
-        classes=classes,
-        image_size=image_size,
-        channels=channels,
-        mean=mean,
-        std=std,
-    )
+    network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
+    return Classifier(network, architecture=architecture, classes=classes, image_size=image_size, **more)
 
 
 def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
     """The inputs of the model's last `nn.Linear` for batches of images [n, C, H, W] in [0, 1], float32 [N, D].
 
-    The model is left as it was.
-
-    Raises:
-        ValueError: the model has no linear layer.
+    The model is left as it was; ValueError where it has no linear layer.
     """
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
@@ -143,5 +154,5 @@ def _one_or_three(values: float | Sequence[float]) -> Tensor:
 
 def _plain(values: Tensor) -> float | list[float]:
     """A number, or a list of three, to eight decimals."""
-    numbers = [round(float(value), 8) for value in values.flatten()]
+    numbers = [round(value, 8) for value in values.flatten().tolist()]
     return numbers if values.ndim else numbers[0]

@@ -23,34 +23,29 @@ from mri_robust.core.json_text import parse_json
 from mri_robust.core.packages import import_torchvision
 
 
-def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
-    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs.
+def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
+    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs, for images of any size.
 
     `weights` are `none` (random), `imagenet` (IMAGENET1K_V1, from torch's hub cache or downloaded into it), or the path
-    of a state dict, whose `fc` is dropped where its shape differs.
-
-    Raises:
-        UserError: the weights cannot be found, downloaded or read, or do not fit; torchvision does not load.
+    of a state dict, whose `fc` is dropped where its shape differs. UserError where the weights cannot be found,
+    downloaded or read, or do not fit, or torchvision does not load.
     """
-    file = None if weights == "none" else Path(weights)
-    if weights == "imagenet":
-        file = find_imagenet(name, None) or _download_imagenet(name)
-    network: nn.Module = import_torchvision().models.get_model(name)
-    last = network.get_submodule("fc")
-    network.add_module("fc", nn.Linear(int(last.in_features), classes))  # type: ignore[arg-type]
-    if file is not None:
-        _load_all_but_fc(network, read_state_dict(file), file)
+    network = import_torchvision().models.get_model(name)
+    network.fc = nn.Linear(network.fc.in_features, classes)
+    if weights != "none":
+        file = Path(weights) if weights != "imagenet" else find_imagenet(name, None) or _download_imagenet(name)
+        fc = {key: value for key, value in network.state_dict().items() if key.startswith("fc.")}
+        state = fc | read_state_dict(file)
+        state |= {key: value for key, value in fc.items() if state[key].shape != value.shape}
+        load_weights(network, {key: state[key] for key in state if key in fc or not key.startswith("fc.")}, file)
     return network
 
 
 def find_imagenet(name: str, folder: Path | None) -> Path | None:
     """The file of torchvision's ImageNet weights of network `name` on this machine; None where there is none.
 
-    Looks in `folder`, where one is named, then in torch's hub cache (`TORCH_HOME`); never on the network.
-
-    Raises:
-        UserError: `folder` is no folder, or a file of that name cannot be read or has another SHA-256 than it says.
-        ValueError: torchvision has no network called `name`.
+    Looks in `folder`, where one is named, then in torch's hub cache (`TORCH_HOME`); never on the network. UserError
+    where `folder` is no folder, or a file of that name cannot be read or has another SHA-256 than it says.
     """
     url, file_name, expected = _imagenet(name)
     if folder is not None and not os.path.isdir(folder):
@@ -96,24 +91,22 @@ def _download_imagenet(name: str) -> Path:
     return cache / file_name
 
 
-def _load_all_but_fc(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    own = network.state_dict()
-    fits = [key for key, value in state.items() if key in own and own[key].shape == value.shape]
-    state = {key: value for key, value in state.items() if key in fits or not key.startswith("fc.")}
+def load_weights(
+    model: nn.Module, state: Mapping[str, Tensor], file: Path, *, what: str = "the network", assign: bool = False
+) -> None:
+    """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit."""
     try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"weights '{file}' do not fit the network: {str(error).splitlines()[-1]}") from error
-    wrong = [key for key in (*missing, *unexpected) if not key.startswith("fc.")]
-    if wrong:
-        raise UserError(f"weights '{file}' do not fit the network: {len(wrong)} names differ, first '{wrong[0]}'")
+        model.load_state_dict(state, assign=assign)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        # PyTorch lists all misfits; the last line names one.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise UserError(f"weights '{file}' do not fit {what}: {reason}") from error
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
     """The header of a checkpoint: `model`, and the notes that it was saved with; {} for a file that has none.
 
-    Raises:
-        UserError: the file is absent, or no whole safetensors file.
+    UserError where the file is absent, or no whole safetensors file.
     """
     path = Path(path)
     _check_exists(path)
@@ -131,8 +124,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors by name from a `.safetensors` file, or from a `.pth` that `torch.load(weights_only=True)` accepts.
 
-    Raises:
-        UserError: the file is absent, no such file, truncated, or a pickle with more than tensors in it.
+    UserError where the file is absent, no such file, truncated, or a pickle with more than tensors in it.
     """
     if path.suffix == ".safetensors":
         header = read_notes(path)
@@ -164,10 +156,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
 
-    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
-
-    Raises:
-        OSError: the file cannot be written.
+    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte. OSError where the file cannot
+    be written.
     """
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps({**header, "checksum": _checksum(header, copies)})
