@@ -12,7 +12,8 @@ import click
 from mri_robust.data import SOURCES
 
 Command = Callable[..., Any]
-PATH = click.Path(path_type=Path)
+PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 AT_LEAST_1 = click.IntRange(min=1)
 
 

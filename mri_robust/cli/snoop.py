@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mri_robust.cli import options as shared
+from mri_robust.cli.options import FOLDER, PATH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,20 +22,14 @@ _CHUNK = 256
 
 
 @click.command()
-@click.argument("path", type=shared.PATH)
+@click.argument("path", type=PATH)
 @click.option(
-    "--detector", type=shared.PATH, required=True, metavar="FILE", help="What Snooper.save wrote, a .safetensors file."
+    "--detector", type=PATH, required=True, metavar="FILE", help="What Snooper.save wrote, a .safetensors file."
 )
 @click.option(
     "--threshold", type=float, metavar="SCORE", help="Least suspicious score, 0 to 1.  [default: the detector's own]"
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="snooped",
-    metavar="FOLDER",
-    help="Where snoop.csv and snoop.png are written.",
-)
+@click.option("--out", type=FOLDER, default="snooped", metavar="FOLDER", help="Where snoop.csv and snoop.png go.")
 @shared.skip_unreadable_option
 @shared.device_option
 @shared.threads_option
