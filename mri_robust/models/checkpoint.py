@@ -42,29 +42,23 @@ def load_model(
         architecture, classes, image_size: needed for a bare state dict; ignored for a checkpoint.
 
     Raises:
-        UserError: the file is absent, damaged, no checkpoint, holds code, is a snooping detector, or does not fit what
-            is said of it.
+        UserError: the file is absent, damaged, no checkpoint, a snooping detector, holds code, or does not fit its
+            description.
     """
     path = Path(path)
     header = read_notes(path) if path.suffix == ".safetensors" else {}
     if "detector" in header:
-        raise UserError(
-            f"'{path}' is a snooping detector, not a classifier: use it with mri-robust snoop --detector, or give a "
-            "model of the data's classes"
-        )
+        way_out = "use it with mri-robust snoop --detector, or give a model of the data's classes"
+        raise UserError(f"'{path}' is a snooping detector, not a classifier: {way_out}")
     state, description = read_state_dict(path), header.get("model")
     if isinstance(description, dict):
-        model = _build(description, state, path)
-    elif architecture and classes and image_size:
-        model = build_model(architecture, classes=tuple(classes), image_size=image_size)
-        state = {f"network.{name}": tensor for name, tensor in state.items()}
-        state |= {"mean": model.mean, "std": model.std}
-    else:
-        raise UserError(
-            f"checkpoint '{path}' holds weights but not what they are: give architecture, classes and image_size "
-            "to load_model"
-        )
-    return _filled(model, state, path)
+        return _filled(_build(description, state, path), state, path)
+    if not (architecture and classes and image_size):
+        way_out = "give architecture, classes and image_size to load_model"
+        raise UserError(f"checkpoint '{path}' holds weights but not what they are: {way_out}")
+    model = build_model(architecture, classes=tuple(classes), image_size=image_size)
+    model.network = _filled(model.network, state, path)
+    return model.eval()
 
 
 def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
@@ -87,17 +81,11 @@ def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
 
 
 def check_classes(model: nn.Module, classes: tuple[str, ...], source: str) -> None:
-    """Check that a model's classes, where it states them, are those of the data.
-
-    Raises:
-        UserError: another number of classes, or other names.
-    """
+    """Check that a model's classes, where it states them, are those of the data, or raise UserError."""
     own = tuple(getattr(model, "classes", classes))
     if own != tuple(classes):
-        raise UserError(
-            f"model '{source}' has {len(own)} classes ({', '.join(own)}) and the data {len(classes)} "
-            f"({', '.join(classes)}): use a model trained on these classes"
-        )
+        both = f"{len(own)} classes ({', '.join(own)}) and the data {len(classes)} ({', '.join(classes)})"
+        raise UserError(f"model '{source}' has {both}: use a model trained on these classes")
 
 
 def _filled(model: Module, state: dict[str, Tensor], path: Path) -> Module:

@@ -12,10 +12,8 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import MEAN, STD
 from mri_robust.models.architectures import ARCHITECTURES
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's red, green and blue in [0, 1], which pretrained networks expect."""
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Their standard deviations."""
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's red, green and blue in [0, 1], which pretrained networks expect."""
 
 
 class Classifier(nn.Module):
@@ -51,11 +49,8 @@ class Classifier(nn.Module):
         std: float | Sequence[float] = STD,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.architecture = architecture
-        self.classes = tuple(classes)
-        self.image_size = image_size
-        self.channels = channels
+        self.network, self.architecture, self.classes = network, architecture, tuple(classes)
+        self.image_size, self.channels = image_size, channels
         self.register_buffer("mean", _one_or_three(mean))
         self.register_buffer("std", _one_or_three(std))
 
@@ -66,11 +61,10 @@ class Classifier(nn.Module):
             ValueError: the images are of another size.
         """
         if images.shape[-2:] != (self.image_size, self.image_size):
-            given = "x".join(str(side) for side in images.shape[-2:])
+            given = "x".join(map(str, images.shape[-2:]))
             raise ValueError(f"the model takes {self.image_size}x{self.image_size} images, got {given}")
-        if images.shape[1] == 1:
-            images = images.expand(-1, 3, -1, -1)
-        return self.network((images - self.mean) / self.std)
+        coloured = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        return self.network((coloured - self.mean) / self.std)
 
     def description(self) -> dict[str, object]:
         """What it takes to build this module again, as plain data."""
@@ -101,8 +95,9 @@ def build_model(
     Raises:
         UserError: unknown architecture, or weights that cannot be had.
     """
+    network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
     return Classifier(
-        ARCHITECTURES.load(architecture)(len(classes), image_size, weights),
+        network,
         architecture=architecture,
         classes=classes,
         image_size=image_size,
@@ -115,10 +110,7 @@ def build_model(
 def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
     """The inputs of the model's last `nn.Linear` for batches of images [n, C, H, W] in [0, 1], float32 [N, D].
 
-    The model is left as it was.
-
-    Raises:
-        ValueError: the model has no linear layer.
+    The model is left as it was; ValueError where it has no linear layer.
     """
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
@@ -135,13 +127,12 @@ def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndar
 
 
 def _one_or_three(values: float | Sequence[float]) -> Tensor:
-    numbers = values if isinstance(values, Sequence) else [values]
-    if len(numbers) not in (1, 3):
+    numbers = torch.tensor(values, dtype=torch.float32)
+    if numbers.numel() not in (1, 3):
         raise ValueError(f"normalisation takes one number or three, got {values!r}")
-    return torch.tensor([float(number) for number in numbers]).reshape((3, 1, 1) if len(numbers) == 3 else ())
+    return numbers.reshape((3, 1, 1) if numbers.numel() == 3 else ())
 
 
 def _plain(values: Tensor) -> float | list[float]:
-    """A number, or a list of three, to eight decimals."""
     numbers = [round(float(value), 8) for value in values.flatten()]
     return numbers if values.ndim else numbers[0]

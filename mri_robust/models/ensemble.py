@@ -15,12 +15,7 @@ class Ensemble(nn.Module):
 
     The study weights CNN_FGSM 1/4, CNN_PGD 1/4 and ResNet_PGD 1/2.
 
-    Args:
-        members: classifiers of the same classes, image size and channels.
-        shares: one weight per member.
-
-    Raises:
-        ValueError: no members, another number of shares, or members that do not fit together.
+    The members have the same classes, image size and channels, and one share each, or ValueError is raised.
     """
 
     shares: Tensor
@@ -38,7 +33,7 @@ class Ensemble(nn.Module):
         self.classes, self.image_size, self.channels = shapes.pop()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Summed logits [N, classes] of images [N, C, S, S] in [0, 1]."""
+        """Logits [N, classes] of images [N, C, S, S] in [0, 1]."""
         return self.combine([member(images) for member in self.members])
 
     def combine(self, logits: Sequence[Tensor]) -> Tensor:
@@ -47,11 +42,7 @@ class Ensemble(nn.Module):
 
     def description(self) -> dict[str, object]:
         """What it takes to build this module again, as plain data."""
-        return {
-            "architecture": self.architecture,
-            "members": [member.description() for member in self.members if isinstance(member, Classifier)],
-            "shares": [round(float(share), 8) for share in self.shares],
-            "classes": list(self.classes),
-            "image_size": self.image_size,
-            "channels": self.channels,
-        }
+        members = [member.description() for member in self.members if isinstance(member, Classifier)]
+        shares = [round(float(share), 8) for share in self.shares]
+        said = {"classes": list(self.classes), "image_size": self.image_size, "channels": self.channels}
+        return {"architecture": self.architecture, "members": members, "shares": shares, **said}

@@ -26,12 +26,28 @@ from mri_robust.models.weights import hash_tensor, read_state_dict
 _TIMM = "timm:"
 
 
-class _Wrapper(nn.Module):
-    """Around `model`, whose `image_size`, `channels` and `classes` it states too where they make sense."""
+class Guarded(nn.Module):
+    """A user's model: what goes wrong in it is said in one line, and an attack always finds a gradient.
 
-    def __init__(self, model: nn.Module) -> None:
+    Where the model cuts its logits off from the images the gradient is zero, which the sanity checks warn of. It states
+    the model's `image_size`, `channels` and `classes` where they make sense.
+
+    Args:
+        model: takes images [N, C, H, W], gives logits.
+        source: what messages call it.
+        mean, std: the model sees (images - mean) / std, one number for all channels or one each; empty for none.
+    """
+
+    mean: Tensor | None
+    std: Tensor
+
+    def __init__(
+        self, model: nn.Module, source: str, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.source = model, source
+        for name, numbers in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(numbers).view(-1, 1, 1) if numbers else None)
         size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
         if isinstance(size, int) and SMALLEST <= size <= LARGEST:
             self.image_size = size
@@ -40,34 +56,6 @@ class _Wrapper(nn.Module):
         if isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes):
             self.classes = tuple(classes)
 
-
-class Normalised(_Wrapper):
-    """A model behind (images - mean) / std, so that it takes pixels in [0, 1]; one number for all channels or each."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__(model)
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of images [N, C, H, W] in [0, 1]."""
-        return self.model((images - self.mean) / self.std)
-
-
-class Guarded(_Wrapper):
-    """A user's model: what goes wrong in it is said in one line, and an attack always finds a gradient.
-
-    Where the model cuts its logits off from the images the gradient is zero, which the sanity checks warn of.
-    `source` is what messages call it.
-    """
-
-    def __init__(self, model: nn.Module, source: str) -> None:
-        super().__init__(model)
-        self.source = source
-
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images [N, C, H, W] in [0, 1].
 
@@ -75,7 +63,7 @@ class Guarded(_Wrapper):
             UserError: the model fails on them, or gives numbers that are not finite.
         """
         try:
-            logits = self.model(images)
+            logits = self.model(images if self.mean is None else (images - self.mean) / self.std)
             finite = not isinstance(logits, Tensor) or bool(torch.isfinite(logits).all())
         except UserError:
             raise
@@ -121,15 +109,13 @@ def open_model(
     if is_timm(source):
         if not classes:
             raise ValueError(f"'{source}' needs the data's classes: give classes=")
-        data = {"classes": classes, "image_size": image_size, "channels": channels}
-        return _from_timm(source, weights, mean, std, data)
+        return _from_timm(source, weights, mean, std, classes=classes, image_size=image_size, channels=channels)
     if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
-        model: nn.Module = _from_factory(source, weights)
-    elif weights is None:
-        model = load_model(source)
-    else:
+        return Guarded(_from_factory(source, weights), source, mean, std).eval()
+    if weights is not None:
         raise UserError("--weights goes with --model package.module:factory or timm:NAME; a checkpoint has its own")
-    return (Normalised(model, mean, std) if mean else model).eval()
+    model = load_model(source)
+    return Guarded(model, source, mean, std).eval() if mean else model
 
 
 def is_timm(source: str) -> bool:
@@ -199,7 +185,7 @@ def model_digest(model: nn.Module, shape: tuple[int, int, int] | None = None) ->
     return found.hexdigest()[:16]
 
 
-def _from_factory(source: str, weights: Path | None) -> Guarded:
+def _from_factory(source: str, weights: Path | None) -> nn.Module:
     module_name, _, name = source.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -216,11 +202,11 @@ def _from_factory(source: str, weights: Path | None) -> Guarded:
     if not isinstance(model, nn.Module):
         raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
     _load_weights(model, weights, f"'{source}'")
-    return Guarded(model, source)
+    return model
 
 
 def _from_timm(
-    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], data: dict[str, Any]
+    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], **data: Any
 ) -> nn.Module:
     (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
     own = f"its own images have --size {published.input_size[-1]}"

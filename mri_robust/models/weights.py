@@ -23,8 +23,8 @@ from mri_robust.core.json_text import parse_json
 from mri_robust.core.packages import import_torchvision
 
 
-def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
-    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs.
+def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
+    """The ResNet called `name` of torchvision, for images of any size, with a new `fc` of `classes` outputs.
 
     `weights` are `none` (random), `imagenet` (IMAGENET1K_V1, from torch's hub cache or downloaded into it), or the path
     of a state dict, whose `fc` is dropped where its shape differs.
@@ -32,14 +32,11 @@ def torchvision_resnet(name: str, classes: int, weights: str) -> nn.Module:
     Raises:
         UserError: the weights cannot be found, downloaded or read, or do not fit; torchvision does not load.
     """
-    file = None if weights == "none" else Path(weights)
-    if weights == "imagenet":
-        file = find_imagenet(name, None) or _download_imagenet(name)
-    network: nn.Module = import_torchvision().models.get_model(name)
-    last = network.get_submodule("fc")
-    network.add_module("fc", nn.Linear(int(last.in_features), classes))  # type: ignore[arg-type]
-    if file is not None:
-        _load_all_but_fc(network, read_state_dict(file), file)
+    network: Any = import_torchvision().models.get_model(name)
+    network.fc = nn.Linear(network.fc.in_features, classes)
+    if weights != "none":
+        imagenet = find_imagenet(name, None) or _download_imagenet(name) if weights == "imagenet" else None
+        _load_all_but_fc(network, imagenet or Path(weights))
     return network
 
 
@@ -96,16 +93,16 @@ def _download_imagenet(name: str) -> Path:
     return cache / file_name
 
 
-def _load_all_but_fc(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    own = network.state_dict()
-    fits = [key for key, value in state.items() if key in own and own[key].shape == value.shape]
-    state = {key: value for key, value in state.items() if key in fits or not key.startswith("fc.")}
+def _load_all_but_fc(network: nn.Module, file: Path) -> None:
+    """Load a file's weights, without those of `fc` that have another shape."""
+    own, given = network.state_dict(), read_state_dict(file)
+    fits = {key for key, value in given.items() if key in own and own[key].shape == value.shape}
+    state = {key: value for key, value in given.items() if key in fits or not key.startswith("fc.")}
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise UserError(f"weights '{file}' do not fit the network: {str(error).splitlines()[-1]}") from error
-    wrong = [key for key in (*missing, *unexpected) if not key.startswith("fc.")]
-    if wrong:
+    if wrong := [key for key in (*missing, *unexpected) if not key.startswith("fc.")]:
         raise UserError(f"weights '{file}' do not fit the network: {len(wrong)} names differ, first '{wrong[0]}'")
 
 
@@ -156,18 +153,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"weights '{path}' hold no state dict (a mapping of names to tensors)")
     return {str(key): value for key, value in state.items()}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
+    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move, or raise OSError.
 
     A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps({**header, "checksum": _checksum(header, copies)})
@@ -197,7 +191,7 @@ def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
 
 
 def _check_exists(path: Path) -> None:
-    """Check that there is a file; a pipe or a device is none, and could be waited for in vain."""
+    """Refuse what is no file: a pipe or a device could be waited for in vain."""
     if not os.path.isfile(path):
         what = "is no file" if os.path.exists(path) else "does not exist"
         raise UserError(f"model file '{path}' {what}: give a .safetensors or .pth file")

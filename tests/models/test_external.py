@@ -12,7 +12,7 @@ from toy_models import Nameless, assert_unchanged, small_net, state_of, unsettle
 
 from mri_robust import build_model, save_model
 from mri_robust.core.errors import UserError
-from mri_robust.models.external import Guarded, Normalised, check_logits, model_digest, open_model, timm_size
+from mri_robust.models.external import Guarded, check_logits, model_digest, open_model, timm_size
 
 SOURCE = """
 import torch
@@ -66,7 +66,7 @@ def test_wrappers_state_what_the_model_states_where_it_makes_sense() -> None:
     odd = Nameless(small_net())
     odd.image_size, odd.channels, odd.classes = "8", "blue", 4
     for inner, known in ((small_net(), {"image_size", "channels", "classes"}), (odd, set())):
-        wrapped = Normalised(Guarded(inner, "m"), (0.5,), (0.5,))
+        wrapped = Guarded(Guarded(inner, "m"), "m", (0.5,), (0.5,))
         assert {name for name in ("image_size", "channels", "classes") if hasattr(wrapped, name)} == known
         assert all(getattr(wrapped, name) == getattr(inner, name) for name in known)
 
@@ -167,7 +167,7 @@ def test_the_digest_names_what_a_model_computes_and_leaves_it_alone() -> None:
     assert torch.equal(torch.get_rng_state(), generator)
     assert re.fullmatch("[0-9a-f]{16}", digest)
     assert model_digest(small_net().to(memory_format=torch.channels_last)) == digest
-    others = [small_net(1), Guarded(small_net(), "m"), Normalised(small_net(), (0.5,), (0.5,)), Nameless(small_net())]
+    others = [small_net(1), Guarded(small_net(), "m"), Guarded(small_net(), "m", (0.5,), (0.5,)), Nameless(small_net())]
     others += [small_net(), small_net(), small_net()]
     with torch.no_grad():
         others[-3].head.bias[0].add_(0.01)

@@ -12,7 +12,7 @@ from torch import nn
 
 from mri_robust.core.errors import UserError
 from mri_robust.models import weights
-from mri_robust.models.architectures.resnet18 import resnet18
+from mri_robust.models.architectures.resnet18 import ARCHITECTURE as resnet18
 from mri_robust.models.weights import find_imagenet
 
 CONTENT = b"any bytes: looking for a file does not load it"

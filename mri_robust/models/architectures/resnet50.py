@@ -1,15 +1,7 @@
-"""ResNet-50 of torchvision with a new last layer (He et al. 2015, arXiv 1512.03385)."""
+"""ResNet-50 of torchvision with a new last layer, for images of any size (He et al. 2015, arXiv 1512.03385)."""
 
-from __future__ import annotations
-
-from torch import nn
+from functools import partial
 
 from mri_robust.models.weights import torchvision_resnet
 
-
-def resnet50(classes: int, image_size: int, weights: str = "none") -> nn.Module:
-    """ResNet-50 for images of any size; `weights` and errors as in `torchvision_resnet`."""
-    return torchvision_resnet("resnet50", classes, weights)
-
-
-ARCHITECTURE = resnet50
+ARCHITECTURE = partial(torchvision_resnet, "resnet50")
