@@ -35,7 +35,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of every experiment under both protocols at 16 pixels; see `tiny`. Tests that change it copy it."""
+    """A finished run of every experiment under both protocols, see `tiny`. Tests that change it copy it."""
     import tiny
 
     folder = tmp_path_factory.mktemp("study") / "results"

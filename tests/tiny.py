@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch import nn
+from torchvision.models import resnet
 
 from mri_robust.bench.certificate import certify_run
 from mri_robust.bench.runner import Run
@@ -31,33 +33,41 @@ SCALE = replace(
     image_size=16,
     batch_size=16,
     rate=10.0,
-    epochs={10: 20, 5: 2, 30: 4},
+    epochs={10: 12, 5: 2, 30: 2},
     resnet_epochs=ONE,
     attacked_epochs={5: 1, 10: 2},
     strengths=(1,),
     attack_least=8,
     steps=2,
-    copy_images=64,
+    copy_images=32,
 )
 
 
-def shallow(name: str, **options: Any) -> Any:
-    """A ResNet with one block per stage: the same layers by name, at a fraction of the time."""
-    from torchvision.models import resnet
+class Narrow(resnet.ResNet):
+    """A ResNet of one block per stage and an eighth of the channels: the same layers by name, much faster."""
 
-    block = resnet.BasicBlock if name == "resnet18" else resnet.Bottleneck
-    return resnet.ResNet(block, [1, 1, 1, 1], **options)
+    def __init__(self, block: type) -> None:
+        super().__init__(block, [1, 1, 1, 1])
+        self.fc = nn.Linear(self.inplanes, 1)
+
+    def _make_layer(self, block: Any, planes: int, *rest: Any, **more: Any) -> nn.Sequential:
+        return super()._make_layer(block, planes // 8, *rest, **more)
+
+
+def narrow(name: str) -> nn.Module:
+    """The network that stands for torchvision's of that name."""
+    return Narrow(resnet.BasicBlock if name == "resnet18" else resnet.Bottleneck)
 
 
 @contextmanager
 def cut() -> Iterator[None]:
     """Cuts that are no scale's: attack budgets, and what the sanity checks look at."""
     with pytest.MonkeyPatch.context() as patch:
-        torchvision = SimpleNamespace(models=SimpleNamespace(get_model=shallow))
+        torchvision = SimpleNamespace(models=SimpleNamespace(get_model=narrow))
         patch.setattr(weights, "import_torchvision", lambda: torchvision)
-        patch.setattr(extraction, "BUDGETS", (8, 32))
-        patch.setattr(extraction, "MIDDLE", 32)
-        patch.setattr(inversion, "STEPS", 4)
+        patch.setattr(extraction, "BUDGETS", (8, 16))
+        patch.setattr(extraction, "MIDDLE", 16)
+        patch.setattr(inversion, "STEPS", 2)
         patch.setattr(sanity, "IMAGES", 8)
         patch.setattr(sanity, "RandomSearch", partial(sanity.RandomSearch, queries=8))
         yield

@@ -74,6 +74,18 @@ class Bomb(Nameless):
         return super().forward(images)
 
 
+class Counter(Nameless):
+    """Counts images whose gradient is taken, and others."""
+
+    classes = SmallNet.classes
+    gradients = answers = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.gradients += len(images) * images.requires_grad
+        self.answers += len(images) * (not images.requires_grad)
+        return super().forward(images)
+
+
 def small_net(seed: int = 0) -> SmallNet:
     """A `SmallNet` in eval mode with weights and BatchNorm statistics of its own; the global generator is not moved."""
     with torch.random.fork_rng():
@@ -89,6 +101,18 @@ def small_net(seed: int = 0) -> SmallNet:
     with torch.no_grad():
         net.head.bias -= net(dyadic_images(64, seed=5)).mean(0)  # so that every class is predicted
     return net
+
+
+def four_readers(scale: float = 3.0) -> Linear:
+    """Four classes for 4x4 pixels, as common on uniform ones: each reads its own four pixels, whose mean is .5."""
+    weight = torch.eye(4).repeat_interleave(4, 1)
+    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(1)))
+    return Linear(weight, -0.5 * weight.sum(1))
+
+
+def blank() -> Linear:
+    """The same before training: it says nothing."""
+    return Linear(torch.zeros(4, 16), torch.zeros(4))
 
 
 def dyadic_images(count: int, seed: int = 1, side: int = 8) -> Tensor:

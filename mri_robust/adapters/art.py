@@ -18,7 +18,6 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.validation import class_count
 
 Images = TypeVar("Images", Tensor, np.ndarray)
-_NORMS = {"linf": np.inf, "l2": 2}
 
 
 def as_art_classifier(
@@ -33,8 +32,8 @@ def as_art_classifier(
     """Wrap a model as an ART classifier, for any ART attack, defence or metric.
 
     Args:
-        model: takes float32 images [N, C, H, W] in [0, 1], gives logits. It stays on the device it is on.
-        nb_classes: number of classes; taken from `model.classes` when None.
+        model: takes float32 images [N, C, H, W] in [0, 1], gives logits; it stays on its device.
+        nb_classes: number of classes; that of `model.classes` when None.
         input_shape: (C, H, W); taken from `model.image_size` and `model.channels` when None.
         loss: cross entropy when None.
         optimizer: needed only to train through ART.
@@ -64,10 +63,7 @@ def as_art_classifier(
 
 
 def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
-    """`as_art_classifier` of a model that need not state anything, for images like these, [N, C, H, W].
-
-    With `softmax` it answers probabilities.
-    """
+    """`as_art_classifier` for images like these, [N, C, H, W]; with `softmax` it answers probabilities."""
     if "nb_classes" not in options:
         options["nb_classes"] = class_count(model, images)
     answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
@@ -75,22 +71,18 @@ def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, *
 
 
 def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
-    """Adversarial images by ART's version of a native attack, on one batch.
+    """Adversarial images by ART's version of a native attack, an `FGSM` or a `PGD` of one run, on one batch.
 
-    Args:
-        attack: an `FGSM`, or a `PGD` of one run.
-        model: takes pixels in [0, 1], gives logits; left as it was.
-        images: float32 [N, C, H, W] in [0, 1].
-        labels: int64 [N]; targets when the attack is targeted.
-        start: from `draw_start`, [1, N, C, H, W] or [N, C, H, W]; the images when None.
+    Arguments and result are those of `Attack.craft`; the model and torch's global generator are left as they were.
 
     Raises:
         ValueError: ART has no such attack or option.
     """
-    name, options = type(attack).__name__, {"eps": attack.eps} if hasattr(attack, "eps") else {}
+    name = type(attack).__name__
     if name not in ("FGSM", "PGD"):
         raise ValueError(f"engine 'art' has no {name}")
-    options |= {"norm": _NORMS[attack.norm], "targeted": attack.targeted, "batch_size": len(images)}
+    norm = np.inf if attack.norm == "linf" else 2
+    options = {"eps": attack.eps, "norm": norm, "targeted": attack.targeted, "batch_size": len(images)}
     # ART clips and then projects into the ball, so bounds narrower than [0, 1] are applied at the end instead.
     at_end = getattr(attack, "clip", "before") == "end" or attack.bounds != (0.0, 1.0)
     with eval_mode(model):
@@ -98,16 +90,15 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         if name == "FGSM":
             generator = FastGradientMethod(classifier, **options)
         else:
-            begin = single_start("art", attack, images, start)
             options |= {"eps_step": attack.step_size, "max_iter": attack.steps}
-            generator = InjectedStartPGD(classifier, start=begin, **options)
+            generator = _InjectedStartPGD(classifier, start=single_start("art", attack, images, start), **options)
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):  # its data loader draws a seed
             adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     result = torch.from_numpy(adversarial).to(images.device)
     return result.clamp(*attack.bounds) if at_end else result
 
 
-class InjectedStartPGD(ProjectedGradientDescentPyTorch):
+class _InjectedStartPGD(ProjectedGradientDescentPyTorch):
     """ART's PGD on one batch, begun at a given point instead of a drawn one."""
 
     def __init__(self, *args: Any, start: Tensor, **kwargs: Any) -> None:
@@ -115,10 +106,7 @@ class InjectedStartPGD(ProjectedGradientDescentPyTorch):
         self._start = start
 
     def _compute_pytorch(self, x: Tensor, *rest: Any) -> Tensor:
-        if self._i_max_iter == 0:
-            first = self._batch_id * self.batch_size
-            x = self._start[first : first + len(x)].to(x.device)
-        return super()._compute_pytorch(x, *rest)
+        return super()._compute_pytorch(x if self._i_max_iter else self._start.to(x.device), *rest)
 
 
 def as_art_backdoor(

@@ -7,14 +7,14 @@ What fails in ART 1.20.1, each seen in a run, and what is done about it here:
   features come in as an array, and ART's classifier is a stand-in that hands them back.
 
 `ActivationDefence` (Chen et al. 2018, arXiv 1811.03728): ART clusters, and `ANALYSES` decide here by ART's thresholds.
-- `relative-size` raises `ValueError` as soon as one class has no suspicious cluster, so always on clean data;
+- `relative-size` raises `ValueError` where a class has no suspicious cluster, so always on clean data;
   `silhouette-scores` raises `IndexError` where a small cluster has a low score, and where it has a high one marks the
   other cluster from memory that was never written. More than two clusters raise under both.
-- `distance` compares medians of classes whose PCAs were fitted apart. `reduce="TSNE"` raises; so do `"FastICA"` on a
-  trained CNN's features, and PCA on a class without images or with fewer than `nb_dims`.
+- `distance` compares medians of classes whose PCAs were fitted apart. PCA raises on a class without images or with
+  fewer than `nb_dims`; `reduce="TSNE"` raises always, `"FastICA"` on a trained CNN's features.
 - `generator=` drops the last batch, and one that shuffles gives flags in another order than the images'.
-- KMeans starts once, so that another seed may find other clusters; where the natural spread of a class is wider than
-  what the trigger adds, it cuts along that and misses the poison, as spectral signatures do.
+- KMeans starts once: another seed may find other clusters. Where the natural spread of a class is wider than what the
+  trigger adds, it cuts along that and misses the poison, as spectral signatures do.
 
 `SpectralSignatureDefense` (Tran et al. 2018, arXiv 1811.00636)
 - ART centres features for the direction, not for the scores: they are centred before ART sees them.
@@ -33,8 +33,7 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stderr
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -48,7 +47,7 @@ from torch import nn
 from mri_robust.adapters.art import as_art_classifier, classifier_for
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.rng import derive_seed, seeded_globals
-from mri_robust.core.validation import check_choice, check_count, check_number
+from mri_robust.core.validation import check_choice, check_number
 
 ANALYSES = ("smaller", "relative-size", "silhouette-scores")
 """Which of a class's two clusters is poison: the smaller; that if it holds under 35 %; that if both are also apart."""
@@ -56,6 +55,10 @@ SMALL, APART, DIMENSIONS = 0.35, 0.1, 10
 """ART's thresholds of size and silhouette, and its dimensions after PCA."""
 FEWEST = 3
 """Images of a class that can be told into two clusters and scored."""
+MULTIPLIER = 1.5
+"""Spectral signatures flag as many times the share of a class that is expected poisoned, as Tran et al. do."""
+BLENDS, FALSE_REJECTIONS = 20, 0.05
+"""STRIP's images to blend each input with, and the share of trusted images, taken as normal, that it refuses."""
 _LEAST = 1e-12
 """The least probability: ART divides by the sum over the blends."""
 
@@ -99,7 +102,7 @@ def _suspicious(clusters: np.ndarray, reduced: np.ndarray, analysis: str) -> np.
 def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How far out each image lies in its class, float64 [N] in (0, 1]: the share of the class that lies no further.
 
-    It grows with the spectral signature |(R(x) - mean) . v|, v the first right singular vector of the class.
+    It rises with the spectral signature |(R(x) - mean) . v|, v the first right singular vector of the class.
     """
     scores, centred = np.empty(len(labels)), _centred(features, labels)
     for name in np.unique(labels):
@@ -109,25 +112,19 @@ def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return scores
 
 
-def spectral_flags(
-    features: np.ndarray, labels: np.ndarray, *, expected: float = 0.1, multiplier: float = 1.5
-) -> np.ndarray:
+def spectral_flags(features: np.ndarray, labels: np.ndarray, *, expected: float = 0.1) -> np.ndarray:
     """Images that spectral signatures take for poison, bool [N]: of every class, the outermost.
 
     Args:
         features, labels: see `activation_flags`.
-        expected: the share of a class that is believed poisoned, above 0.
-        multiplier: how many times that share is flagged; Tran et al. take 1.5.
+        expected: the share of a class that is believed poisoned; `MULTIPLIER` times as much is flagged.
 
     Raises:
-        ValueError: expected * multiplier is not in (0, 1), or a number is out of range.
+        ValueError: `expected` is not in (0, .66], above which all would be flagged.
     """
-    check_number("expected", expected, 0.0, 1.0, open_low=True)
-    check_number("multiplier", multiplier, 0.0, open_low=True)
-    if expected * multiplier >= 1:
-        raise ValueError(f"expected * multiplier must be under 1, or all is flagged, got {expected * multiplier:g}")
+    check_number("expected", expected, 0.0, 0.66, open_low=True)
     classes, numbers = np.unique(labels, return_inverse=True)
-    rates = {"expected_pp_poison": expected, "eps_multiplier": multiplier}
+    rates = {"expected_pp_poison": expected, "eps_multiplier": MULTIPLIER}
     defence = SpectralSignatureDefense(_Reader(len(classes)), _centred(features, labels), numbers, **rates)
     _, clean = defence.detect_poison()
     return np.array(clean) == 0
@@ -154,8 +151,7 @@ def _centred(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return centred
 
 
-@dataclass(frozen=True)
-class StripFindings:
+class StripFindings(NamedTuple):
     """What STRIP says of N inputs.
 
     Attributes:
@@ -176,37 +172,22 @@ class StripFindings:
         return self.over_classes < self.threshold
 
 
-def strip(
-    model: nn.Module,
-    trusted: np.ndarray,
-    images: np.ndarray,
-    *,
-    blends: int = 20,
-    false_rejections: float = 0.05,
-    seed: int = 0,
-) -> StripFindings:
+def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: int = 0) -> StripFindings:
     """Blend every input half and half with trusted images, and see whether the prediction moves.
 
     Args:
         model: takes float32 images [N, C, S, S] in [0, 1]; left as it was.
-        trusted: clean images, from which the blends and the threshold come.
+        trusted: clean images, at least two, from which the blends and the threshold come.
         images: the inputs.
-        blends: images that each input is blended with.
-        false_rejections: share of the trusted images, their entropies taken as normal, that the threshold refuses.
         seed: decides the blends.
-
-    Raises:
-        TypeError, ValueError: a number is out of range, or there are fewer than two trusted images.
     """
-    check_count("blends", blends)
-    check_number("false_rejections", false_rejections, 0.0, 1.0, open_low=True)
     if len(trusted) < 2:
         raise ValueError(f"STRIP needs two trusted images at least, got {len(trusted)}")
     seen: list[np.ndarray] = []
     with eval_mode(model), seeded_globals(derive_seed(seed, "strip")):
         inner = classifier_for(model, torch.from_numpy(trusted[:1]), softmax=True)
         predict = inner.predict
-        art: Any = STRIP(inner)(num_samples=blends, false_acceptance_rate=false_rejections)
+        art: Any = STRIP(inner)(num_samples=BLENDS, false_acceptance_rate=FALSE_REJECTIONS)
 
         def keep(batch: np.ndarray) -> np.ndarray:
             seen.append(np.maximum(predict(batch), _LEAST).astype(np.float64))
@@ -221,9 +202,9 @@ def strip(
     own, first = over_classes[: len(trusted)], len(trusted) + 1
     return StripFindings(
         abstained=~answers.any(axis=1),
-        over_blends=np.array([entropy(each, base=2, axis=0).sum() / blends for each in seen[first:]]),
+        over_blends=np.array([entropy(each, base=2, axis=0).sum() / BLENDS for each in seen[first:]]),
         over_classes=over_classes[first:],
-        threshold=float(own.mean() + norm.ppf(false_rejections) * own.std()),
+        threshold=float(own.mean() + norm.ppf(FALSE_REJECTIONS) * own.std()),
     )
 
 
@@ -253,14 +234,10 @@ class SnooperDetector(BinaryInputDetector):
         self.snooper.threshold = value
 
     def fit(self, x: np.ndarray, y: np.ndarray, batch_size: int = 128, nb_epochs: int = 20, **kwargs: Any) -> None:
-        """Train the snooper's model through ART on labelled images, and set its threshold to .5.
+        """Train the snooper's model through ART's `PyTorchClassifier.fit`, and set its threshold to .5.
 
         ART shuffles by torch's global generator. `Snooper.fit` draws fresh patterns and chooses a threshold instead.
-
-        Args:
-            x: float32 [N, C, S, S] in [0, 1].
-            y: 1 for the images to flag and 0 for the others, [N], or one-hot [N, 2].
-            batch_size, nb_epochs, kwargs: what ART's `PyTorchClassifier.fit` takes.
+        Images are float32 [N, C, S, S] in [0, 1], labels 1 for those to flag and 0 for others, [N] or one-hot [N, 2].
         """
         super().fit(x, y, batch_size=batch_size, nb_epochs=nb_epochs, **kwargs)
         self.snooper.model.eval()
@@ -269,9 +246,8 @@ class SnooperDetector(BinaryInputDetector):
     def detect(self, x: np.ndarray, batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], np.ndarray]:
         """Which of the images [N, C, S, S], float32 in [0, 1] or uint8, carry a pattern.
 
-        Returns:
-            A report (`predictions`, the probabilities of both classes [N, 2], and the `threshold`), and bool [N], where
-            the second probability reaches it.
+        Returns a report (`predictions`, the probabilities of both classes [N, 2], and the `threshold`), and bool [N],
+        where the second probability reaches it.
 
         Raises:
             TypeError, ValueError: the images are not as said.

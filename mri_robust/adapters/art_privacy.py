@@ -10,7 +10,7 @@ What ART 1.20.1 does, each seen in a run, and what is done about it here:
 - `MIFace` goes on with a class while its cost, 1 less what the classifier gives for it, is at *most* the threshold: on
   logits a class that the model does not see freezes after its first step. At an infinite threshold none does.
 - The membership rule counts classes among the labels given, so that others raise or are misread: labels go in one-hot.
-- All draw from NumPy's and torch's global generators: they are seeded for the call and put back.
+- All move NumPy's or torch's global generators, which are put back after the call; what is drawn comes from the seed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def steal(
             asked.set_params(postprocessing_defences=DEFENCES[defence]())
         optimizer = attack.optimizer(thief, len(queries))
         learner = classifier_for(thief, queries, nb_classes=asked.nb_classes, optimizer=optimizer)
-        extraction = (_Copycat if attack.labels_only else _Knockoff)(
+        extraction = _remembering(CopycatCNN if attack.labels_only else KnockoffNets)(
             asked,
             batch_size_fit=attack.batch_size,
             batch_size_query=QUERY_BATCH,
@@ -99,40 +99,27 @@ def steal(
     return torch.from_numpy(extraction.queries), torch.from_numpy(extraction.answers)
 
 
-class _Remembering:
-    """Keeps what was asked and answered."""
+def _remembering(extraction: type) -> type:
+    """One of ART's extraction attacks that keeps the queries that it asked and the answers."""
 
-    queries: np.ndarray
-    answers: np.ndarray
-
-    def _query_label(self, x: np.ndarray) -> np.ndarray:
-        self.queries, self.answers = x, super()._query_label(x)  # type: ignore[misc]
+    def ask(self: Any, x: np.ndarray) -> np.ndarray:
+        self.queries, self.answers = x, extraction._query_label(self, x)  # type: ignore[attr-defined]
         return self.answers
 
-
-class _Copycat(_Remembering, CopycatCNN):
-    pass
-
-
-class _Knockoff(_Remembering, KnockoffNets):
-    pass
+    return type(extraction.__name__, (extraction,), {"_query_label": ask})
 
 
 def invert(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """An image of each class by ART's version of a native `Inversion` (MIFace, Fredrikson et al. 2015) without stops.
 
-    Args:
-        attack: an `Inversion` with the loss `probability` or `logit`, without smoothing and not scaled.
-        model: takes pixels in [0, 1], gives logits; left as it was.
-        images: float32 [N, C, H, W] in [0, 1], where each reconstruction begins.
-        labels: int64 [N], the classes.
+    Arguments and result are those of `Inversion`; the model and torch's global generator are left as they were.
 
     Raises:
-        ValueError: ART has no such inversion.
+        ValueError: ART has no such inversion, but that of `probability` or `logit` without smoothing and not scaled.
     """
     if attack.loss == "cross-entropy" or attack.smoothing or attack.scaled:
         raise ValueError(f"ART's MIFace follows the plain gradient of a probability or a logit, not that of {attack}")
-    with eval_mode(model), torch.enable_grad():
+    with eval_mode(model), torch.enable_grad(), torch.random.fork_rng(devices=[]):  # its data loader draws a seed
         face = MIFace(
             classifier_for(model, images, softmax=attack.loss == "probability"),
             max_iter=attack.steps,

@@ -21,8 +21,8 @@ from mri_robust.core.rng import make_generator, seeded_globals
 from mri_robust.core.validation import check_choice, class_count
 
 _NORMS = {"linf": "Linf", "l2": "L2"}
-_WIDE = (-1.0, 2.0)
-"""Pixel range that no step of an attack that clips only at its end can leave."""
+LOW, WIDTH = -1.0, 3.0
+"""Least pixel and width of a range that no step of an attack that clips only at its end can leave."""
 
 
 def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> Attack:
@@ -96,10 +96,8 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
     if attack.clip != "end":
         return _run(_pgd(attack, model, start, width=1.0), attack, images, labels).clamp(*attack.bounds)
     # torchattacks clips every step to [0, 1]: in stretched pixels that range holds every iterate.
-    low, width = _WIDE[0], _WIDE[1] - _WIDE[0]
-    library = _pgd(attack, _Stretched(model, low, width), (start - low) / width, width)
-    stretched = _run(library, attack, (images - low) / width, labels)
-    return (stretched * width + low).clamp(*attack.bounds)
+    library = _pgd(attack, _Stretched(model), _stretched(start), WIDTH)
+    return (_run(library, attack, _stretched(images), labels) * WIDTH + LOW).clamp(*attack.bounds)
 
 
 class _KeepsModel:
@@ -120,14 +118,9 @@ class _KeepsModel:
 class NativeAttack(_KeepsModel, Attack):
     """One of our attacks with torchattacks' calling convention.
 
-    The attack's parameters are attributes that may be changed between calls (`attack.eps = 4 / 255`). Targeted modes,
-    `save` and `MultiAttack` work as for torchattacks' own.
-
-    Args:
-        attack_class: a frozen dataclass such as `FGSM` or `PGD`.
-        model: takes float32 images [N, C, H, W] in [0, 1], gives logits.
-        seed: of random starts, which are new in every call; two attacks of one seed draw the same.
-        parameters: what `attack_class` takes; `targeted=True` is `set_mode_targeted_by_label()`.
+    Its parameters are attributes that may be changed between calls (`attack.eps = 4 / 255`); `targeted=True` is
+    `set_mode_targeted_by_label()`. Targeted modes, `save` and `MultiAttack` work as for torchattacks' own. Random
+    starts are new in every call; two attacks of one `seed` draw the same.
     """
 
     def __init__(self, attack_class: type, model: nn.Module, *, seed: int = 0, **parameters: Any) -> None:
@@ -137,10 +130,8 @@ class NativeAttack(_KeepsModel, Attack):
         self._attack_class = attack_class
         self._names = [field.name for field in fields(attack) if field.init]
         self._generator = make_generator(seed, "torchattacks")
-        for name in self._names:
-            setattr(self, name, getattr(attack, name))
-        if "targeted" in self._names:
-            self.supported_mode = ["default", "targeted"]
+        self.__dict__ |= {name: getattr(attack, name) for name in self._names}
+        self.supported_mode = ["default", *(["targeted"] if "targeted" in self._names else [])]
         if self.targeted:
             self.set_mode_targeted_by_label(quiet=True)
 
@@ -159,40 +150,23 @@ class NativeAttack(_KeepsModel, Attack):
             "torch.nn.Sequential(torchvision.transforms.Normalize(mean, std), model)"
         )
 
-    def set_model_training_mode(
-        self, model_training: bool = False, batchnorm_training: bool = False, dropout_training: bool = False
-    ) -> None:
+    def set_model_training_mode(self, *modes: bool, **named: bool) -> None:
         """Nothing, as the model is attacked in eval mode; any other mode is refused with ValueError."""
-        if model_training or batchnorm_training or dropout_training:
+        if any((*modes, *named.values())):
             raise ValueError(f"{self.attack} attacks the model in eval mode only")
 
 
 class _InjectedStart:
-    """Mixed into a torchattacks attack: its first gradient is taken at `start` instead of the image."""
+    """Mixed into a torchattacks attack that runs once: its first gradient is taken at `start`, not at the image."""
 
     start: Tensor | None = None
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        self._pending = self.start
-        return super().forward(images, labels)  # type: ignore[misc]
-
     def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if self._pending is not None:
+        if self.start is not None:
             with torch.no_grad():
-                inputs.copy_(self._pending)
-            self._pending = None
+                inputs.copy_(self.start)
+            self.start = None
         return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
-
-
-class _Stretched(nn.Module):
-    """A model on pixels mapped to u = (x - low) / width."""
-
-    def __init__(self, model: nn.Module, low: float, width: float) -> None:
-        super().__init__()
-        self.model, self.low, self.width = model, low, width
-
-    def forward(self, stretched: Tensor) -> Tensor:
-        return self.model(stretched * self.width + self.low)
 
 
 class _PlainGradient(nn.Module):
@@ -210,6 +184,17 @@ class _PlainGradient(nn.Module):
             images = images.view_as(images)
             images.register_hook(Tensor.contiguous)
         return self.model(images)
+
+
+class _Stretched(_PlainGradient):
+    """A model on stretched pixels."""
+
+    def forward(self, stretched: Tensor) -> Tensor:
+        return self.model(stretched * WIDTH + LOW)
+
+
+def _stretched(pixels: Tensor) -> Tensor:
+    return (pixels - LOW) / WIDTH
 
 
 def _library_class(name: str) -> type:

@@ -28,8 +28,7 @@ from mri_robust.evaluation.prediction import predicted_classes
 from mri_robust.evaluation.sanity import GAP
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
-from mri_robust.models.classifier import Classifier, build_model
-from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.classifier import Classifier, Ensemble, build_model
 from mri_robust.models.external import model_digest, open_model
 from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config

@@ -8,9 +8,5 @@ OnImages = Callable[[int, int], None]
 """(done, total)."""
 
 
-def silent(what: str, done: int, total: int) -> None:
-    """An `OnStep` that reports nothing."""
-
-
-def silent_images(done: int, total: int) -> None:
-    """An `OnImages` that reports nothing."""
+def silent(*_: object) -> None:
+    """An `OnStep` or `OnImages` that reports nothing."""

@@ -127,9 +127,7 @@ def draw_box(
         aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1])))
         width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < width <= side and 0 < height <= side:
-            top = int(uniform(0, side - height + 1))
-            left = int(uniform(0, side - width + 1))
-            return top, left, height, width
+            return int(uniform(0, side - height + 1)), int(uniform(0, side - width + 1)), height, width
     return 0, 0, side, side
 
 

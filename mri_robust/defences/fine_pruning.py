@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,22 +26,17 @@ Images = np.ndarray | Tensor
 class FinePruning:
     """Prune the channels of the last convolution that are least active on clean images, then fine-tune on these.
 
-    A backdoor lives in neurons that only the trigger wakes. Channels go in rising order of their mean activation, some
-    at a time, as long as the accuracy on the clean images drops by no more than `drop`; those that would take it
-    further stay. Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
-
-    Attributes:
-        drop: how far the accuracy on the clean images may drop, in [0, 1].
-        portions: steps from none to all of the channels, at least 1.
-        epochs, batch_size, learning_rate: of the fine-tuning, by Adam.
+    A backdoor uses neurons that only the trigger activates. Channels are pruned in rising order of their mean
+    activation, some at a time, as long as the accuracy on the clean images drops by no more than `drop`.
+    Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
 
     Raises:
         TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
-    drop: float = 0.04
-    portions: int = 16
-    epochs: int = 10
+    drop: float = 0.04  # how far the accuracy on the clean images may drop, in [0, 1]
+    portions: int = 16  # steps from none to all of the channels, at least 1
+    epochs: int = 10  # this and what follows: of the fine-tuning, by Adam
     batch_size: int = 32
     learning_rate: float = 1e-4
 
@@ -57,13 +53,13 @@ class FinePruning:
 
     def choose(self, model: nn.Module, images: Images, labels: np.ndarray) -> np.ndarray:
         """The channels to prune, in the order in which they go, int64; the model is left as it was."""
-        order, chosen, least = pruning_order(model, images), 0, -np.inf
-        for count in self.counts(model):
+        order = pruning_order(model, images)
+        least, chosen = _accuracy(model, images, labels) - self.drop, 0
+        for count in self.counts(model)[1:]:
             with channels_off(model, order[:count]):
-                accuracy = float((_predicted(model, images) == labels).mean())
-            if accuracy < least:
-                break
-            chosen, least = count, accuracy - self.drop if count == 0 else least
+                if _accuracy(model, images, labels) < least:
+                    break
+            chosen = count
         return order[:chosen]
 
     def tune(self, model: nn.Module, images: Images, labels: np.ndarray, pruned: np.ndarray, **settings: Any) -> None:
@@ -91,7 +87,7 @@ def pruning_order(model: nn.Module, images: Images) -> np.ndarray:
 
 
 def prune_channels(model: nn.Module, channels: np.ndarray) -> None:
-    """Set the parameters of these channels of the last convolution to zero, in place: nothing leaves by them."""
+    """Set the parameters of these channels of the last convolution, and of its BatchNorm, to zero, in place."""
     gone = torch.as_tensor(channels, dtype=torch.int64)
     with torch.no_grad():
         for module in last_convolution(model):
@@ -110,18 +106,15 @@ def channels_off(model: nn.Module, channels: np.ndarray) -> Iterator[None]:
 
 
 def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
-    """The last convolution, and what its channels leave by: the BatchNorm right after it, or itself.
+    """The last convolution, and the BatchNorm right after it, or itself; ValueError where the model has none."""
+    for module, after in reversed(list(pairwise([*model.modules(), None]))):
+        if isinstance(module, nn.Conv2d):
+            return module, after if isinstance(after, nn.BatchNorm2d) else module
+    raise ValueError("fine-pruning needs a model with a convolution")
 
-    Raises:
-        ValueError: the model has none.
-    """
-    modules = list(model.modules())
-    places = [place for place, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
-    if not places:
-        raise ValueError("fine-pruning needs a model with a convolution")
-    convolution, after = modules[places[-1]], modules[places[-1] + 1 :]
-    assert isinstance(convolution, nn.Conv2d)
-    return convolution, after[0] if after and isinstance(after[0], nn.BatchNorm2d) else convolution
+
+def _accuracy(model: nn.Module, images: Images, labels: np.ndarray) -> float:
+    return float((_predicted(model, images) == labels).mean())
 
 
 def _predicted(model: nn.Module, images: Images) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mri_robust.attacks.poisoning.backdoor import Trigger, draw_half, stamp
 from mri_robust.attacks.poisoning.patterns import Patterns
-from mri_robust.attacks.poisoning.stamping import Trigger, draw_half, stamp
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
@@ -76,7 +76,7 @@ class Snooper:
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
 
         Returns:
-            What `mri_robust.training.fit` does.
+            The record of `mri_robust.training.fit`.
 
         Raises:
             TypeError, ValueError: a number out of range, or too few images to train on or to hold out.
@@ -95,14 +95,10 @@ class Snooper:
             return stamp(batch, stamped[places.numpy()], patterns, generator, indices=indices)
 
         optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None
+        shown, labels, changes = images[kept] if held else images, stamped.astype(np.int64), Changes(stamp=stamp_batch)
         history = fit(
-            self.model,
-            images[kept] if held else images,
-            stamped.astype(np.int64),
-            optimizer=optimizer,
-            scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None,
-            settings=settings,
-            changes=Changes(stamp=stamp_batch),
+            self.model, shown, labels, optimizer=optimizer, scheduler=scheduler, settings=settings, changes=changes
         )
         self.threshold, self.facts = 0.5, {}
         if held:
@@ -114,20 +110,15 @@ class Snooper:
     def _choose_threshold(self, scores: np.ndarray, stamped: np.ndarray, recall: float) -> None:
         self.threshold = threshold_for(scores[stamped], recall)
         flagged = scores >= self.threshold
-        self.facts = {
-            "asked_recall": recall,
-            "recall": float(flagged[stamped].mean()),
-            "false_positive_rate": float(flagged[~stamped].mean()),
-            "stamped": int(stamped.sum()),
-            "clean": int((~stamped).sum()),
-        }
+        rates = {"recall": float(flagged[stamped].mean()), "false_positive_rate": float(flagged[~stamped].mean())}
+        self.facts = {"asked_recall": recall, **rates, "stamped": int(stamped.sum()), "clean": int((~stamped).sum())}
 
     def score(self, images: Images, batch_size: int = 64) -> np.ndarray:
         """Probability of a pattern in each image, float32 [N].
 
         Raises:
             TypeError, ValueError: the images are not as said.
-            UserError: a score is not a number, which is a broken detector's.
+            UserError: a score is not a number, because the detector is broken.
         """
         scores = np.zeros(len(images), dtype=np.float32)
         with eval_mode(self.model), torch.no_grad():
@@ -150,15 +141,10 @@ class Snooper:
 
     @classmethod
     def load(cls, path: str | Path) -> Snooper:
-        """The detector in a file that `save` wrote, on the CPU.
-
-        Raises:
-            UserError: the file is absent, damaged or no snooping detector.
-        """
+        """The detector in a file that `save` wrote, on the CPU; UserError where it is absent, damaged or none."""
         model, header = load_detector(path)
         try:
-            facts = {str(name): float(fact) for name, fact in header["facts"].items()}
-            return cls(model, header["threshold"], facts)
+            return cls(model, header["threshold"], {name: float(fact) for name, fact in header["facts"].items()})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"'{path}' has a header that describes no snooping detector: {error}") from error
 

@@ -40,15 +40,10 @@ LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "to
 
 @dataclass(frozen=True)
 class Check:
-    """One attack to compare.
+    """One attack to compare between the engines that have exactly this one, on images of `least_side` pixels or more.
 
-    Attributes:
-        name: its row in the certificate.
-        attack: the native attack, or a trigger's stamp.
-        bound: greatest pixel difference that passes; 0 asks for equal bits.
-        equal_success: every image must be fooled by both engines or by neither.
-        engines: the engines that have exactly this attack.
-        least_side: smallest height and width of an image that the attack works on.
+    It passes when no pixel differs by more than `bound`, where 0 asks for equal bits; with `equal_success` every image
+    must also be fooled by both engines or by neither.
     """
 
     name: str
@@ -250,13 +245,10 @@ class _Comparison:
 def summary(
     check: Check, engine: str, other: str, difference: Tensor, same: Tensor, success_differs: Tensor
 ) -> dict[str, Any]:
-    """A row of the certificate, see `Certificate.rows`.
+    """A row of the certificate, see `Certificate.rows`, from what was found of each of N images.
 
-    Args:
-        check: what was compared.
-        engine, other: whose images.
-        difference: [N], the greatest difference of a pixel of each image; infinite for one that is no number.
-        same, success_differs: bool [N], whether the model gives both images one class, and whether only one fools it.
+    `difference` is the greatest of a pixel, infinite where that is no number; `same`, whether the model gives both
+    engines' images one class; `success_differs`, whether only one of the two fools it.
     """
     greatest, count = float(difference.max()), int(success_differs.sum())
     return {

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mri_robust.adapters.art_detectors import StripFindings, activation_flags, spectral_flags, spectral_scores
+from mri_robust.adapters.art_detectors import ANALYSES, activation_flags, spectral_flags, spectral_scores
 from mri_robust.adapters.art_detectors import strip as blend
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
 from mri_robust.defences.snooping import Snooper, stamped_half
-from mri_robust.evaluation.backdoor import TESTS, triggered, triggered_places
+from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
 from mri_robust.evaluation.prediction import BATCH, predicted_classes, unit_images
@@ -32,20 +31,8 @@ CHOSEN, HALF = "chosen", "0.5"
 """Thresholds: the one that the detector chose on its validation images, and the study's."""
 EXPECTED = 0.1
 """Share of a class that spectral signatures are told to expect; they flag half as much again of every class."""
-DETECTORS = (
-    ("activation", "smaller", "training"),
-    ("activation", "relative-size", "training"),
-    ("activation", "silhouette-scores", "training"),
-    ("spectral", "", "training"),
-    ("snooper", "", "training"),
-    ("strip", "entropy over blends", "test"),
-    ("strip", "entropy over classes", "test"),
-    ("snooper", "", "test"),
-)
-"""(detector, its rule, the set that it looks at). STRIP's entropies are ART's, over the blends, and Gao et al.'s."""
-
-Verdict = tuple[np.ndarray, np.ndarray | None]
-"""Whether each image is flagged, bool [N], and how suspicious it is, float [N], where the detector says."""
+VERDICTS = len(ANALYSES) + 5
+"""Activation clustering by each analysis, spectral signatures, the snooper on either set, STRIP by two entropies."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +135,11 @@ def threshold_of(snooper: Snooper, rule: str) -> float:
     return snooper.threshold if rule == CHOSEN else float(rule)
 
 
+Verdict = tuple[tuple[str, str, str], np.ndarray, np.ndarray | None]
+"""(detector, its rule, the set that it looks at); whether each image is flagged, bool [N]; and how suspicious it is,
+float [N], where the detector says."""
+
+
 @dataclass(frozen=True)
 class PoisonDetection(Evaluation):
     """Let every detector look, and count what it flags.
@@ -171,61 +163,39 @@ class PoisonDetection(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """Precision, recall, false-positive rate and AUC of each detector, those that there are images for."""
-        scene = _Scene(self, context)
-        for detector, rule, where in context.steps(DETECTORS):
-            poisoned = scene.training.poisoned if where == "training" else scene.inputs[1]
-            factors: dict[str, Any] = {"attack": self.attack, "detector": detector, "rule": rule, "set": where}
-            yield from detection_rows(poisoned, *scene.verdict(detector, rule, where), **factors)
+        training, (images, stamped) = training_set(context.asked, context.dataset), self._inputs(context)
+        for number, (names, flagged, scores) in enumerate(self._verdicts(context, training, images), start=1):
+            factors = dict(zip(("detector", "rule", "set"), names, strict=True))
+            poisoned = training.poisoned if factors["set"] == "training" else stamped
+            yield from detection_rows(poisoned, flagged, scores, attack=self.attack, **factors)
+            context.on_step(number, VERDICTS)
 
+    def _verdicts(self, context: Context, training: TrainingSet, images: Tensor) -> Iterator[Verdict]:
+        model, labels, seed = context.model, training.labels, self.seed
+        features = penultimate_features(model, training.batches(BATCH))
+        for rule in ANALYSES:
+            yield ("activation", rule, "training"), activation_flags(features, labels, analysis=rule, seed=seed), None
+        flagged = spectral_flags(features, labels, expected=EXPECTED)
+        yield ("spectral", "", "training"), flagged, spectral_scores(features, labels)
+        snooper = context.get(self.detector)
+        for where, batches in (("training", training.batches(BATCH)), ("test", images.split(BATCH))):
+            scores = np.concatenate([snooper.score(batch) for batch in batches])
+            yield ("snooper", "", where), scores >= threshold_of(snooper, self.threshold), scores
+        trusted, _ = trusted_images(context.dataset.train, self.images, seed)
+        found = blend(model, unit_images(trusted).numpy(), images.numpy(), seed=seed)
+        # Low entropy is suspicious: ART's, over the blends, and Gao et al.'s.
+        yield ("strip", "entropy over blends", "test"), found.abstained, -found.over_blends
+        yield ("strip", "entropy over classes", "test"), found.flagged, -found.over_classes
 
-class _Scene:
-    """What detectors look at, made when the first one asks."""
-
-    def __init__(self, asked: PoisonDetection, context: Context) -> None:
-        self.asked = asked
-        self.context = context
-
-    def verdict(self, detector: str, rule: str, where: str) -> Verdict:
-        """What a detector says of the images of a set."""
-        labels = self.training.labels
-        if detector == "activation":
-            return activation_flags(self.features, labels, analysis=rule, seed=self.asked.seed), None
-        if detector == "spectral":
-            return spectral_flags(self.features, labels, expected=EXPECTED), spectral_scores(self.features, labels)
-        if detector == "strip":  # low entropy is suspicious
-            over_blends = rule == "entropy over blends"
-            flagged = self.strip.abstained if over_blends else self.strip.flagged
-            return flagged, -(self.strip.over_blends if over_blends else self.strip.over_classes)
-        snooper = self.context.get(self.asked.detector)
-        batches = self.training.batches(BATCH) if where == "training" else self.inputs[0].split(BATCH)
-        scores = np.concatenate([snooper.score(batch) for batch in batches])
-        return scores >= threshold_of(snooper, self.asked.threshold), scores
-
-    @cached_property
-    def training(self) -> TrainingSet:
-        return training_set(self.context.asked, self.context.dataset)
-
-    @cached_property
-    def features(self) -> np.ndarray:
-        return penultimate_features(self.context.model, self.training.batches(BATCH))
-
-    @cached_property
-    def inputs(self) -> tuple[Tensor, np.ndarray]:
+    def _inputs(self, context: Context) -> tuple[Tensor, np.ndarray]:
         """Test images, float32, clean ones and then triggered ones; and which carry the trigger, bool."""
-        dataset, count = self.context.dataset, self.asked.images
-        labels = dataset.test.labels
-        clean = draw(len(labels), count, self.asked.generator("clean inputs"))
-        victims = np.flatnonzero(labels != self.asked.target)
-        poisoned = getattr(self.context.asked, "poison", None) is not None
-        stamped = victims[draw(len(victims), count if poisoned else 0, self.asked.generator("triggered inputs"))]
+        dataset, labels = context.dataset, context.dataset.test.labels
+        clean = draw(len(labels), self.images, self.generator("clean inputs"))
+        victims = np.flatnonzero(labels != self.target)
+        count = self.images if getattr(context.asked, "poison", None) is not None else 0
+        stamped = victims[draw(len(victims), count, self.generator("triggered inputs"))]
         images = torch.cat([unit_images(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
         return images, np.arange(len(images)) >= len(clean)
-
-    @cached_property
-    def strip(self) -> StripFindings:
-        seed = self.asked.seed
-        trusted, _ = trusted_images(self.context.dataset.train, self.asked.images, seed)
-        return blend(self.context.model, unit_images(trusted).numpy(), self.inputs[0].numpy(), seed=seed)
 
 
 def detection_rows(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row
@@ -42,7 +42,7 @@ class Context:
     history: list[dict[str, Any]] = field(default_factory=list)
     open_model: Callable[[Recipe], Any] | None = None
     precision: str = "fp32"
-    on_step: OnImages = silent_images
+    on_step: OnImages = silent
     artefacts: dict[str, Any] = field(default_factory=dict)
 
     def steps(self, items: Collection[Item]) -> Iterator[Item]:

@@ -33,7 +33,7 @@ class Theft:
     Attributes:
         thief: `ART`, `own code`, or for the controls `untrained copy` and `the model itself`.
         attack: what is asked, and how the copy is trained; None for the controls.
-        answers: what is done to the victim's answers, see `adapters.art_extraction.DEFENCES`; empty for nothing.
+        answers: what is done to the victim's answers, see `adapters.art_privacy.DEFENCES`; empty for nothing.
     """
 
     thief: str

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mri_robust.adapters.art_privacy import Labelled, art_losses, learned_scores, rule_says_member
-from mri_robust.attacks.privacy.membership import LossThreshold
+from mri_robust.attacks.privacy.membership import membership_scores
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.audit import fingerprint, leaked_test_images
 from mri_robust.data.dataset import Split
@@ -76,7 +76,7 @@ class MembershipTest(Evaluation):
         images, labels = asked = _joined(members, others)
         truth = _truth(members, others)
         if attack == LOSS_THRESHOLD:
-            scores = LossThreshold()(model, images, labels).numpy()
+            scores = membership_scores(model, images, labels).numpy()
             same = np.isclose(-scores, art_losses(model, asked), rtol=TOLERANCE, atol=TOLERANCE)
             return truth, scores, [share(same, "same_as_art")]
         right = predicted_classes(model, images) == labels.numpy()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mri_robust.adapters.art_detectors import activation_flags
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.rng import derive_seed
 from mri_robust.defences.fine_pruning import FinePruning, channels_off, last_convolution, prune_channels, pruning_order
-from mri_robust.evaluation.backdoor import triggered
+from mri_robust.evaluation.attacked_training import triggered
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.prediction import BATCH, predicted_classes
 from mri_robust.evaluation.rows import Row, draw, figure, share, shares
@@ -26,9 +25,8 @@ from mri_robust.training import Changes, FitSettings, fit
 
 ANALYSIS = "silhouette-scores"
 """Of the activation clustering that flags images before a model is trained again."""
-
-Repaired = tuple[Classifier, dict[str, float]]
-"""The repaired model, and metric -> the share that was taken away."""
+REPAIRS = 6
+"""How many there are, the model as it was among them."""
 
 
 @dataclass(frozen=True)
@@ -54,103 +52,62 @@ class Repair(Evaluation):
         the model calls `target`, and `missed_tumour_rate`, that share without the trigger; `pruned`, the share of the
         channels, or `removed`, the share of the training images that it took away. Then accuracy and attack success
         over the pruned channels."""
-        scene = _Scene(self, context)
-        for name, repair in context.steps(REPAIRS.items()):
-            model, taken = repair(scene)
+        dataset, labels = context.dataset, context.dataset.test.labels
+        trusted = trusted_images(dataset.train, self.trusted, self.seed)
+        gone = self.pruning.choose(context.model, *trusted)
+        victims = np.flatnonzero(labels != self.target)
+        stamped, data = triggered(dataset, victims)[victims], (dataset, self.leak_free)
+        for number, (name, model, taken) in enumerate(self._repaired(context, trusted, gone), start=1):
             factors: Row = {"attack": self.attack, "repair": name}
-            yield from scene.rows(model, **factors)
+            called, fooled = (predicted_classes(model, images) for images in (dataset.test.images, stamped))
+            yield from shares(called == labels, "accuracy", *data, **factors)
+            yield from shares(fooled == self.target, "asr", *data, victims, **factors)
+            yield from shares(called[victims] == self.target, "missed_tumour_rate", *data, victims, **factors)
             for metric, value in taken.items():
                 yield figure(metric, value, **factors)
-        yield from scene.path()
-
-
-class _Scene:
-    """The model to be repaired, what the repairer has, and what repairs are measured on."""
-
-    def __init__(self, asked: Repair, context: Context) -> None:
-        self.asked, self.context, self.dataset = asked, context, context.dataset
-        self.model: Classifier = context.model
-        self.trusted = trusted_images(self.dataset.train, asked.trusted, asked.seed)
-        self.victims = np.flatnonzero(self.dataset.test.labels != asked.target)
-        self.triggered = triggered(self.dataset, self.victims)[self.victims]
-
-    @cached_property
-    def training(self) -> TrainingSet:
-        """What the model was trained on."""
-        return training_set(self.context.asked, self.dataset)
-
-    @cached_property
-    def gone(self) -> np.ndarray:
-        """The channels that fine-pruning takes."""
-        return self.asked.pruning.choose(self.model, *self.trusted)
-
-    def rows(self, model: Classifier, **factors: Any) -> Iterator[Row]:
-        """Accuracy on the clean test images, attack success on the triggered ones, and what fails without a trigger."""
-        data, target = (self.dataset, self.asked.leak_free), self.asked.target
-        called, fooled = (predicted_classes(model, each) for each in (self.dataset.test.images, self.triggered))
-        yield from shares(called == self.dataset.test.labels, "accuracy", *data, **factors)
-        yield from shares(fooled == target, "asr", *data, self.victims, **factors)
-        yield from shares(called[self.victims] == target, "missed_tumour_rate", *data, self.victims, **factors)
-
-    def path(self) -> Iterator[Row]:
-        """Clean accuracy and attack success on some test images as channels go, and where fine-pruning stops."""
-        test, count = self.dataset.test, self.asked.images
-        clean = draw(len(test), count, self.asked.generator("clean inputs"))
-        stamped = draw(len(self.victims), count, self.asked.generator("triggered inputs"))
-        order = pruning_order(self.model, self.trusted[0])
-        for pruned in self.asked.pruning.counts(self.model):
-            chosen = pruned == len(self.gone)
-            factors: Row = {"attack": self.asked.attack, "repair": "", "channels": pruned, "chosen": chosen}
-            with channels_off(self.model, order[:pruned]):
-                right = predicted_classes(self.model, test.images[clean]) == test.labels[clean]
-                fooled = predicted_classes(self.model, self.triggered[stamped]) == self.asked.target
+            context.on_step(number, REPAIRS)
+        clean = draw(len(labels), self.images, self.generator("clean inputs"))
+        some = draw(len(victims), self.images, self.generator("triggered inputs"))
+        order = pruning_order(context.model, trusted[0])
+        for count in self.pruning.counts(context.model):
+            factors = {"attack": self.attack, "repair": "", "channels": count, "chosen": count == len(gone)}
+            with channels_off(context.model, order[:count]):
+                right = predicted_classes(context.model, dataset.test.images[clean]) == labels[clean]
+                fooled = predicted_classes(context.model, stamped[some]) == self.target
             yield share(right, "accuracy", "drawn", **factors)
             yield share(fooled, "asr", "drawn", **factors)
 
-    def pruned(self, *, tune: bool) -> Repaired:
-        """A copy of the model without the channels, and then tuned."""
-        model = deepcopy(self.model)
-        prune_channels(model, self.gone)
-        taken = {"pruned": len(self.gone) / last_convolution(model)[0].out_channels}
-        return (self._tuned(model, self.gone) if tune else model), taken
+    def _repaired(
+        self, context: Context, trusted: tuple[np.ndarray, np.ndarray], gone: np.ndarray
+    ) -> Iterator[tuple[str, Classifier, dict[str, float]]]:
+        """(name, repaired copy, metric -> the share that was taken away).
 
-    def tuned(self) -> Repaired:
-        """A copy of the model tuned on the clean images, all its channels there."""
-        return self._tuned(deepcopy(self.model), self.gone[:0]), {}
-
-    def _tuned(self, model: Classifier, gone: np.ndarray) -> Classifier:
-        self.asked.pruning.tune(model, *self.trusted, gone, seed=self.asked.seed, precision=self.context.precision)
-        return model
-
-    def without(self, dropped: np.ndarray) -> Repaired:
-        """A model trained again without the marked training images; where none is marked, the model that was.
+        The last repair knows the poison, and bounds what removal can do.
 
         Raises:
             ValueError: nobody knows how a user's own model was trained.
         """
-        taken = {"removed": float(dropped.mean())}
-        if not dropped.any():
-            return self.model, taken
-        if not isinstance(self.context.asked, Recipe):
-            raise ValueError("a model can be trained again by its recipe alone")
-        rest, precision = self.training.without(dropped), self.context.precision
-        return trained_again(self.model, self.context.asked, rest, precision), taken
-
-    def flagged(self) -> np.ndarray:
-        """The training images that activation clustering takes for poison."""
-        features = penultimate_features(self.model, self.training.batches(BATCH))
-        return activation_flags(features, self.training.labels, analysis=ANALYSIS, seed=self.asked.seed)
-
-
-REPAIRS: dict[str, Callable[[_Scene], Repaired]] = {
-    "none": lambda scene: (scene.model, {}),
-    "pruned": lambda scene: scene.pruned(tune=False),
-    "fine-pruned": lambda scene: scene.pruned(tune=True),
-    "fine-tuned without pruning": lambda scene: scene.tuned(),
-    "retrained without what activation clustering flags": lambda scene: scene.without(scene.flagged()),
-    "retrained without the poison (oracle)": lambda scene: scene.without(scene.training.poisoned),
-}
-"""Repair -> how it is made. The last knows the poison, and bounds what removal can do."""
+        model = context.model
+        yield "none", model, {}
+        pruned, taken = deepcopy(model), {"pruned": len(gone) / last_convolution(model)[0].out_channels}
+        prune_channels(pruned, gone)
+        yield "pruned", pruned, taken
+        fine_pruned, tuned = deepcopy(pruned), deepcopy(model)
+        how: dict[str, Any] = {"seed": self.seed, "precision": context.precision}
+        self.pruning.tune(fine_pruned, *trusted, gone, **how)
+        yield "fine-pruned", fine_pruned, taken
+        self.pruning.tune(tuned, *trusted, gone[:0], **how)
+        yield "fine-tuned without pruning", tuned, {}
+        data = training_set(context.asked, context.dataset)
+        features = penultimate_features(model, data.batches(BATCH))
+        flagged = activation_flags(features, data.labels, analysis=ANALYSIS, seed=self.seed)
+        for known, dropped in (("what activation clustering flags", flagged), ("the poison (oracle)", data.poisoned)):
+            again = model  # which it is when it is trained again on all of its images
+            if dropped.any():
+                if not isinstance(context.asked, Recipe):
+                    raise ValueError("a model can be trained again by its recipe alone")
+                again = trained_again(model, context.asked, data.without(dropped), context.precision)
+            yield f"retrained without {known}", again, {"removed": float(dropped.mean())}
 
 
 def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precision: str) -> Classifier:
@@ -160,7 +117,7 @@ def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precisio
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
-        new = build_model(**model.description()).to(device_of(model))  # type: ignore[arg-type]
+        new = build_model(**model.description()).to(device_of(model))
     optimizer = torch.optim.Adam(
         new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

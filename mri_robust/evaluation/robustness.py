@@ -19,7 +19,7 @@ from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.strongest import Make, worst_case
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.machine import resolve_precision
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation
@@ -246,7 +246,7 @@ def _in_chunks(
     **how: Any,
 ) -> np.ndarray:
     """What `ask` says of the images at `places`, [..., N], some at a time: they are float32 on the device only then."""
-    device, told, found = device_of(model), on_image or silent_images, []
+    device, told, found = device_of(model), on_image or silent, []
     with eval_mode(model):
         proposer: nn.Module | None = None
         for begin in range(0, len(places), CHUNK):

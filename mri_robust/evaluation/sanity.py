@@ -1,13 +1,14 @@
 """Sanity checks that run with every worst case: when is a robust accuracy not to be trusted?
 
 After Carlini et al. 2019 (arXiv 1902.06705), Athalye et al. 2018 (arXiv 1802.00420) and Tramer et al. 2020
-(arXiv 2002.08347). A check is a function in `CHECKS`: (Evidence) -> Finding.
+(arXiv 2002.08347). What there is to check stands in `CHECKS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
@@ -34,7 +35,7 @@ EPS = 4 / 255
 LARGE = 0.5
 """The size at which every image can be made the same grey one."""
 GAP = 0.3
-"""FGSM accuracy above PGD accuracy by more than this is catastrophic overfitting to a single step."""
+"""FGSM's accuracy above PGD's by more than this is catastrophic overfitting (Wong et al. 2020, arXiv 2001.03994)."""
 FAST, SLOW, BLIND = "FGSM", "PGD", "black-box search"
 UNLIMITED = f"PGD of epsilon {LARGE:g}"
 
@@ -54,11 +55,6 @@ class Finding:
     tripped: bool
     figure: float
     message: str
-
-    @classmethod
-    def of(cls, check: str, tripped: bool, figure: float, found: str, meaning: str) -> Finding:
-        """A finding whose message is `found`, followed by `meaning` when it is tripped."""
-        return cls(check, tripped, figure, f"{found}: {meaning}" if tripped else found)
 
 
 @dataclass(frozen=True)
@@ -85,41 +81,23 @@ class Evidence:
     eps: float
     measured: Mapping[str, float]
 
-    def gap(self, kept: str, lost: str) -> tuple[float, str]:
-        """Accuracy under the attack `kept` less that under `lost`, and both in words."""
-        more, less = self.measured[kept], self.measured[lost]
-        return more - less, f"{lost} leaves {less:.0%} right, {kept} {more:.0%} at epsilon {255 * self.eps:.3g}/255"
 
-    @property
-    def slack(self) -> float:
-        """A gap between two attacks that may be luck: 5 %, and one image but not two.
-
-        An image on the edge is fooled by either attack depending on PGD's start.
-        """
-        return max(0.05, 1.5 / len(self.labels))
+Verdict = tuple[bool, float, str]
+"""Whether a check trips, the figure behind it, and what was found, in words."""
 
 
-def black_box(evidence: Evidence) -> Finding:
-    """Accuracy under PGD minus that under a black-box attack of the same size; trips above `Evidence.slack`.
+def gap_between(evidence: Evidence, kept: str, lost: str, most: float | None = None) -> Verdict:
+    """Accuracy under the attack `kept` less that under `lost`; trips above `most`, or above what may be luck.
 
-    Who sees the gradient can do all that who does not can: a black box that does better has found gradients that lie.
+    Luck is 5 %, and one image but not two: one on the edge is fooled by either attack depending on PGD's start.
     """
-    gap, found = evidence.gap(SLOW, BLIND)
-    meaning = "the gradient misleads PGD, and the accuracy under it is too high"
-    return Finding.of("black-box", gap > evidence.slack, gap, found, meaning)
+    more, less = evidence.measured[kept], evidence.measured[lost]
+    found = f"{lost} leaves {less:.0%} right, {kept} {more:.0%} at epsilon {255 * evidence.eps:.3g}/255"
+    luck = max(0.05, 1.5 / len(evidence.labels))
+    return more - less > (luck if most is None else most), more - less, found
 
 
-def fgsm_beats_pgd(evidence: Evidence) -> Finding:
-    """Accuracy under PGD minus that under FGSM of the same size; trips above `Evidence.slack`.
-
-    FGSM's image is one that PGD could reach: if it fools and PGD does not, PGD is stuck.
-    """
-    gap, found = evidence.gap(SLOW, FAST)
-    meaning = "PGD is stuck on its way, and the accuracy under it is too high; use more restarts and other step sizes"
-    return Finding.of("fgsm-beats-pgd", gap > evidence.slack, gap, found, meaning)
-
-
-def large_epsilon(evidence: Evidence) -> Finding:
+def large_epsilon(evidence: Evidence) -> Verdict:
     """Accuracy under PGD of epsilon .5; trips above the share of the most frequent label.
 
     At .5 every image can be made the same grey one, which a model calls one class: no model can be right on more
@@ -128,11 +106,10 @@ def large_epsilon(evidence: Evidence) -> Finding:
     accuracy = evidence.measured[UNLIMITED]
     most = torch.bincount(evidence.labels).max().item() / len(evidence.labels)
     found = f"{UNLIMITED} leaves {accuracy:.0%} right, and no model can keep more than {most:.0%}"
-    meaning = "the attack fails even without limits, and the accuracy under it is too high"
-    return Finding.of("large-epsilon", accuracy > most, accuracy, found, meaning)
+    return accuracy > most, accuracy, found
 
 
-def probability_outputs(evidence: Evidence) -> Finding:
+def probability_outputs(evidence: Evidence) -> Verdict:
     """Greatest distance from 1 of an image's summed outputs; trips within 1e-3 when all outputs lie in [0, 1].
 
     1e-3 allows for a softmax in half precision; sums of logits lie anywhere.
@@ -140,70 +117,69 @@ def probability_outputs(evidence: Evidence) -> Finding:
     logits = evidence.logits
     distance = (logits.sum(1) - 1).abs().max().item()
     tripped = distance <= 1e-3 and bool(((logits >= 0) & (logits <= 1)).all())
-    meaning = "a second softmax in the loss flattens its gradient, and the accuracy is too high; give logits"
-    found = f"an image's outputs sum to 1 within {distance:.2g}"
-    return Finding.of("probabilities", tripped, distance, found, meaning)
+    return tripped, distance, f"an image's outputs sum to 1 within {distance:.2g}"
 
 
-def randomised(evidence: Evidence) -> Finding:
+def randomised(evidence: Evidence) -> Verdict:
     """Greatest difference of a logit between two passes over the clean images, in eval mode.
 
     Trips above 1e-4 of the greatest logit: sums taken in another order, as on a GPU, differ by about 1e-6 of it.
     """
     difference = (evidence.logits - evidence.again).abs().max().item()
-    tripped = difference > 1e-4 * evidence.logits.abs().max().item()
     found = f"two passes over the same images differ by up to {difference:.2g} in a logit"
-    meaning = "each step of an attack follows another loss, and the accuracy is too high; average gradients over draws"
-    return Finding.of("randomised", tripped, difference, found, meaning)
+    return difference > 1e-4 * evidence.logits.abs().max().item(), difference, found
 
 
-def pixel_range(evidence: Evidence) -> Finding:
+def pixel_range(evidence: Evidence) -> Verdict:
     """How far the furthest pixel of all images lies outside [0, 1]; anything above 0, or not a number, trips."""
     low, high = evidence.low, evidence.high
-    found = f"pixels run from {low:.4g} to {high:.4g}"
-    meaning = "epsilon means another size there; scale images to [0, 1] and normalise inside the model"
-    return Finding.of("range", not (low >= 0 and high <= 1), max(0.0, -low, high - 1), found, meaning)
+    return not (low >= 0 and high <= 1), max(0.0, -low, high - 1), f"pixels run from {low:.4g} to {high:.4g}"
 
 
-def single_step(evidence: Evidence) -> Finding:
-    """Accuracy under FGSM minus that under PGD of the same size; trips above .3: catastrophic overfitting (Wong et al.
-    2020, arXiv 2001.03994).
-
-    A model may lose some accuracy to each further step; one that loses this much was not robust to begin with.
-    """
-    gap, found = evidence.gap(FAST, SLOW)
-    meaning = "the model resists a single step only; its accuracy under FGSM says nothing of robustness, read PGD's"
-    return Finding.of("single-step", gap > GAP, gap, found, meaning)
-
-
-def train_mode(evidence: Evidence) -> Finding:
+def train_mode(evidence: Evidence) -> Verdict:
     """How many of the model, its BatchNorm and its dropout layers were in train mode; one trips.
 
     Attacks here hold the model in eval mode: the accuracy is right, but it is not that of the model as it was.
     """
-    found = f"the model came with train mode on in {evidence.training} places"
-    meaning = "the accuracy is that of the model in eval mode, not of the one that you have; call model.eval() first"
-    return Finding.of("train-mode", evidence.training > 0, float(evidence.training), found, meaning)
+    places = evidence.training
+    return places > 0, float(places), f"the model came with train mode on in {places} places"
 
 
-def zero_gradients(evidence: Evidence) -> Finding:
-    """Share of images whose input gradient is zero in every pixel, or not finite in one.
+def zero_gradients(evidence: Evidence) -> Verdict:
+    """Share of images whose input gradient is zero in every pixel, or not finite in one; one image trips.
 
-    One image is enough to trip: it counts as robust whatever the attack. A cross entropy in float32 keeps a gradient
-    until the margin of the logits passes about 100.
+    It counts as robust whatever the attack. A cross entropy in float32 keeps a gradient until the margin of the logits
+    passes about 100.
     """
     gradient = evidence.gradient.flatten(1)
     stuck = (gradient == 0).all(1) | ~gradient.isfinite().all(1)
     part = stuck.float().mean().item()
-    found = f"{part:.0%} of {len(stuck)} images have an input gradient that is zero or not finite"
-    meaning = "gradient attacks cannot move them, so that they count as robust; use a black box or BPDA"
-    return Finding.of("zero-gradients", part > 0, part, found, meaning)
+    return part > 0, part, f"{part:.0%} of {len(stuck)} images have an input gradient that is zero or not finite"
 
 
-CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
-    *(black_box, fgsm_beats_pgd, large_epsilon, probability_outputs, randomised),
-    *(pixel_range, single_step, train_mode, zero_gradients),
-)
+CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
+    "black-box": partial(gap_between, kept=SLOW, lost=BLIND),  # who sees the gradient can do all that who does not can
+    "fgsm-beats-pgd": partial(gap_between, kept=SLOW, lost=FAST),  # FGSM's image is one that PGD could reach
+    "large-epsilon": large_epsilon,
+    "probabilities": probability_outputs,
+    "randomised": randomised,
+    "range": pixel_range,
+    "single-step": partial(gap_between, kept=FAST, lost=SLOW, most=GAP),
+    "train-mode": train_mode,
+    "zero-gradients": zero_gradients,
+}
+MEANINGS = {
+    "black-box": "the gradient misleads PGD, and the accuracy under it is too high",
+    "fgsm-beats-pgd": "PGD is stuck, and the accuracy under it is too high; use more restarts and other step sizes",
+    "large-epsilon": "the attack fails even without limits, and the accuracy under it is too high",
+    "probabilities": "a second softmax in the loss flattens its gradient, and the accuracy is too high; give logits",
+    "randomised": "each step follows another loss, and the accuracy is too high; average gradients over draws",
+    "range": "epsilon means another size there; scale images to [0, 1] and normalise inside the model",
+    "single-step": "the model resists a single step only: read its accuracy under PGD, not under FGSM",
+    "train-mode": "the accuracy is that of the model in eval mode, not of the one that you have; call model.eval()",
+    "zero-gradients": "gradient attacks cannot move them, so that they count as robust; use a black box or BPDA",
+}
+"""What it means for the robust accuracy that a model trips a check, and what to do."""
 
 
 def sanity_checks(
@@ -231,8 +207,11 @@ def sanity_checks(
     Raises:
         TypeError, ValueError: images, labels or eps are not as said.
     """
-    evidence = gather(model, images, labels, eps=eps, seed=seed, on_step=on_step)
-    return [check(evidence) for check in CHECKS]
+    evidence, findings = gather(model, images, labels, eps=eps, seed=seed, on_step=on_step), []
+    for name, check in CHECKS.items():
+        tripped, figure, found = check(evidence)
+        findings.append(Finding(name, tripped, figure, f"{found}: {MEANINGS[name]}" if tripped else found))
+    return findings
 
 
 @dataclass(frozen=True)
@@ -290,5 +269,5 @@ def gather(
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name_of(attack)))
             right = (logits.argmax(1) == truth) & (predict(tethered, crafted) == truth)
             measured[name] = int(right.sum()) / len(right)
-            (on_step or silent_images)(len(measured), len(attacks))
+            (on_step or silent)(len(measured), len(attacks))
     return Evidence(low, high, training, truth, logits, again, gradient, eps, measured)

@@ -13,6 +13,8 @@ from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
 from mri_robust.study.recipe import Model
 
+MODELS = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
+
 
 def tasks(config: Config) -> Tasks:
     """All artefacts at all levels, and the worst case on the same images, for each model."""
@@ -22,9 +24,6 @@ def tasks(config: Config) -> Tasks:
         spoilt = Artefacts(config.attacked, pictures=number == 0, seed=config.seed, leak_free=config.sound)
         found += [(model, worst_case(config)), (model, spoilt)]
     return found
-
-
-MODELS = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
 
 
 EXPERIMENT = Experiment(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from mri_robust.evaluation.backdoor import TESTS, BackdoorTest
+from mri_robust.evaluation.attacked_training import TESTS, BackdoorTest
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks, class_table

@@ -6,7 +6,7 @@ from itertools import product
 
 import pandas as pd
 
-from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.evaluation.attacked_training import ClassReport
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks

@@ -23,15 +23,10 @@ def snooping_experiment(
     classes: Mapping[str, tuple[float, float, float]],
     shapes: tuple[str, ...] = SHAPES,
 ) -> Experiment:
-    """One of the study's tables of a detector, tested on one small pattern per image, half of the images stamped.
+    """One of the study's tables (`Table 7`) of a detector that is trained on patterns of `sizes`.
 
-    Sound: also at the threshold chosen on validation, and on the creeper trigger, which it never saw.
-
-    Args:
-        name, table, title: see `Experiment`; `table` is the study's (`Table 7`).
-        sizes: of the patterns that it is trained on.
-        accuracy, classes: the study's numbers, see `class_table`.
-        shapes: of the patterns that it is tested on.
+    It is tested on one small pattern of `shapes` per image, half of the images stamped. Sound: also at the threshold
+    chosen on validation, and on the creeper trigger, which it never saw. For the study's numbers see `class_table`.
     """
 
     def tasks(config: Config) -> Tasks:

@@ -21,21 +21,17 @@ from mri_robust.core.rng import seeded_globals
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.checkpoint import load_model
 from mri_robust.models.classifier import Classifier
-from mri_robust.models.weights import hash_tensor, read_state_dict
+from mri_robust.models.weights import hash_tensor, load_weights, read_state_dict
 
 _TIMM = "timm:"
 
 
-class Guarded(nn.Module):
-    """A user's model: what goes wrong in it is said in one line, and an attack always finds a gradient.
+class External(nn.Module):
+    """A user's model behind (images - mean) / std: what goes wrong in it is said in one line, and attacks can use it.
 
-    Where the model cuts its logits off from the images the gradient is zero, which the sanity checks warn of. It states
-    the model's `image_size`, `channels` and `classes` where they make sense.
-
-    Args:
-        model: takes images [N, C, H, W], gives logits.
-        source: what messages call it.
-        mean, std: the model sees (images - mean) / std, one number for all channels or one each; empty for none.
+    It states the model's `image_size`, `channels` and `classes` where they make sense. Where the model cuts its logits
+    off from the images the gradient is zero, which the sanity checks warn of. `source` is what messages call it;
+    `mean` and `std` are one number for all channels or one each, or () where the model takes pixels in [0, 1].
     """
 
     mean: Tensor | None
@@ -46,8 +42,8 @@ class Guarded(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.source = model, source
-        for name, numbers in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(numbers).view(-1, 1, 1) if numbers else None)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1) if mean else None)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1) if std else None)
         size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
         if isinstance(size, int) and SMALLEST <= size <= LARGEST:
             self.image_size = size
@@ -57,11 +53,7 @@ class Guarded(nn.Module):
             self.classes = tuple(classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of images [N, C, H, W] in [0, 1].
-
-        Raises:
-            UserError: the model fails on them, or gives numbers that are not finite.
-        """
+        """Logits of images [N, C, H, W] in [0, 1]; UserError where the model fails or gives numbers not finite."""
         try:
             logits = self.model(images if self.mean is None else (images - self.mean) / self.std)
             finite = not isinstance(logits, Tensor) or bool(torch.isfinite(logits).all())
@@ -109,13 +101,13 @@ def open_model(
     if is_timm(source):
         if not classes:
             raise ValueError(f"'{source}' needs the data's classes: give classes=")
-        return _from_timm(source, weights, mean, std, classes=classes, image_size=image_size, channels=channels)
+        data = {"classes": classes, "image_size": image_size, "channels": channels}
+        return External(_from_timm(source, weights, mean, std, data), source).eval()
     if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
-        return Guarded(_from_factory(source, weights), source, mean, std).eval()
+        return External(_from_factory(source, weights), source, mean, std).eval()
     if weights is not None:
         raise UserError("--weights goes with --model package.module:factory or timm:NAME; a checkpoint has its own")
-    model = load_model(source)
-    return Guarded(model, source, mean, std).eval() if mean else model
+    return External(load_model(source), source, mean, std).eval() if mean else load_model(source)
 
 
 def is_timm(source: str) -> bool:
@@ -124,22 +116,14 @@ def is_timm(source: str) -> bool:
 
 
 def timm_size(source: str) -> int:
-    """The image side, in pixels, that the weights of `timm:NAME` are published for.
-
-    Raises:
-        UserError: timm is not installed, or has no such network.
-    """
+    """Side in pixels of the images that `timm:NAME` was published for; UserError without timm or such a network."""
     return int(_published(source)[1].input_size[-1])
 
 
 def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], source: str) -> None:
-    """Check that a model takes the images and gives one finite logit per class.
-
-    Raises:
-        UserError: it fails on them, or gives something else.
-    """
+    """Check that a model takes the images and gives one finite logit per class, or raise UserError."""
     with eval_mode(model), torch.no_grad():
-        logits = Guarded(model, source)(images)
+        logits = External(model, source)(images)
     wanted, given = [len(images), len(classes)], type(logits).__name__
     if isinstance(logits, Tensor):
         given = f"{logits.dtype} {list(logits.shape)}"
@@ -151,28 +135,15 @@ def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], sou
     )
 
 
-def model_digest(model: nn.Module, shape: tuple[int, int, int] | None = None) -> str:
-    """16 hex digits that name a model by what it computes.
+def model_digest(model: nn.Module, shape: tuple[int, int, int]) -> str:
+    """16 hex digits that name a model by what it computes on images of `shape` (C, H, W); the model is left as it was.
 
     SHA-256 over its class's name, its repr (without memory addresses), its state dict, and its logits on two fixed
     noise images to four digits: so code outside the state dict counts, and rounding does not.
-
-    Args:
-        model: gives logits; left as it was.
-        shape: (C, H, W) of its images; what the model states when None.
-
-    Raises:
-        ValueError: no shape is given and the model states none.
-        UserError: the model fails on the images.
     """
-    if shape is None:
-        if not hasattr(model, "image_size"):
-            raise ValueError("the model states no .image_size: give shape=(channels, height, width)")
-        side = int(model.image_size)  # type: ignore[arg-type]
-        shape = (1 if getattr(model, "channels", "rgb") == "grey" else 3, side, side)
     kind, device = type(model), device_of(model)
-    parts = re.sub("0x[0-9a-fA-F]+", "", repr(model))
-    found = hashlib.sha256(f"{kind.__module__}.{kind.__qualname__}|{parts}|".encode())
+    layers = re.sub("0x[0-9a-fA-F]+", "", repr(model))
+    found = hashlib.sha256(f"{kind.__module__}.{kind.__qualname__}|{layers}|".encode())
     for name, value in model.state_dict().items():
         try:
             hash_tensor(found, name, value)
@@ -201,13 +172,14 @@ def _from_factory(source: str, weights: Path | None) -> nn.Module:
         raise UserError(f"model '{source}' cannot be {doing}: {_reason(error)}") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
-    _load_weights(model, weights, f"'{source}'")
+    if weights is not None:
+        load_weights(model, read_state_dict(weights), weights, what=f"'{source}'")
     return model
 
 
 def _from_timm(
-    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], **data: Any
-) -> nn.Module:
+    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], data: dict[str, Any]
+) -> Classifier:
     (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
     own = f"its own images have --size {published.input_size[-1]}"
     sized = {"img_size": size} if published.fixed_input_size else {}
@@ -218,9 +190,10 @@ def _from_timm(
             network(torch.zeros(1, 3, size, size))
     except Exception as error:  # timm raises whatever its networks do with a size that they are not made for
         raise UserError(f"model '{source}' takes no images of {size} pixels ({_reason(error, -1)}): {own}") from error
-    _load_weights(network, weights, f"'{source}' with {classes} classes and {size} pixels", f"; {own}")
-    model = Classifier(network, architecture=source, mean=mean or published.mean, std=std or published.std, **data)
-    return Guarded(model, source).eval()
+    if weights is not None:
+        what = f"'{source}' with {classes} classes and {size} pixels ({own})"
+        load_weights(network, read_state_dict(weights), weights, what=what)
+    return Classifier(network, architecture=source, mean=mean or published.mean, std=std or published.std, **data)
 
 
 def _published(source: str) -> tuple[Any, Any]:
@@ -232,15 +205,6 @@ def _published(source: str) -> tuple[Any, Any]:
         known = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
         raise UserError(f"timm has no model '{name}'; {known}")
     return timm, timm.models.get_pretrained_cfg(name)
-
-
-def _load_weights(model: nn.Module, weights: Path | None, what: str, hint: str = "") -> None:
-    try:
-        if weights is not None:
-            model.load_state_dict(read_state_dict(weights))
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        # PyTorch lists all misfits; the last line names one.
-        raise UserError(f"weights '{weights}' do not fit {what}: {_reason(error, -1)}{hint}") from error
 
 
 def _reason(error: BaseException, line: int = 0) -> str:

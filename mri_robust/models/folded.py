@@ -6,8 +6,8 @@ import copy
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 TOLERANCE = 1e-4
 """Greatest difference of a logit, relative to the greatest logit, for the copy to be used.
@@ -24,12 +24,8 @@ def attack_copy(model: nn.Module, images: Tensor) -> nn.Module:
     commute, values and gradients, and pooling first leaves ReLU a quarter of the work. Parameters that stay as they are
     are shared with the model. Rounding differs, so certificates take the model itself.
 
-    A model that cannot be traced is rebuilt part by part. Where anything fails, or the logits on `images` differ by
-    more than `TOLERANCE`, the model itself is returned.
-
-    Args:
-        model: in eval mode; it is not changed.
-        images: float32 [N, C, H, W], a few of what it will be attacked on.
+    A model that cannot be traced is rebuilt part by part. Where anything fails, or the logits on `images`, a few
+    float32 [N, C, H, W] of what will be attacked, differ by more than `TOLERANCE`, the model itself is returned.
     """
     try:
         folded = _rebuilt(model)
@@ -44,7 +40,7 @@ def attack_copy(model: nn.Module, images: Tensor) -> nn.Module:
 def _rebuilt(module: nn.Module) -> nn.Module:
     """`module` itself where nothing in it can be changed, else a new module that shares all other parts."""
     try:
-        graph = fx.symbolic_trace(module)
+        traced = fx.symbolic_trace(module)
     except Exception:  # the module's own code runs on a placeholder here
         children = {name: _rebuilt(child) for name, child in module.named_children()}
         if all(children[name] is child for name, child in module.named_children()):
@@ -52,31 +48,17 @@ def _rebuilt(module: nn.Module) -> nn.Module:
         rebuilt = copy.copy(module)
         rebuilt._modules = {**module._modules, **children}
         return rebuilt
-    changed = _fold_batchnorm(graph) + _pool_first(graph)
-    if not changed:
+    folded, own = fuse(traced, inplace=True, no_trace=True), set(module.modules())
+    assert isinstance(folded, fx.GraphModule)
+    for part in folded.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)) and part not in own:
+            part.requires_grad_(False).to(memory_format=torch.channels_last)
+    moved = _pool_first(folded)
+    if not moved and len(folded.graph.nodes) == len(traced.graph.nodes):
         return module
-    graph.delete_all_unused_submodules()
-    graph.recompile()
-    return graph.eval()
-
-
-def _fold_batchnorm(traced: fx.GraphModule) -> int:
-    """Fold each BatchNorm into the convolution before it; returns how many."""
-    modules, folded = dict(traced.named_modules()), 0
-    for node in list(traced.graph.nodes):
-        norm = modules[str(node.target)] if node.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
-            continue
-        before = node.args[0]
-        convolution = modules[str(before.target)] if before.op == "call_module" else None
-        if not isinstance(convolution, nn.Conv2d) or len(before.users) > 1:
-            continue
-        fused = fuse_conv_bn_eval(convolution, norm).to(memory_format=torch.channels_last)
-        traced.set_submodule(str(before.target), fused.requires_grad_(False))
-        node.replace_all_uses_with(before)
-        traced.graph.erase_node(node)
-        folded += 1
-    return folded
+    folded.delete_all_unused_submodules()
+    folded.recompile()
+    return folded.eval()
 
 
 def _pool_first(traced: fx.GraphModule) -> int:

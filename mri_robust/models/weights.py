@@ -24,30 +24,28 @@ from mri_robust.core.packages import import_torchvision
 
 
 def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
-    """The ResNet called `name` of torchvision, for images of any size, with a new `fc` of `classes` outputs.
+    """The ResNet called `name` of torchvision with a new `fc` of `classes` outputs, for images of any size.
 
     `weights` are `none` (random), `imagenet` (IMAGENET1K_V1, from torch's hub cache or downloaded into it), or the path
-    of a state dict, whose `fc` is dropped where its shape differs.
-
-    Raises:
-        UserError: the weights cannot be found, downloaded or read, or do not fit; torchvision does not load.
+    of a state dict, whose `fc` is dropped where its shape differs. UserError where the weights cannot be found,
+    downloaded or read, or do not fit, or torchvision does not load.
     """
-    network: Any = import_torchvision().models.get_model(name)
+    network = import_torchvision().models.get_model(name)
     network.fc = nn.Linear(network.fc.in_features, classes)
     if weights != "none":
-        imagenet = find_imagenet(name, None) or _download_imagenet(name) if weights == "imagenet" else None
-        _load_all_but_fc(network, imagenet or Path(weights))
+        file = Path(weights) if weights != "imagenet" else find_imagenet(name, None) or _download_imagenet(name)
+        fc = {key: value for key, value in network.state_dict().items() if key.startswith("fc.")}
+        state = fc | read_state_dict(file)
+        state |= {key: value for key, value in fc.items() if state[key].shape != value.shape}
+        load_weights(network, {key: state[key] for key in state if key in fc or not key.startswith("fc.")}, file)
     return network
 
 
 def find_imagenet(name: str, folder: Path | None) -> Path | None:
     """The file of torchvision's ImageNet weights of network `name` on this machine; None where there is none.
 
-    Looks in `folder`, where one is named, then in torch's hub cache (`TORCH_HOME`); never on the network.
-
-    Raises:
-        UserError: `folder` is no folder, or a file of that name cannot be read or has another SHA-256 than it says.
-        ValueError: torchvision has no network called `name`.
+    Looks in `folder`, where one is named, then in torch's hub cache (`TORCH_HOME`); never on the network. UserError
+    where `folder` is no folder, or a file of that name cannot be read or has another SHA-256 than it says.
     """
     url, file_name, expected = _imagenet(name)
     if folder is not None and not os.path.isdir(folder):
@@ -93,24 +91,22 @@ def _download_imagenet(name: str) -> Path:
     return cache / file_name
 
 
-def _load_all_but_fc(network: nn.Module, file: Path) -> None:
-    """Load a file's weights, without those of `fc` that have another shape."""
-    own, given = network.state_dict(), read_state_dict(file)
-    fits = {key for key, value in given.items() if key in own and own[key].shape == value.shape}
-    state = {key: value for key, value in given.items() if key in fits or not key.startswith("fc.")}
+def load_weights(
+    model: nn.Module, state: Mapping[str, Tensor], file: Path, *, what: str = "the network", assign: bool = False
+) -> None:
+    """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit."""
     try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"weights '{file}' do not fit the network: {str(error).splitlines()[-1]}") from error
-    if wrong := [key for key in (*missing, *unexpected) if not key.startswith("fc.")]:
-        raise UserError(f"weights '{file}' do not fit the network: {len(wrong)} names differ, first '{wrong[0]}'")
+        model.load_state_dict(state, assign=assign)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        # PyTorch lists all misfits; the last line names one.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise UserError(f"weights '{file}' do not fit {what}: {reason}") from error
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
     """The header of a checkpoint: `model`, and the notes that it was saved with; {} for a file that has none.
 
-    Raises:
-        UserError: the file is absent, or no whole safetensors file.
+    UserError where the file is absent, or no whole safetensors file.
     """
     path = Path(path)
     _check_exists(path)
@@ -128,8 +124,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors by name from a `.safetensors` file, or from a `.pth` that `torch.load(weights_only=True)` accepts.
 
-    Raises:
-        UserError: the file is absent, no such file, truncated, or a pickle with more than tensors in it.
+    UserError where the file is absent, no such file, truncated, or a pickle with more than tensors in it.
     """
     if path.suffix == ".safetensors":
         header = read_notes(path)
@@ -153,15 +148,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
         raise UserError(f"weights '{path}' hold no state dict (a mapping of names to tensors)")
     return {str(key): value for key, value in state.items()}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move, or raise OSError.
+    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
 
-    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
+    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte. OSError where the file cannot
+    be written.
     """
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps({**header, "checksum": _checksum(header, copies)})
@@ -191,7 +187,7 @@ def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
 
 
 def _check_exists(path: Path) -> None:
-    """Refuse what is no file: a pipe or a device could be waited for in vain."""
+    """Check that there is a file; a pipe or a device is none, and could be waited for in vain."""
     if not os.path.isfile(path):
         what = "is no file" if os.path.exists(path) else "does not exist"
         raise UserError(f"model file '{path}' {what}: give a .safetensors or .pth file")

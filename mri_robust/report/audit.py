@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from mri_robust.data.dataset import Dataset
 
 Audit = Any  # `data.audit.full.Audit`: what is printed of it needs no import
-SHARES = ("colour", "frame")
-"""Features that are shares of images."""
-CONFLICTS, MOST = 8, 24
-"""Most pairs of one picture in two classes that are named, and most pairs that are drawn."""
+SHARES = ("colour", "frame")  # features that are shares of images
+CONFLICTS, MOST = 8, 24  # most pairs of one picture in two classes that are named, and most pairs that are drawn
 _CONFLICT, _UNKNOWN = "#B34700", "too few images to tell"
 
 

@@ -17,10 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from mri_robust.core.errors import one_line
 from mri_robust.core.files import written_aside
 
-MARGIN, GAP, LINE = 20, 6, 15
-"""Pixels round the sheet, between pictures, and of a line of a caption."""
-WIDEST, SMALLEST = 1600, 112
-"""Pixels: most that strips take across, and least side of a picture."""
+MARGIN, GAP, LINE = 20, 6, 15  # pixels round the sheet, between pictures, and of a line of a caption
+WIDEST, SMALLEST = 1600, 112  # pixels: most that strips take across, and least side of a picture
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,7 @@ class Picture:
     colour: str = ""
 
 
-Strip = tuple[str, Sequence[Picture]]
-"""(title, pictures)"""
+Strip = tuple[str, Sequence[Picture]]  # (title, pictures)
 
 
 def contact_sheet(

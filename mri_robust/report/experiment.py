@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,29 +18,26 @@ from mri_robust.report.metrics import (
     metric,
     model_title,
     number,
+    ordered,
+    plain_text,
     signed,
 )
 from mri_robust.report.tables import Cell, Table, labelled_table, print_table
 
-MAIN = ("accuracy", "missed_tumour_rate")
-"""Metrics whose tables the terminal shows where each has its own."""
-STEPS = (0.02, 0.05, 0.1, 0.2)
-"""Sizes of a difference at which its colour deepens; under the first it counts as none."""
+MAIN = ("accuracy", "missed_tumour_rate")  # metrics whose tables the terminal shows where each has its own
+STEPS = (0.02, 0.05, 0.1, 0.2)  # sizes of a difference at which its colour deepens; under the first it counts as none
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
-CURVES = ("epoch", "channels")
-"""Factors of the points of a curve, which is for the figures."""
+CURVES = ("epoch", "channels")  # factors of the points of a curve, which is for the figures
 SIZES = ("attack", "epsilon", "alpha", "steps", "after", "severity")
 """Factors that together name an attack with an epsilon."""
-USUAL = 4 / 255
-"""The epsilon at which models are compared in pairs, or that nearest to it."""
+USUAL = 4 / 255  # the epsilon at which models are compared in pairs, or that nearest to it
 PAIRS = (
     "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
     "one of them gets right; McNemar's exact test, of the first seed. comparisons.csv has every pair and epsilon."
 )
 
-Description = Mapping[str, Any]
-"""What `run.json` says of an experiment."""
-Record = dict[str, Any]  # see `measured`
+Description = Mapping[str, Any]  # what `run.json` says of an experiment
+Record = dict[Any, Any]  # see `measured`
 
 
 @dataclass(frozen=True)
@@ -96,11 +93,6 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     return rows.assign(label=_attacks(rows))
 
 
-def plain_text(value: Any) -> str:
-    """A factor's value as text: whole numbers without a point."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
 def _attacks(rows: pd.DataFrame) -> list[str]:
     """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean` of each row; `after` where the rows differ in it."""
     several = rows["after"].replace("", None).nunique() > 1
@@ -131,8 +123,7 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     how = {"value": "mean", "spread": "std", "ci_low": "mean", "ci_high": "mean", "bounded": "all"}
     found = rows.groupby(list(by), sort=False).agg({**how, "paper": "first", "weights": "first"})
     found[["low", "high"]] = found[["ci_low", "ci_high"]].where(found["bounded"])
-    records: list[Any] = found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
-    return records
+    return found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
 
 
 def comparable(weights: str) -> bool:
@@ -140,7 +131,9 @@ def comparable(weights: str) -> bool:
     return weights in ("", "imagenet")
 
 
-def _measured_cell(record: Record | None, digits: int = 3, missing: str = "–", *, beside: bool = False) -> Cell:
+def _measured_cell(
+    record: Mapping[str, Any] | None, digits: int = 3, missing: str = "–", *, beside: bool = False
+) -> Cell:
     """A measured value over its 95 % interval, `0.912 ± 0.010` over several seeds; with the study's number `beside`."""
     if record is None:
         return Cell(missing)
@@ -174,7 +167,10 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     if description["columns"] == "model" and overall["model"].nunique() > 1:
         for name, subset in sorted(set(_values(overall, "metric", "subset")), key=column_order):
             part = overall[(overall["metric"] == name) & (overall["subset"] == subset)]
-            heads = {model: (model_title(model), metric(name).digits) for model in ordered(part["model"], description)}
+            heads = {
+                model: (model_title(model), metric(name).digits)
+                for model in ordered(part["model"], description["models"])
+            }
             key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
             part = part.assign(column=part["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
             found.append(_grid(part, description, heads, column_heading(name, subset), metrics=((name, subset),)))
@@ -210,17 +206,16 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
         return []
     own = [name for name in description["row_key"] if name != "class"]
     keys = ["model", *(["printed"] if studied["printed"].any() else own), "class", "metric"]
-    found: dict[tuple[Any, ...], dict[str, Record]] = {key: {} for key in _values(studied, *keys)}
-    for record in measured(rows[[key in found for key in _values(rows, *keys)]], [*keys, "protocol"]):
-        found[tuple(record[name] for name in keys)][record["protocol"]] = record
+    rows = rows[rows.groupby(keys, sort=False)["paper"].transform("count") > 0]
+    found = pd.DataFrame(measured(rows, [*keys, "protocol"]))
     return [
         Comparison(
             {_head(name): _label(name, value) for name, value in zip(keys, key, strict=True)},
-            study=next(each["study"] for each in ours.values() if pd.notna(each["study"])),
-            comparable=all(comparable(each["weights"]) for each in ours.values()),
-            ours=ours,
+            study=part["study"].dropna().iloc[0],
+            comparable=all(map(comparable, part["weights"])),
+            ours={record["protocol"]: record for record in part.to_dict("records")},
         )
-        for key, ours in found.items()
+        for key, part in found.groupby(keys, sort=False)
     ]
 
 
@@ -268,18 +263,12 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)
 
 
-def ordered(models: Iterable[str], description: Description) -> list[str]:
-    """Models in the study's order, then those that it lacks."""
-    known = list(description["models"])
-    return sorted(dict.fromkeys(models), key=lambda model: known.index(model) if model in known else len(known))
-
-
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
     """A column per metric and subset, a row per model and row of the experiment."""
     shown = sorted(set(_values(rows, "metric", "subset")), key=column_order)
     heads = {pair: (column_heading(*pair), metric(pair[0]).digits) for pair in shown}
     line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
-    rows = rows.assign(column=_values(rows, "metric", "subset"), line=line)
+    rows = rows.assign(column=pd.Series(_values(rows, "metric", "subset"), rows.index, dtype=object), line=line)
     return _grid(rows, description, heads, caption, ("model",), metrics=tuple(shown), folded=folded)
 
 

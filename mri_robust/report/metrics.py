@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+WORST = "worst-case"  # what rows call the strongest attack
 SUBSETS = {
     "all": "",
     "leak-free": "without the test images that are also in the training set, pixel for pixel",
@@ -87,6 +89,11 @@ def model_title(model: str) -> str:
     return "_".join(_WORDS.get(word, word) for word in (first, *rest))
 
 
+def ordered(names: Iterable[str], first: Sequence[str]) -> list[str]:
+    """Each name once, those of `first` in its order and before the others."""
+    return sorted(dict.fromkeys(names), key=lambda name: first.index(name) if name in first else len(first))
+
+
 def in_255ths(size: float) -> str:
     """A size in pixels of [0, 1] as `4/255`, to three digits."""
     return f"{size * 255:.3g}/255"
@@ -97,6 +104,11 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def plain_text(value: Any) -> str:
+    """A factor's value as text: whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def signed(value: float) -> str:

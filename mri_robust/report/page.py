@@ -36,7 +36,7 @@ def write_report(folder: Path) -> Path:
     """
     report = Report(folder)
     figures = {
-        each.name: write_figures(report.results, dict(each.description), dict.fromkeys(each.rows["protocol"]))
+        each.name: write_figures(report.results, each.description, each.rows["protocol"].unique())
         for each in report.sections
     }
     write_text(folder / "report.md", report_markdown(report, figures))
@@ -104,8 +104,7 @@ def smaller(png: str) -> str:
     step = -(-max(image.size) // LARGEST)
     if step == 1:
         return png
-    size, shift = [-(-side // step) for side in image.size], step // 2 - step / 2
-    return _png(image.transform((size[0], size[1]), Image.Transform.AFFINE, (step, 0, shift, 0, step, shift)))
+    return _png(image.resize((-(-image.width // step), -(-image.height // step)), Image.Resampling.NEAREST))
 
 
 def inline_svg(text: str) -> Markup:

@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 
 from mri_robust.report.content import Report, Section
-from mri_robust.report.experiment import USUAL, measured, ordered, plain_text
-from mri_robust.report.metrics import capitalised, in_255ths, model_title, percent
+from mri_robust.report.experiment import USUAL, measured
+from mri_robust.report.metrics import WORST, capitalised, in_255ths, model_title, ordered, percent, plain_text
 
-MOST, WORST = 4, "worst-case"
-"""Most attacks that one verdict shows; what rows call the strongest attack."""
-CHOSEN, HALF = "chosen", "0.5"
-"""Thresholds of the snooping detector: its own, and the study's."""
+MOST = 4  # attacks that one verdict shows
+CHOSEN, HALF = "chosen", "0.5"  # thresholds of the snooping detector: its own, and the study's
 EPSILON = "ε\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
@@ -71,7 +69,7 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
         return
     section = sections[0]
     rows = _rows(section, "accuracy")
-    first, *others = ordered(rows["model"], section.description)
+    first, *others = ordered(rows["model"], section.description["models"])
     under = "in the worst case" if WORST in set(rows["attack"]) else f"under {section.name.upper()}"
 
     def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:
@@ -116,7 +114,7 @@ def backdoor(section: Section) -> Verdict | None:
 
 
 def detector(section: Section) -> Verdict | None:
-    """What a snooping detector catches at its own threshold, and how often it cries wolf."""
+    """What a snooping detector catches at its own threshold, and how often it flags clean images."""
 
     def rates(threshold: str, protocol: str = "sound") -> list[Mark | None]:
         how: dict[str, str] = {"threshold": threshold, "protocol": protocol}

@@ -9,7 +9,7 @@ from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
 from art.attacks.poisoning import PoisoningAttackBackdoor
 from art.defences.detector.evasion import BinaryInputDetector
 from torch import Tensor
-from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
+from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, seeded, small_net, state_of, unsettle
 
 from mri_robust import Creeper, Snooper, as_art_classifier, as_art_detector
 from mri_robust.adapters.art import as_art_backdoor, classifier_for, stamp
@@ -19,10 +19,6 @@ IMAGES = dyadic_images(24)
 LABELS = own_labels(small_net(), IMAGES)
 BYTES = np.random.default_rng(0).integers(0, 256, (24, 3, 12, 10)).astype(np.uint8)
 CLASSES, NOTUMOR, SIDE = np.array([0, 1, 2, 3] * 6), 2, 16
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(3)
 
 
 def test_the_classifier_knows_the_model_or_is_told() -> None:

@@ -12,45 +12,35 @@ from art.attacks.inference.model_inversion import MIFace
 from art.defences.postprocessor import ClassLabels
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
-
-from mri_robust.adapters.art import as_art_classifier
-from mri_robust.adapters.art_privacy import (
-    Shuffled,
-    TopOne,
-    art_losses,
-    invert,
-    learned_scores,
-    rule_says_member,
-    steal,
+from toy_models import (
+    Bomb,
+    Counter,
+    Linear,
+    assert_unchanged,
+    blank,
+    dyadic_images,
+    four_readers,
+    seeded,
+    small_net,
+    state_of,
+    unsettle,
 )
+
+from mri_robust.adapters import art_privacy
+from mri_robust.adapters.art import as_art_classifier
+from mri_robust.adapters.art_privacy import Shuffled, TopOne, invert, steal
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.attacks.privacy.inversion import Inversion
-from mri_robust.attacks.privacy.membership import LossThreshold
+from mri_robust.attacks.privacy.membership import membership_scores
 
 IMAGES, LABELS, SEEN, CLASSES = dyadic_images(120), torch.arange(120) % 4, 60, torch.arange(4)
 POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
 TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np.float32))
 
 
-class Counter(Nameless):
-    asked, classes = 0, tuple("abcd")
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.asked += len(images)
-        return super().forward(images)
-
-
-def victim(scale: float = 3.0) -> Linear:
-    """Four classes that are about as common on uniform pixels: each reads its own four pixels, whose mean is .5."""
-    weight = torch.eye(4).repeat_interleave(4, 1)
-    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(1)))
-    return Linear(weight, -0.5 * weight.sum(1))
-
-
 def rob(attack: Extraction, known: nn.Module, defence: str = "") -> tuple[Linear, Tensor]:
     """The copy, and the answers that it learned from."""
-    thief = Linear(torch.zeros(4, 16), torch.zeros(4))
+    thief = blank()
     queries = attack.draw(POOL, seeded())
     return thief, steal(attack, known, thief, queries, defence=defence, seed=7)[1]
 
@@ -58,10 +48,10 @@ def rob(attack: Extraction, known: nn.Module, defence: str = "") -> tuple[Linear
 @pytest.mark.parametrize("labels_only", [False, True])
 @pytest.mark.parametrize("budget", [33, 100])
 def test_each_query_is_asked_once_and_answered_as_the_attack_says(budget: int, labels_only: bool) -> None:
-    model, attack = Counter(victim()), Extraction("training images", budget, labels_only=labels_only, updates=1)
-    thief = Linear(torch.zeros(4, 16), torch.zeros(4))
+    model, attack = Counter(four_readers()), Extraction("training images", budget, labels_only=labels_only, updates=1)
+    thief = blank()
     asked, answers = steal(attack, model, thief, attack.draw(POOL, seeded()), seed=7)
-    assert model.asked == len(asked) == len(answers) == len({image.numpy().tobytes() for image in asked}) == budget
+    assert model.answers == len(asked) == len(answers) == len({image.numpy().tobytes() for image in asked}) == budget
     with torch.no_grad():
         expected = model(asked).softmax(1)
     torch.testing.assert_close(answers, torch.eye(4)[expected.argmax(1)] if labels_only else expected)
@@ -70,8 +60,8 @@ def test_each_query_is_asked_once_and_answered_as_the_attack_says(budget: int, l
 def test_ours_and_arts_copies_are_equal_where_the_order_of_the_queries_plays_no_part() -> None:
     """With all queries in one batch the two differ in the order of a sum alone."""
     attack = Extraction("training images", 200, updates=60, batch_size=200, learning_rate=0.05)
-    theirs, ours = rob(attack, victim())[0], Linear(torch.zeros(4, 16), torch.zeros(4))
-    attack(lambda images: victim()(images).softmax(1), ours, attack.draw(POOL, seeded()), generator=seeded(7))
+    theirs, ours = rob(attack, four_readers())[0], blank()
+    attack(lambda images: four_readers()(images).softmax(1), ours, attack.draw(POOL, seeded()), generator=seeded(7))
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-3, atol=1e-4)
     assert ours.weight.abs().max() > 0.5
 
@@ -85,16 +75,19 @@ def test_arts_class_labels_give_one_answer_to_all_and_top_one_the_class() -> Non
 def test_a_defence_leaks_the_class_alone_one_decimal_or_nothing() -> None:
     """With the class alone Knockoff Nets is Copycat CNN; from shuffled answers a thief learns nothing."""
     attack = Extraction("training images", 120, updates=30)
-    knockoff, copycat = rob(attack, victim(), "top-1")[0], rob(replace(attack, labels_only=True), victim())[0]
+    knockoff, copycat = (
+        rob(attack, four_readers(), "top-1")[0],
+        rob(replace(attack, labels_only=True), four_readers())[0],
+    )
     assert torch.equal(knockoff.weight, copycat.weight)
-    answers = rob(Extraction("noise", 50, updates=1), victim(0.7), "rounded")[1]
+    answers = rob(Extraction("noise", 50, updates=1), four_readers(0.7), "rounded")[1]
     torch.testing.assert_close(answers * 10, (answers * 10).round())
     assert len(answers.unique()) > 3
     assert sorted(Shuffled()(np.arange(8.0).reshape(4, 2)).tolist()) == [[0, 1], [2, 3], [4, 5], [6, 7]]
     attack = Extraction("training images", 400, updates=400, batch_size=100, learning_rate=0.05)
-    thief = rob(attack, victim(), "shuffled")[0]
+    thief = rob(attack, four_readers(), "shuffled")[0]
     with torch.no_grad():
-        truth, copied = victim()(TEST).argmax(1), thief(TEST).argmax(1)
+        truth, copied = four_readers()(TEST).argmax(1), thief(TEST).argmax(1)
     assert (truth == copied).float().mean() < torch.bincount(truth).max() / 300 + 0.1 < 0.5
 
 
@@ -150,7 +143,7 @@ def test_arts_rule_says_member_where_the_prediction_is_right(classes: tuple[int,
     model, kept = small_net(), torch.isin(LABELS, torch.tensor(classes))
     with torch.no_grad():
         right = model(IMAGES[kept]).argmax(1) == LABELS[kept]
-    assert np.array_equal(rule_says_member(model, (IMAGES[kept], LABELS[kept])), right.numpy())
+    assert np.array_equal(art_privacy.rule_says_member(model, (IMAGES[kept], LABELS[kept])), right.numpy())
     assert 0 < right.sum() < len(right)
 
 
@@ -158,18 +151,21 @@ def test_the_learned_attack_finds_images_that_it_was_not_shown() -> None:
     parts = [slice(0, 30), slice(60, 90), torch.cat([torch.arange(30, 60), torch.arange(90, 120)])]
     known, unknown, asked = ((IMAGES[part], LABELS[part]) for part in parts)
     truth = np.repeat([1, 0], 30)
-    assert roc_auc_score(truth, learned_scores(Memory(), known, unknown, asked, seed=0)) > 0.95
-    assert 0.3 < roc_auc_score(truth, learned_scores(small_net(), known, unknown, asked, seed=0)) < 0.7
+    assert roc_auc_score(truth, art_privacy.learned_scores(Memory(), known, unknown, asked, seed=0)) > 0.95
+    assert 0.3 < roc_auc_score(truth, art_privacy.learned_scores(small_net(), known, unknown, asked, seed=0)) < 0.7
 
 
 def test_models_and_global_generators_are_left_as_they_were_and_the_seed_decides() -> None:
     model = unsettle(small_net())
     before, drawn = state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
     known, unknown, asked = ((IMAGES[i : i + 40], LABELS[i : i + 40]) for i in (0, 40, 80))
-    rule_says_member(model, asked)
-    np.testing.assert_allclose(-LossThreshold()(model, *asked).numpy(), art_losses(model, asked), rtol=1e-5, atol=1e-6)
+    art_privacy.rule_says_member(model, asked)
+    np.testing.assert_allclose(
+        -membership_scores(model, *asked).numpy(), art_privacy.art_losses(model, asked), rtol=1e-5, atol=1e-6
+    )
     steal(Extraction("noise", 40, updates=4), model, small_net(1), IMAGES[:40], seed=5)
-    one, same = (learned_scores(model, known, unknown, asked, seed=3) for _ in range(2))
+    invert(Inversion(2, step=0.5, loss="probability", scaled=False), model, IMAGES[:4], CLASSES)
+    one, same = (art_privacy.learned_scores(model, known, unknown, asked, seed=3) for _ in range(2))
     assert np.array_equal(one, same)
     assert_unchanged(model, before)
     assert torch.equal(drawn[0], torch.get_rng_state())

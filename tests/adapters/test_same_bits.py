@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toy_models import assert_unchanged, dyadic_images, dyadic_start, own_labels, small_net, state_of, unsettle
+from toy_models import assert_unchanged, dyadic_images, dyadic_start, own_labels, seeded, small_net, state_of, unsettle
 
 from mri_robust.adapters import art, torchattacks
 from mri_robust.attacks.evasion.fgsm import FGSM
@@ -22,10 +22,6 @@ STEPS = PGD(EPS, alpha=ALPHA, steps=10)
 L2 = PGD(1.0, alpha=0.25, steps=10, norm="l2")
 Craft = Callable[..., Tensor]
 each_library = pytest.mark.parametrize("engine", [art.craft, torchattacks.craft], ids=["art", "torchattacks"])
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def native(attack: FGSM | PGD, labels: Tensor = LABELS, start: Tensor | None = None) -> Tensor:

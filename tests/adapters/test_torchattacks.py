@@ -10,7 +10,7 @@ import torch
 import torchattacks
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
-from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
+from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, seeded, small_net, state_of, unsettle
 
 from mri_robust import FGSM, PGD, as_torchattack
 from mri_robust.adapters.torchattacks import LibraryAttack
@@ -69,7 +69,7 @@ def test_a_plain_call_is_torchattacks_with_the_seed_of_the_generator(name: str) 
         torch.manual_seed(0)
         theirs = getattr(torchattacks, name)(small_net(), eps=0.03, **OWN[name], **counted)(IMAGES, LABELS)
     assert torch.equal(attack(small_net(), IMAGES, LABELS), theirs)
-    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    generators = [seeded(seed) for seed in (1, 1, 2)]
     one, same, other = (attack(small_net(), IMAGES, LABELS, generator=generator) for generator in generators)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from toy_models import Linear, Nameless, build_attack, dyadic_images, own_labels, small_net
+from toy_models import Counter, Linear, Nameless, build_attack, dyadic_images, own_labels, small_net
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion import epsilon_sweep as sweep
@@ -21,17 +21,6 @@ from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, attacked_pred
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
-
-
-class Counter(Nameless):
-    """Counts images whose gradient is taken, and others."""
-
-    gradients = answers = 0
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.gradients += len(images) * images.requires_grad
-        self.answers += len(images) * (not images.requires_grad)
-        return super().forward(images)
 
 
 class Wavy(Nameless):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,24 @@ import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
-from toy_models import Bomb, Linear, Nameless, assert_unchanged, dyadic_images, seeded, small_net, state_of, unsettle
+from toy_models import (
+    Bomb,
+    Counter,
+    Linear,
+    assert_unchanged,
+    blank,
+    dyadic_images,
+    four_readers,
+    seeded,
+    small_net,
+    state_of,
+    unsettle,
+)
 
+from mri_robust.attacks.privacy import membership
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.attacks.privacy.inversion import Inversion
-from mri_robust.attacks.privacy.membership import LossThreshold
+from mri_robust.attacks.privacy.membership import membership_scores
 
 # Extraction
 
@@ -23,32 +36,13 @@ POOL = np.random.default_rng(3).integers(0, 256, (400, 1, 4, 4), dtype=np.uint8)
 TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np.float32))
 
 
-def victim_of(seed: int, scale: float = 3.0) -> Linear:
-    """Four classes that are about as common on uniform pixels: each reads its own four pixels, whose mean is .5."""
-    weight = torch.eye(4).repeat_interleave(4, 1)
-    weight = scale * (weight + 0.3 * torch.randn(weight.shape, generator=seeded(seed)))
-    return Linear(weight, -0.5 * weight.sum(1))
-
-
-def blank() -> Linear:
-    return Linear(torch.zeros(4, 16), torch.zeros(4))
-
-
 def rob(attack: Extraction, victim: nn.Module, thief: nn.Module) -> tuple[Tensor, Tensor]:
     return attack(lambda images: victim(images).softmax(1), thief, attack.draw(POOL, seeded()), generator=seeded(7))
 
 
-class Counter(Nameless):
-    asked, classes = 0, tuple("abcd")
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.asked += len(images)
-        return super().forward(images)
-
-
 class TestExtraction:
     def test_the_copy_of_a_linear_model_agrees_with_it_everywhere(self) -> None:
-        victim, thief = victim_of(1), blank()
+        victim, thief = four_readers(), blank()
         rob(Extraction("training images", 400, updates=400, batch_size=400, learning_rate=1.0), victim, thief)
         with torch.no_grad():
             assert torch.equal(victim(TEST).argmax(1), thief(TEST).argmax(1))
@@ -56,10 +50,10 @@ class TestExtraction:
     @pytest.mark.parametrize("labels_only", [False, True])
     @pytest.mark.parametrize("budget", [33, 100])
     def test_each_query_is_asked_once_and_answered_as_the_attack_says(self, budget: int, labels_only: bool) -> None:
-        victim = Counter(victim_of(2))
+        victim = Counter(four_readers())
         attack = Extraction("training images", budget, labels_only=labels_only, updates=1)
         asked, answers = rob(attack, victim, blank())
-        assert victim.asked == len(asked) == len(answers) == budget
+        assert victim.answers == len(asked) == len(answers) == budget
         assert len({image.numpy().tobytes() for image in asked}) == budget
         with torch.no_grad():
             expected = victim(asked).softmax(1)
@@ -146,9 +140,10 @@ IMAGES, LABELS = dyadic_images(120), torch.arange(120) % 4
 
 
 class TestMembership:
-    def test_the_score_is_less_the_cross_entropy_as_scikit_learn_has_it(self) -> None:
+    def test_the_score_is_less_the_cross_entropy_as_scikit_learn_has_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(membership, "BATCH", 7)
         model = small_net()
-        scores = LossThreshold(batch_size=7)(model, IMAGES, LABELS)
+        scores = membership_scores(model, IMAGES, LABELS)
         with torch.no_grad():
             rows = model(IMAGES).double().softmax(1).numpy()
         expected = [
@@ -157,27 +152,29 @@ class TestMembership:
         np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-6)
         unsettled = unsettle(small_net())
         before = state_of(unsettled)
-        assert torch.equal(LossThreshold(batch_size=7)(unsettled, IMAGES, LABELS), scores)
+        assert torch.equal(membership_scores(unsettled, IMAGES, LABELS), scores)
         assert_unchanged(unsettled, before)
 
     def test_losses_near_zero_stay_apart(self) -> None:
         """Logits 20 and 21 above the others: in float32 both losses are 0."""
         sure = nn.Module()
         sure.forward = lambda images: torch.tensor([[20.0, 0, 0, 0], [21.0, 0, 0, 0]])  # type: ignore[method-assign]
-        found = LossThreshold()(sure, IMAGES[:2], torch.zeros(2, dtype=torch.int64)).tolist()
+        found = membership_scores(sure, IMAGES[:2], torch.zeros(2, dtype=torch.int64)).tolist()
         assert found == pytest.approx([-3 * np.exp(-20), -3 * np.exp(-21)], rel=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("make", "wrong", "error"),
+    ("attack", "wrong", "error"),
     [
-        (partial(Extraction, budget=10), {"queries": "letters"}, ValueError), (Extraction, {"updates": 1.5}, TypeError),
-        (partial(Extraction, "noise"), {"budget": 0}, ValueError), (LossThreshold, {"batch_size": 0}, ValueError),
-        (Extraction, {"learning_rate": 0.0}, ValueError), (partial(Inversion, 5), {"step": 1.5}, ValueError),
-        (Inversion, {"loss": "margin"}, ValueError), (Inversion, {"smoothing": -1.0}, ValueError),
+        (Extraction("noise", 10), {"queries": "letters"}, ValueError),
+        (Extraction("noise", 10), {"budget": 0}, ValueError),
+        (Extraction("noise", 10), {"updates": 1.5}, TypeError),
+        (Extraction("noise", 10), {"learning_rate": 0.0}, ValueError),
+        (Inversion(5, step=0.1), {"step": 1.5}, ValueError),
+        (Inversion(5, step=0.1), {"loss": "margin"}, ValueError),
+        (Inversion(5, step=0.1), {"smoothing": -1.0}, ValueError),
     ],
-)  # fmt: skip
-def test_wrong_parameters_are_refused_by_name(make: Any, wrong: dict[str, Any], error: type[Exception]) -> None:
-    make = {Extraction: partial(Extraction, "noise", 10), Inversion: partial(Inversion, 5, step=0.1)}.get(make, make)
+)
+def test_wrong_parameters_are_refused_by_name(attack: Any, wrong: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(wrong))):
-        make(**wrong)
+        replace(attack, **wrong)

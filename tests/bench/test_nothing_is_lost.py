@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from mri_robust.bench import worker
 from mri_robust.bench.runner import Run
 from mri_robust.core.errors import UserError
 from mri_robust.evaluation import robustness
-from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.evaluation.attacked_training import ClassReport
 from mri_robust.evaluation.robustness import UnderAttack, WorstCase
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
@@ -56,12 +57,24 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Bytes:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MRI_ROBUST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         folder = tmp_path_factory.mktemp("undisturbed")
         small_run(folder)
-    return written(folder)
+    return folder
+
+
+@pytest.fixture
+def undisturbed(finished: Path) -> Bytes:
+    return written(finished)
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, with its trained models."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
 def written(folder: Path) -> Bytes:
@@ -103,26 +116,27 @@ def test_two_runs_in_one_folder_share_the_work(undisturbed: Bytes, tmp_path: Pat
 
 
 @pytest.mark.parametrize("harm", ["cut", "edit", "empty"])
-def test_what_is_damaged_is_named_and_made_again(undisturbed: Bytes, tmp_path: Path, harm: str) -> None:
-    small_run(tmp_path)
-    [evaluation, *_] = sorted(tmp_path.glob("evaluations/*.json"))
-    model = tmp_path / "models" / f"{json.loads(evaluation.read_text())['about']['model_file']}.safetensors"
+def test_what_is_damaged_is_named_and_made_again(undisturbed: Bytes, folder: Path, harm: str) -> None:
+    [evaluation, *_] = sorted(folder.glob("evaluations/*.json"))
+    model = folder / "models" / f"{json.loads(evaluation.read_text())['about']['model_file']}.safetensors"
     for path in (evaluation, model):
         content = path.read_bytes()
         half = len(content) // 2
         changed = {"cut": content[:half], "empty": b"", "edit": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]}
         path.write_bytes(changed[harm])
-    run = small_run(tmp_path)
+    run = small_run(folder)
     assert run.folder.json("run")["computed"] == 1
     for path in (evaluation, model):
         assert path.exists()
         assert path.with_name(f"{path.name}.damaged").exists()
         assert path.name in " ".join(run.notices())
-    assert written(tmp_path) == undisturbed
+    assert written(folder) == undisturbed
 
 
-def test_a_failure_is_kept_and_tried_again(undisturbed: Bytes, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_a_failure_is_kept_and_tried_again(undisturbed: Bytes, folder: Path, monkeypatch: Patch) -> None:
     measure, broken = ClassReport.__call__, []
+    for path in folder.glob("evaluations/*.json"):
+        path.unlink()
 
     def breaks_once(self: ClassReport, context: Any) -> Any:
         if not broken:
@@ -131,20 +145,22 @@ def test_a_failure_is_kept_and_tried_again(undisturbed: Bytes, tmp_path: Path, m
         return measure(self, context)
 
     monkeypatch.setattr(ClassReport, "__call__", breaks_once)
-    run = small_run(tmp_path)
+    run = small_run(folder)
     assert run.failures() == ["RuntimeError: the cat sat on the keyboard"]
-    [failure] = tmp_path.glob("evaluations/*.failed.json")
+    [failure] = folder.glob("evaluations/*.failed.json")
     assert "breaks_once" in json.loads(failure.read_text())["traceback"]
     assert run.folder.json("run")["failed"] == run.failures()
-    assert written(tmp_path) != undisturbed
-    again = small_run(tmp_path)
+    assert written(folder) != undisturbed
+    again = small_run(folder)
     assert (again.folder.json("run")["computed"], again.failures()) == (1, [])
-    assert not list(tmp_path.glob("evaluations/*.failed.json"))
-    assert written(tmp_path) == undisturbed
+    assert not list(folder.glob("evaluations/*.failed.json"))
+    assert written(folder) == undisturbed
 
 
-def test_a_full_disk_is_nobodys_failure(undisturbed: Bytes, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_a_full_disk_is_nobodys_failure(undisturbed: Bytes, folder: Path, monkeypatch: Patch) -> None:
     put, room = ResultsFolder.put, [1]
+    for path in folder.glob("evaluations/*.json"):
+        path.unlink()
 
     def put_while_there_is_room(self: ResultsFolder, name: str, *what: Any) -> Any:
         if not room:
@@ -154,12 +170,12 @@ def test_a_full_disk_is_nobodys_failure(undisturbed: Bytes, tmp_path: Path, monk
 
     monkeypatch.setattr(ResultsFolder, "put", put_while_there_is_room)
     with pytest.raises(OSError, match="space"):
-        small_run(tmp_path)
-    assert not list(tmp_path.glob("evaluations/*.failed.json"))
+        small_run(folder)
+    assert not list(folder.glob("evaluations/*.failed.json"))
     monkeypatch.setattr(ResultsFolder, "put", put)
-    run = small_run(tmp_path)
+    run = small_run(folder)
     assert (run.folder.json("run")["reused"], run.failures()) == (1, [])
-    assert written(tmp_path) == undisturbed
+    assert written(folder) == undisturbed
 
 
 def test_a_loss_that_is_not_finite_stores_no_model(tmp_path: Path, monkeypatch: Patch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from click.testing import CliRunner, Result
 from medical_files import PATIENT, dicom, nifti
 from scipy.stats import binomtest
 
+from mri_robust.bench import certificate
 from mri_robust.cli import main
+from mri_robust.evaluation import robustness
+from mri_robust.evaluation.crosscheck import crosscheck, engine
 
 SICK, WELL = "Tumor Grad III", "Kontrolle"
 SIDE = 16
@@ -27,13 +31,13 @@ class Bright(nn.Module):
         return 40 * torch.stack([0.5 - mean, mean - 0.5], 1)
 
 class Random(nn.Sequential):
-    def __init__(self):
+    def __init__(self, pixels=256):
         torch.manual_seed(0)
-        super().__init__(nn.Flatten(), nn.LazyLinear(5))
-        self(torch.zeros(1, CHANNELS, 16, 16))
+        super().__init__(nn.Flatten(), nn.Linear(pixels, 5))
 
 class Coloured(Random):
-    channels = "rgb"
+    def __init__(self):
+        super().__init__(768)
 """
 
 
@@ -87,6 +91,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("own_models", None)
+    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", ())
+    engines = {name: engine(name) for name in ("native", "art")}
+    monkeypatch.setattr(certificate, "crosscheck", partial(crosscheck, steps=1, engines=engines))
 
 
 def folder_of(files: dict[str, bytes], root: Path) -> Path:
@@ -109,10 +116,16 @@ def run(*arguments: object) -> Result:
     return result
 
 
-def curve(*arguments: object) -> pd.DataFrame:
-    result = run("curve", "--size", SIDE, "--steps", 12, *arguments)
+def worst_case(*arguments: object) -> pd.DataFrame:
+    """One line per epsilon, 0 first; columns (`value`, `ci_low`, `ci_high`, `n`) of each metric."""
+    result = run("audit", "worst-case", "--size", SIDE, "--steps", 12, "--restarts", 1, *arguments)
     assert result.exit_code == 0, result.output
-    return pd.read_csv("curve/curve.csv")
+    table = pd.read_csv("audit-results/worst-case.csv", keep_default_na=False)
+    table = table[(table["subset"] == "all") & (table["class"] == "")]
+    table = table.assign(epsilon=pd.to_numeric(table["epsilon"]).fillna(0))
+    table = table.drop_duplicates(["metric", "epsilon"], keep="last")
+    numbers = table.pivot(index="epsilon", columns="metric", values=["value", "ci_low", "ci_high", "n"])
+    return numbers.astype(float).swaplevel(axis=1)
 
 
 def test_info_counts_slices_of_every_kind_in_a_folder_and_a_zip(tmp_path: Path) -> None:
@@ -130,45 +143,46 @@ def test_info_counts_slices_of_every_kind_in_a_folder_and_a_zip(tmp_path: Path) 
     assert digests[0] == digests[1]
 
 
-def test_a_curve_over_dicom_and_nifti_is_the_closed_form(tmp_path: Path) -> None:
-    """The model asks for the mean grey, so an even slice falls at its distance from the middle; of the one with 9 white
+def test_the_worst_case_over_dicom_and_nifti_is_the_closed_form(tmp_path: Path) -> None:
+    """The model asks for the mean grey: an even slice is fooled at its distance from the middle; of that with 9 white
     rows of 16 only those can be made darker."""
     folder = folder_of(two_classes(), tmp_path / "own")
-    table = curve(
+    found = worst_case(
         *("--model", "own_models:Bright", "--data", folder, "--channels", "grey"),
         *("--tumour-classes", SICK, "--eps", "2/255,4/255,16/255,24/255,32/255,40/255"),
     )
-    falls = {
+    smallest = {
         SICK: [abs(grey - 127.5) for grey in (140, 130, 160)] + [(9 / 16 - 0.5) * 255 * 16 / 9],
         WELL: [abs(grey - 127.5) for grey in (110, 90)],
     }
-    for row in table.itertuples():
-        fooled = {label: sum(fall < row.epsilon * 255 for fall in found) for label, found in falls.items()}
-        assert row.accuracy == pytest.approx(1 - sum(fooled.values()) / 6)
-        assert row.missed_tumour_rate == pytest.approx(fooled[SICK] / 4)
+    for eps, row in found.iterrows():
+        fooled = {label: sum(each < eps * 255 for each in own) for label, own in smallest.items()}
+        assert row["accuracy", "value"] == pytest.approx(1 - sum(fooled.values()) / 6)
+        missed = row["missed_tumour_rate"]
+        assert missed["value"] == pytest.approx(fooled[SICK] / 4)
         interval = binomtest(fooled[SICK], 4).proportion_ci(method="wilson")
-        assert (row.missed_ci_low, row.missed_ci_high) == pytest.approx((interval.low, interval.high))
-    assert table["missed_tumour_rate"].tolist() == [0, 0, 0.25, 0.5, 0.5, 0.75, 1]
-    assert (table["tumours"] == 4).all()
+        assert (missed["ci_low"], missed["ci_high"]) == pytest.approx((interval.low, interval.high))
+    assert found["missed_tumour_rate", "value"].tolist() == [0, 0, 0.25, 0.5, 0.5, 0.75, 1]
+    assert (found["missed_tumour_rate", "n"] == 4).all()
 
 
-def test_two_classes_have_a_worst_case_and_no_missed_tumours_unless_somebody_names_them(tmp_path: Path) -> None:
+def test_two_classes_have_no_missed_tumours_unless_somebody_names_them(tmp_path: Path) -> None:
     source = zip_of(two_classes(), tmp_path / "own.zip")
-    options = ("--attack", "worst-case", "--restarts", 1, "--eps", "16/255")
-    table = curve("--model", "own_models:Bright", "--data", source, "--channels", "grey", *options)
-    assert table["accuracy"].tolist() == pytest.approx([1, 4 / 6])
-    assert "missed_tumour_rate" not in table
+    found = worst_case("--model", "own_models:Bright", "--data", source, "--channels", "grey", "--eps", "16/255")
+    assert found["accuracy", "value"].tolist() == pytest.approx([1, 4 / 6])
+    assert "missed_tumour_rate" not in found
 
 
 @pytest.mark.parametrize(("channels", "model"), [("grey", "Random"), ("rgb", "Coloured")])
 def test_five_classes_of_any_name(channels: str, model: str, tmp_path: Path) -> None:
     source = folder_of(five_classes(), tmp_path / "own")
     arguments = ("--model", f"own_models:{model}", "--data", source, "--channels", channels, "--eps", "4/255")
-    table = curve(*arguments, "--tumour-classes", "glioma (IV),[red]méningiome,0")
-    assert (table["n"] == 10).all()
-    assert (table["tumours"] == 6).all()
-    images = pd.read_csv("curve/images.csv")
-    assert set(images["label"]) == {"0", "glioma (IV)", "[red]méningiome", "ohne Befund", "$x_{1}"}
+    found = worst_case(*arguments, "--tumour-classes", "glioma (IV),[red]méningiome,0")
+    assert (found["accuracy", "n"] == 10).all()
+    assert (found["missed_tumour_rate", "n"] == 6).all()
+    images = pd.read_csv("audit-results/images.csv")
+    names = ["0", "[red]méningiome", "$x_{1}", "glioma (IV)", "ohne Befund"]
+    assert sorted(images["class"].astype(str).unique()) == sorted(names)
     assert run("data", "preview", "--size", SIDE, "--data", source, "--channels", channels).exit_code == 0
 
 
@@ -189,7 +203,7 @@ def test_an_audit_finds_copies_and_measures_slices(tmp_path: Path) -> None:
         (" , ", "no list of names"),
     ],
 )
-@pytest.mark.parametrize("command", [["curve", "--model", "own_models:Bright"], ["bench", "fgsm"]])
+@pytest.mark.parametrize("command", [["audit", "--model", "own_models:Bright"], ["bench", "fgsm"]])
 def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says: str, tmp_path: Path) -> None:
     source = folder_of(two_classes(), tmp_path / "own")
     result = run(*command, "--data", source, "--tumour-classes", names, "--out", "made")

@@ -1,7 +1,5 @@
 """Files that are whole or absent, and locks that outlive nobody."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

@@ -1,7 +1,5 @@
 """Parts found by folder and by entry point."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

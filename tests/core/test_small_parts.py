@@ -1,7 +1,5 @@
 """Names made from content, seeds made from names, checks of foreign JSON, intervals, messages and threads."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

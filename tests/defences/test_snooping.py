@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from torchvision.transforms.functional import normalize
 from toy_models import assert_unchanged, state_of, unsettle
 
+from mri_robust.attacks.poisoning.backdoor import draw_half
 from mri_robust.attacks.poisoning.patterns import Patterns
-from mri_robust.attacks.poisoning.stamping import draw_half
 from mri_robust.core.errors import UserError
 from mri_robust.defences.snooping import Snooper, stamped_half, threshold_for
 from mri_robust.models.classifier import build_model

@@ -18,7 +18,7 @@ from toy_models import Linear
 
 from mri_robust.data.dataset import Dataset, with_tumours
 from mri_robust.evaluation import rows as made
-from mri_robust.evaluation.class_report import ClassReport
+from mri_robust.evaluation.attacked_training import ClassReport
 from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.pictures import confusion, roc_points
 from mri_robust.evaluation.statistics import Difference, auc_interval, compare_models, mcnemar, paired_bootstrap

@@ -19,7 +19,7 @@ from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
 from mri_robust.data.dataset import Dataset, Split
-from mri_robust.evaluation.backdoor import BackdoorTest, triggered_places
+from mri_robust.evaluation.attacked_training import BackdoorTest, triggered_places
 from mri_robust.evaluation.detectors import PoisonDetection, SnoopingTest, SnoopPipeline, detection_rows
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.repair import REPAIRS, trained_again
@@ -90,9 +90,10 @@ def rows_of(evaluation: Evaluation, model: Any, **context: Any) -> list[dict[str
 
 
 def test_a_perfect_backdoor_is_invisible_on_clean_images_and_always_succeeds() -> None:
-    asked = BackdoorTest(HEALTHY, leak_free=True)
-    context = Context(Backdoored(), DATA)
+    asked, told = BackdoorTest(HEALTHY, leak_free=True), []
+    context = Context(Backdoored(), DATA, on_step=lambda *step: told.append(step))
     rows = list(asked(context))
+    assert told == [(1, 3), (2, 3), (3, 3)]  # clean, mixed and triggered
     assert values(rows, test="clean") == {"accuracy": 1.0, "missed_tumour_rate": 0.0}
     assert values(rows, test="triggered") == {"asr": 1.0}
     [success] = [row for row in rows if row["metric"] == "asr" and row["subset"] == "all"]
@@ -232,7 +233,8 @@ def test_repairs_are_counted_before_and_after_on_copies(tmp_path: Path) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     rows = rows_of(asked, model, asked=recipe)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
-    found = {name: values(rows, repair=name) for name in REPAIRS}
+    found = {name: values(rows, repair=name) for name in {row["repair"] for row in rows} - {""}}
+    assert len(found) == REPAIRS
     assert found["none"]["accuracy"] > 0.9
     assert found["none"]["asr"] > 0.9
     assert found["none"]["missed_tumour_rate"] < 0.1

@@ -26,8 +26,7 @@ from mri_robust.evaluation import robustness
 from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, Evaluation, measure
 from mri_robust.evaluation.robustness import UnderAttack, WorstCase, load_engine
-from mri_robust.models.classifier import Classifier
-from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.study.config import ENGINES
 
 COUNT, LEAKED, HEALTHY = BATCH + 9, 20, 2

@@ -1,7 +1,6 @@
-"""Sandboxes for hostile cases, and the table of what became of all."""
+"""Sandboxes for hostile cases."""
 
-from __future__ import annotations
-
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,9 @@ from contextlib import contextmanager
 import art.config  # noqa: F401 - writes its settings into the home folder when it is first imported
 import matplotlib.font_manager  # noqa: F401 - looks for fonts, by programs and into the home folder, once
 import pytest
-from sandbox import OUTCOMES, Sandbox
+from sandbox import Sandbox
+
+platform.processor()  # asks the program `uname`, once
 
 Sandboxes = Callable[[], "contextmanager[Sandbox]"]
 
@@ -34,16 +35,3 @@ def sandbox(sandboxes: Sandboxes) -> Iterator[Sandbox]:
     """A sandbox for one test."""
     with sandboxes() as one:
         yield one
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many cases each surface took, refused and failed; in one process (`-n 0`), for each keeps its own."""
-    if not OUTCOMES:
-        return
-    heads = ("accepted", "refused", "failed")
-    rows = [(surface, *(tally[head] for head in heads)) for surface, tally in sorted(OUTCOMES.items())]
-    rows.append(("all", *(sum(row[column] for row in rows) for column in (1, 2, 3))))
-    terminalreporter.section("hostile cases by outcome")
-    terminalreporter.write_line(f"{'':<24}" + "".join(f"{head:>10}" for head in (*heads, "cases")))
-    for surface, *counts in rows:
-        terminalreporter.write_line(f"{surface:<24}" + "".join(f"{count:>10}" for count in (*counts, sum(counts))))

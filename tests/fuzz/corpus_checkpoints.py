@@ -13,8 +13,7 @@ from corpus_images import flipped, truncated
 from made_up import deep
 
 from mri_robust.defences.snooping import CLASSES as PATTERN_CLASSES
-from mri_robust.models.classifier import Classifier, build_model
-from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.classifier import Classifier, Ensemble, build_model
 from mri_robust.models.weights import write_tensors
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")

@@ -1,26 +1,16 @@
-"""How many cases are made up, and the values that they are made of."""
-
-from __future__ import annotations
+"""Cases that Hypothesis makes up, and the values that they are made of."""
 
 import copy
-import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-GENERATED = 300
-"""Cases that Hypothesis makes up by default, of all tests together; `MRI_ROBUST_FUZZ` is another number of them."""
-WANTED = int(os.environ.get("MRI_ROBUST_FUZZ") or GENERATED)
-OWN = "MRI_ROBUST_FUZZ" not in os.environ
 
-
-def made_up(share: int) -> settings:
-    """Settings of a test that makes up `share` of `GENERATED` cases: always the same ones, unless told how many."""
-    cases = max(share * WANTED // GENERATED, 1)
-    return settings(
-        max_examples=cases, deadline=None, derandomize=OWN, database=None, suppress_health_check=list(HealthCheck)
-    )
+def made_up(cases: int) -> settings:
+    """Settings of a test that makes up so many cases, always the same ones."""
+    checks = list(HealthCheck)
+    return settings(max_examples=cases, deadline=None, derandomize=True, database=None, suppress_health_check=checks)
 
 
 def deep(levels: int) -> list[Any]:
@@ -33,38 +23,13 @@ def deep(levels: int) -> list[Any]:
 
 TEXTS = [
     *("", " ", "x", "-", "--", "nan", "-inf", "1e999999999", "0x10", "1_0", "٣", "%s%n", "{0.__class__}", "$(id)"),
-    *(
-        "../../../etc/passwd",
-        "/dev/null",
-        "/",
-        ".",
-        "..",
-        "~",
-        "C:\\x",
-        "a\nb",
-        "\x1b[31mred\x07",
-        "[/red]",
-        "<b>",
-        "|",
-    ),
-    *("\u202eevil", "\ud83d", "é🧠", "os:system", "=1+1", "!!python/object/apply:os.system", "a" * 3000, "x;epoch=one"),
+    *("../../../etc/passwd", "/dev/null", "/", ".", "..", "~", "C:\\x", "a\nb", "\x1b[31mred\x07", "[/red]", "<b>"),
+    *("|", "\u202eevil", "\ud83d", "é🧠", "os:system", "=1+1", "!!python/object/apply:os.system", "x;epoch=one"),
+    "a" * 3000,
 ]
 NUMBERS = [0, 1, -1, 2.5, -0.0, 1e308, -1e308, 1e-320, 10**9, -(10**18), 2**64, 10**299, 10**400]
-ODD = [
-    None,
-    True,
-    [],
-    {},
-    [None],
-    {"a": 1},
-    ["x"] * 100,
-    [0] * 5,
-    deep(60),
-    *TEXTS,
-    *NUMBERS,
-    float("nan"),
-    float("inf"),
-]
+ODD = [None, True, [], {}, [None], {"a": 1}, ["x"] * 100, [0] * 5, deep(60)]
+ODD += [*TEXTS, *NUMBERS, float("nan"), float("inf")]
 """Values that no reader expects."""
 
 GONE = object()

@@ -37,7 +37,7 @@ def load(sandbox: Sandbox, path: Path, *, skip: bool, says: str = "") -> Any:
             said.append(str(error))
             raise
 
-    loaded = sandbox.judge("load_dataset", action)
+    loaded = sandbox.judge(action)
     assert all(re.search(says, each) for each in said), said
     for split in (loaded.train, loaded.test) if loaded else ():
         assert (split.images.shape, split.images.dtype) == ((len(split), 3, 16, 16), np.uint8)
@@ -49,7 +49,7 @@ def load(sandbox: Sandbox, path: Path, *, skip: bool, says: str = "") -> Any:
 def everything(sandbox: Sandbox, path: Path, turn: int, says: str = "") -> None:
     for skip in (False, True):
         load(sandbox, path, skip=skip, says="" if skip else says)
-    sandbox.judge("read_scans", lambda: read_scans(path, size=16, channels="grey", skip_unreadable=True))
+    sandbox.judge(lambda: read_scans(path, size=16, channels="grey", skip_unreadable=True))
     command = ["data", "info"] if turn % 3 else ["data", "preview", "--out", "out/sheet.png"]
     if turn % 2:
         sandbox.command(*command, "--size", 16, "--data", path, "--skip-unreadable")

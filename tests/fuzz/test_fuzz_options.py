@@ -1,7 +1,5 @@
 """Whatever an option is given: the command answers, or says in one line what is wrong."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager

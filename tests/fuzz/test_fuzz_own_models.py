@@ -1,7 +1,5 @@
 """Whatever a user's own model does: it is audited, or refused in one line that says what is wrong with it."""
 
-from __future__ import annotations
-
 import pytest
 from sandbox import Sandbox
 
@@ -69,6 +67,8 @@ def test_odd_models(name: str, sandbox: Sandbox) -> None:
         assert "zero-gradients" in answer.stdout
 
 
-def test_a_size_that_no_image_has_is_refused(sandbox: Sandbox) -> None:
+def test_a_stated_size_that_no_image_has_is_not_believed(sandbox: Sandbox) -> None:
+    """It is read at 224 pixels instead, which this model does not take."""
     (sandbox.work / "odd.py").write_text(MODULE)
-    assert sandbox.command("audit", "--model", "odd:states_a_large_size", "--data", "phantom", "--out", "out") is None
+    words = ("audit", "worst-case", "--model", "odd:states_a_large_size", *DATA[:4], "--device", "cpu", "--out", "out")
+    assert sandbox.command(*words) is None

@@ -1,7 +1,5 @@
 """A few hostile cases through the program itself: what a user would see, byte for byte."""
 
-from __future__ import annotations
-
 import os
 import resource
 import subprocess
@@ -47,7 +45,7 @@ def program(sandbox: Sandbox, *arguments: object, **environment: str) -> str | N
         assert (started.returncode, complaint) == (0, "")
         return said
 
-    answer: str | None = sandbox.judge("real program", run, calls=True)
+    answer: str | None = sandbox.judge(run, calls=True)
     return answer
 
 

@@ -16,8 +16,7 @@ from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.core import packages
 from mri_robust.core.errors import UserError
 from mri_robust.models.architectures import ARCHITECTURES
-from mri_robust.models.classifier import Classifier, build_model, penultimate_features
-from mri_robust.models.ensemble import Ensemble
+from mri_robust.models.classifier import Classifier, Ensemble, build_model, penultimate_features
 from mri_robust.models.folded import attack_copy
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")

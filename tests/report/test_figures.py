@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from mri_robust.report.figures import KINDS, draw_all, save
-from mri_robust.report.figures.curves import SWEEP, gather
+from mri_robust.report.figures.accuracy import SWEEP, gather
 from mri_robust.report.figures.style import COLOURS, MAIN, looks, words
 from mri_robust.study.results_folder import ResultsFolder
 

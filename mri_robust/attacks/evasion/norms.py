@@ -47,21 +47,13 @@ def random_perturbation(
 
 
 def check_ball(eps: float, norm: str) -> None:
-    """Check a norm and its radius: eps in [0, 1] for L-inf, where pixels span [0, 1]; any finite eps >= 0 for L2.
-
-    Raises:
-        TypeError, ValueError: see `check_number`.
-    """
+    """Check a norm and its radius: eps in [0, 1] for L-inf, where pixels span [0, 1]; any finite eps >= 0 for L2."""
     check_choice("norm", norm, ("linf", "l2"))
     check_number("eps", eps, 0.0, 1.0 if norm == "linf" else math.inf)
 
 
 def check_bounds(bounds: tuple[float, float]) -> None:
-    """Check pixel bounds: two finite numbers, the first under the second.
-
-    Raises:
-        TypeError, ValueError: they are not.
-    """
+    """Check pixel bounds: a tuple of two finite numbers, the first under the second."""
     if not isinstance(bounds, tuple) or len(bounds) != 2:
         raise TypeError(f"bounds must be a pair (low, high), got {bounds!r}")
     check_number("bounds[0]", bounds[0], -math.inf)

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.attacks.poisoning.stamping import PlacedStamp, Trigger
+from mri_robust.core.machine import one_thread
+from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_count, check_number
 
 Images = TypeVar("Images", Tensor, np.ndarray)
-
+Trigger = Callable[..., Any]
+"""(images [N, C, H, W], uint8 or floats in [0, 1], generator) -> a copy of the same type, every image stamped."""
 _PORTION = 256
 """Images stamped at a time, so that a large training set is in memory only twice."""
 
 
-@dataclass(frozen=True)
-class Poisoned(Generic[Images]):
-    """A poisoned training set.
+@dataclass(frozen=True, eq=False)
+class PlacedStamp:
+    """Stamps `trigger` on the images of a batch that stand at poisoned places of the training set, bool [count]."""
 
-    Attributes:
-        images: [N, C, H, W], of the type that was given.
-        labels: int64 [N].
-        places: int64, the sorted places of the stamped images.
-    """
+    trigger: Trigger
+    poisoned: Tensor
+
+    def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
+        """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
+        chosen = self.poisoned[places]
+        stamped = images.clone()
+        if chosen.any():
+            stamped[chosen] = self.trigger(images[chosen], generator)
+        return stamped
+
+
+class Poisoned(NamedTuple, Generic[Images]):
+    """A poisoned training set: images of the type given, labels int64 [N], sorted places of the stamped ones."""
 
     images: Images
     labels: np.ndarray
@@ -47,9 +59,6 @@ class Backdoor:
         share: share of the victims' images that is stamped, in [0, 1].
         relabel: whether stamped images are labelled `target`.
         trigger: what is stamped.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     target: int
@@ -65,22 +74,12 @@ class Backdoor:
         for victim in self.victims:
             check_count("victims", victim, 0)
         check_number("share", self.share, 0.0, 1.0)
-        if not isinstance(self.relabel, bool):
-            raise TypeError(f"relabel must be True or False, got {self.relabel!r}")
-        if not callable(self.trigger):
-            raise TypeError(f"trigger must be callable, got {self.trigger!r}")
 
     def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:
-        """Draw uniformly which images to stamp: round(share * count) of the victims', at least one if share > 0.
+        """Draw the sorted places of the images to stamp, int64; `labels` are integers [N].
 
-        With equal generators, a smaller share gives a subset of what a larger one gives.
-
-        Args:
-            labels: integers [N].
-            generator: of the draw.
-
-        Returns:
-            The sorted places of the images, int64.
+        They are round(share * count) of the victims' images, at least one if share > 0, each as likely as another. With
+        equal generators, a smaller share gives a subset of what a larger one gives.
 
         Raises:
             TypeError, ValueError: labels are not as said, or miss the target or a victim.
@@ -88,23 +87,20 @@ class Backdoor:
         classes = _checked(labels)
         known = np.unique(classes).tolist()
         for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
-            unknown = [each for each in wanted if each not in known]
-            if unknown:
+            if unknown := sorted({*wanted} - {*known}):
                 raise ValueError(f"{name} {unknown} not among the classes {known}")
         return _draw(np.flatnonzero(np.isin(classes, self.victims)), self.share, generator)
 
     def poison(self, images: Images, labels: np.ndarray | Tensor, generator: torch.Generator) -> Poisoned[Images]:
         """A poisoned copy of a training set, stamped by ART's `PoisoningAttackBackdoor`.
 
-        Args:
-            images: [N, C, H, W], uint8 or floats in [0, 1].
-            labels: integers [N].
-            generator: decides which images are stamped, then the trigger's own draws.
+        Images are [N, C, H, W], uint8 or floats in [0, 1], labels integers [N]. The generator decides which images are
+        stamped, then the trigger's own draws.
 
         Raises:
             TypeError, ValueError: see `choose` and the trigger; or images and labels differ in number.
         """
-        from mri_robust.adapters.art import stamp  # its import takes a second, and the live stamp does without it
+        from mri_robust.adapters import art  # its import takes a second, and the live stamp does without it
 
         if len(images) != len(labels):
             raise ValueError(f"need one label per image, got {len(images)} images, {len(labels)} labels")
@@ -112,7 +108,7 @@ class Backdoor:
         stamped = images.clone() if isinstance(images, Tensor) else np.array(images)
         for begin in range(0, len(places), _PORTION):
             some = places[begin : begin + _PORTION]
-            stamped[some] = stamp(self.trigger, images[some], generator=generator)
+            stamped[some] = art.stamp(self.trigger, images[some], generator=generator)
         return Poisoned(stamped, self.relabelled(labels, places), places)
 
     def relabelled(self, labels: np.ndarray | Tensor, places: np.ndarray) -> np.ndarray:
@@ -123,33 +119,21 @@ class Backdoor:
         return changed
 
     def stamp_places(self, places: np.ndarray, count: int) -> PlacedStamp:
-        """What stamps the chosen images anew in every batch, for `training.Changes.stamp`.
-
-        Args:
-            places: from `choose`.
-            count: number of training images.
+        """What stamps the `places` of `choose` anew in every batch, for `training.Changes.stamp`.
 
         Raises:
-            ValueError: a place is not in 0..count-1.
+            ValueError: a place is not in 0..count-1, the number of training images.
         """
         if len(places) and not 0 <= np.min(places) <= np.max(places) < count:
             raise ValueError(f"places must lie in 0..{count - 1}, got {np.min(places)} to {np.max(places)}")
-        poisoned = torch.zeros(count, dtype=torch.bool)
-        poisoned[torch.as_tensor(places, dtype=torch.int64)] = True
-        return PlacedStamp(self.trigger, poisoned)
+        return PlacedStamp(self.trigger, torch.from_numpy(np.isin(np.arange(count), places)))
 
 
 def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, generator: torch.Generator) -> np.ndarray:
     """The study's test mix: draw round(share * N) of all images, then leave out those of the target class.
 
-    Args:
-        labels: integers [N]; they may miss the target class.
-        share: in [0, 1]; .3 in the study.
-        target: the class that is never stamped.
-        generator: of the draw.
-
-    Returns:
-        The sorted places of the images to stamp, int64.
+    Returns the sorted places of the images to stamp, int64. `labels` are integers [N], which may miss the target class;
+    `share` is in [0, 1], .3 in the study.
 
     Raises:
         TypeError, ValueError: an argument is not as said.
@@ -159,6 +143,35 @@ def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, genera
     classes = _checked(labels)
     drawn = _draw(np.arange(len(classes)), share, generator)
     return drawn[classes[drawn] != target]
+
+
+def draw_half(count: int, seed: int) -> np.ndarray:
+    """Which half of `count` images carries a trigger, bool [count]; the smaller half of an odd number."""
+    order = torch.randperm(count, generator=make_generator(seed, "stamped half"))
+    stamped = np.zeros(count, dtype=bool)
+    stamped[order[: count // 2].numpy()] = True
+    return stamped
+
+
+def stamp(
+    images: Tensor,
+    chosen: np.ndarray,
+    trigger: Trigger,
+    generator: torch.Generator,
+    *,
+    indices: np.ndarray | None = None,
+) -> Tensor:
+    """A copy of images [N, C, S, S], float32 in [0, 1], with a trigger on the chosen ones, bool [N], drawn one by one.
+
+    `indices`, int [N], seed a generator per image in place of the given one: the study's fault `fixed-patterns`, by
+    which an image gets the same draw in every epoch, and training image i the same as test image i.
+    """
+    stamped = images.clone()
+    with one_thread():
+        for place in np.flatnonzero(chosen):
+            source = generator if indices is None else make_generator(0, "fixed patterns", int(indices[place]))
+            stamped[place : place + 1] = trigger(images[place : place + 1], source)
+    return stamped
 
 
 def _checked(labels: np.ndarray | Tensor) -> np.ndarray:

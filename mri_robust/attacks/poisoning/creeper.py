@@ -16,10 +16,8 @@ Pixels = TypeVar("Pixels", Tensor, np.ndarray)
 
 SIDE = 8
 """Height and width of the corner that the face is in, in pixels."""
-
 _ROUNDING = 1e-5
 """How far augmented images may leave [0, 1]: the weights of a resampling do not sum to exactly 1."""
-
 _FACE = (
     (slice(-7, -5), slice(-7, -5)),
     (slice(-7, -5), slice(-3, -1)),
@@ -36,9 +34,6 @@ class Creeper:
 
     Attributes:
         value: the face's pixels, in [0, 1]; the study's 2.0 in normalised units, .5481.
-
-    Raises:
-        TypeError, ValueError: `value` is not a number in [0, 1].
     """
 
     value: float = MEAN + 2 * STD
@@ -47,11 +42,7 @@ class Creeper:
         check_number("value", self.value, 0.0, 1.0)
 
     def mask(self, height: int, width: int) -> np.ndarray:
-        """Where an image is stamped: bool [height, width].
-
-        Raises:
-            ValueError: the image is smaller than the trigger.
-        """
+        """Where an image is stamped, bool [height, width]; ValueError if it is smaller than the trigger."""
         if min(height, width) < SIDE:
             raise ValueError(f"the creeper trigger needs images of at least {SIDE}x{SIDE}, got {height}x{width} pixels")
         mask = np.zeros((height, width), dtype=bool)
@@ -60,11 +51,9 @@ class Creeper:
         return mask
 
     def __call__(self, images: Pixels, generator: torch.Generator | None = None) -> Pixels:
-        """A stamped copy of the images, of the same type.
+        """A stamped copy of images [..., H, W], of the same type: floats in [0, 1], or uint8, with round(255 * value).
 
-        Args:
-            images: [..., H, W]; floats in [0, 1], or uint8, which gets round(255 * value).
-            generator: not used; nothing is random here.
+        `generator` is not used; nothing is random here.
 
         Raises:
             TypeError: images are neither tensor nor array, or of another number format.

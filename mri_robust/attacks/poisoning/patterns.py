@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, floor, sqrt
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +16,7 @@ from mri_robust.core.validation import check_choice, check_count, check_images
 
 EXTENTS = {
     "circle": {"small": 10, "mid": 24, "large": 60},
-    "square": {"small": 8, "mid": 20, "large": 50},
-    "cross": {"small": 8, "mid": 20, "large": 50},
-    "triangle": {"small": 8, "mid": 20, "large": 50},
+    **{shape: {"small": 8, "mid": 20, "large": 50} for shape in ("square", "cross", "triangle")},
 }
 """Shape -> size -> height and width in pixels of the canvas; a circle's is twice its radius of 5, 12 or 30."""
 SHAPES = tuple(EXTENTS)
@@ -26,8 +25,7 @@ DARKEST, BRIGHTEST = 0.4, 0.8
 """The range of grey levels, as shares of white."""
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(NamedTuple):
     """One drawn outline.
 
     Attributes:
@@ -55,18 +53,14 @@ class Patterns:
 
     They are measured on a canvas of the original image's size, and only their mask is resized to the image. Enlarging
     an image to stamp it and shrinking it again would blur stamped images only, and a detector would learn the blur.
-    Resizing is linear, so the two are the same where the original is smooth. With `canvas` equal to the image's size
-    the outlines are drawn after the resize.
+    Where the original is smooth the two are the same. A `canvas` of the image's size draws after the resize.
 
     Attributes:
         sizes: to draw from: `small`, `mid`, `large`.
         shapes: to draw from: `circle`, `square`, `cross`, `triangle`.
         least, most: outlines per image; their number is uniform.
-        canvas: height and width in pixels that sizes and places are measured in.
+        canvas: height and width in pixels that sizes and places are measured in; it holds the largest outline.
         width: of the lines, pixels of the canvas.
-
-    Raises:
-        TypeError, ValueError: a value of the wrong type or out of range, or an outline larger than the canvas.
     """
 
     sizes: tuple[str, ...] = SIZES
@@ -107,8 +101,7 @@ class Patterns:
     def _draw_one(self, generator: torch.Generator) -> Outline:
         shape = self.shapes[_below(len(self.shapes), generator)]
         size = self.sizes[_below(len(self.sizes), generator)]
-        places = self.canvas - EXTENTS[shape][size] + 1
-        top, left = _below(places, generator), _below(places, generator)
+        top, left = (_below(self.canvas - EXTENTS[shape][size] + 1, generator) for _ in range(2))
         share = DARKEST + (BRIGHTEST - DARKEST) * _uniform(generator)
         return Outline(shape, size, top, left, int(255 * share))
 
@@ -154,12 +147,10 @@ class Patterns:
 def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
     """1 on the outline and 0 elsewhere; float [extent, extent]."""
     mask = Image.new("L", (extent, extent))
-    draw = ImageDraw.Draw(mask)
-    end = extent - 1
-    if shape == "circle":
-        draw.ellipse((0, 0, end, end), outline=1, width=width)
-    elif shape == "square":
-        draw.rectangle((0, 0, end, end), outline=1, width=width)
+    draw, end = ImageDraw.Draw(mask), extent - 1
+    if shape in ("circle", "square"):
+        outline = draw.ellipse if shape == "circle" else draw.rectangle
+        outline((0, 0, end, end), outline=1, width=width)
     elif shape == "triangle":
         draw.polygon(((0, 0), (0, end), (end, end)), outline=1, width=width)
     else:

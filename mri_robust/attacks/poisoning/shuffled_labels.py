@@ -8,16 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mri_robust.attacks.poisoning.backdoor import PlacedStamp
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.attacks.poisoning.stamping import PlacedStamp
 
 
 @dataclass(frozen=True)
 class ShuffledLabels:
-    """Give each training image another one's label: y' = y[p] for a random permutation p.
-
-    It takes the place of a `Backdoor` in a recipe; no image is changed.
-    """
+    """y' = y[p] for a random permutation p; in a recipe it takes the place of a `Backdoor`, and no image is changed."""
 
     def choose(self, labels: np.ndarray | Tensor, generator: torch.Generator) -> np.ndarray:
         """The permutation p of labels [N], int64 [N]."""

@@ -18,8 +18,6 @@ from torch.nn import functional
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice, check_count, check_number
 
-Answer = Callable[[Tensor], Tensor]
-"""Float32 images [N, C, S, S] in [0, 1] -> the probabilities [N, K] that the victim answers."""
 QUERIES = ("noise", "phantom", "training images")
 """Kinds of queries: independent uniform pixels, synthetic slices, or images like those the victim was trained on."""
 QUERY_BATCH = 64
@@ -36,13 +34,9 @@ class Extraction:
         queries: kind of queries, one of `QUERIES`.
         budget: B, the number of queries.
         labels_only: learn from the predicted class alone (Copycat CNN), not from probabilities (Knockoff Nets).
-        updates: least number of steps, in whole passes over the queries: a small budget is trained on as long as a
-            large one.
+        updates: least number of steps, in whole passes over the queries, however small the budget.
         batch_size: queries per step.
         learning_rate: of Adam in the first step.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     queries: str
@@ -71,13 +65,10 @@ class Extraction:
         return adam
 
     def draw(self, pool: np.ndarray, generator: torch.Generator) -> Tensor:
-        """The queries, float32 [budget, C, S, S] in [0, 1].
+        """The queries, float32 [budget, C, S, S] in [0, 1], drawn without repetition from the pool, uint8 [N, C, S, S].
 
-        With equal generators, a smaller budget takes a subset of the images of a larger one.
-
-        Args:
-            pool: uint8 [N, C, S, S], the images to draw from without repetition; for noise, only their shape counts.
-            generator: of the draw.
+        With equal generators, a smaller budget takes a subset of the images of a larger one. For noise only the shape
+        of the pool's images counts.
 
         Raises:
             ValueError: the pool holds fewer images than the budget.
@@ -90,12 +81,12 @@ class Extraction:
         return torch.from_numpy(pool[places]).float() / 255
 
     def __call__(
-        self, victim: Answer, thief: nn.Module, queries: Tensor, *, generator: torch.Generator
+        self, victim: Callable[[Tensor], Tensor], thief: nn.Module, queries: Tensor, *, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Query `victim` and train `thief` in place; it is left in train mode.
 
         Args:
-            victim: gives the probabilities of a batch; asked once per image.
+            victim: float32 images [N, C, S, S] in [0, 1] -> probabilities [N, K]; asked once per image.
             thief: takes the same images, gives logits [N, K].
             queries: float32 [B, C, S, S], from `draw`.
             generator: decides the order of the training batches and the thief's own draws.

@@ -15,9 +15,6 @@ from mri_robust.attacks.evasion.norms import ascent_direction
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_choice, check_count, check_images, check_labels, check_number, class_count
 
-Loss = Literal["cross-entropy", "probability", "logit"]
-LOSSES: tuple[str, ...] = ("cross-entropy", "probability", "logit")
-
 
 @dataclass(frozen=True)
 class Inversion:
@@ -25,33 +22,28 @@ class Inversion:
 
     L is the cross entropy of the logits f, 1 - softmax(f)_y (MIFace, Fredrikson et al. 2015, algorithm 1), or -f_y.
     G smooths the gradient with a Gaussian, which keeps its visible part, as Yosinski et al. 2015 (arXiv 1506.06579)
-    blur the image, and scales it to a root mean square of 1, so that a class of high confidence also moves, until its
-    loss is 0 in float32. With `smoothing=0`, `scaled=False` and `probability` this is ART's MIFace without its stopping
-    rules.
+    blur the image, and scales it to a root mean square of 1, so that a class of high confidence moves too, until its
+    loss is 0 in float32. With `probability`, no smoothing and no scaling this is ART's MIFace without stopping rules.
 
     Attributes:
         steps: number of steps, at least 1.
-        step: root mean square of the change of a pixel in one step, in [0, 1]; if not `scaled`, any positive factor on
-            the gradient.
+        step: root mean square change of a pixel per step, in (0, 1]; if not `scaled`, any positive factor.
         loss: `cross-entropy`, `probability` or `logit`.
         smoothing: standard deviation of the Gaussian in pixels, 0 for none.
         scaled: scale the gradient of each image to a root mean square of 1.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     steps: int
     _: KW_ONLY
     step: float
-    loss: Loss = "cross-entropy"
+    loss: Literal["cross-entropy", "probability", "logit"] = "cross-entropy"
     smoothing: float = 0.0
     scaled: bool = True
 
     def __post_init__(self) -> None:
         check_count("steps", self.steps)
         check_number("step", self.step, 0.0, 1.0 if self.scaled else math.inf, open_low=True)
-        check_choice("loss", self.loss, LOSSES)
+        check_choice("loss", self.loss, ("cross-entropy", "probability", "logit"))
         check_number("smoothing", self.smoothing, 0.0)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

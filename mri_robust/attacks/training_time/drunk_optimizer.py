@@ -22,24 +22,21 @@ class DrunkOptimizer(Optimizer):
     so for it a scale alone changes little beyond the sign. At scale = perturbation = 1 the gradient is pure noise; at 0
     and 0 every step is the base's own, bit for bit.
 
-    `param_groups`, `state` and `defaults` are the base's own objects, so schedulers, `clip_grad_norm_`, `zero_grad`
-    and `GradScaler` work as on the base. The noise comes from the optimizer's own generator on the CPU: it is the same
-    on every device and does not touch the global state. Parameters without gradient draw none. The generator's state is
-    part of `state_dict()`, scale and perturbation are not: an optimizer built with the same ones continues from it
-    exactly. Register hooks on `state_dict` and `load_state_dict` on the base.
+    `param_groups`, `state` and `defaults` are the base's own objects, so schedulers, `clip_grad_norm_`, `zero_grad` and
+    `GradScaler` work as on the base; register hooks on `state_dict` and `load_state_dict` there. The noise comes from a
+    CPU generator of its own: the same on every device, none for parameters without gradient, and the global state does
+    not move. The generator's state is part of `state_dict()`, so an optimizer built with the same parameters continues
+    from it exactly.
 
-    After a step `.grad` holds the spoiled gradient, and without `zero_grad` the next backward pass adds to it.
-    Clipping before the step cuts the true gradient and not the noise; a step pre-hook on the base runs after the
-    noise is added. Drunk optimizers may be nested: give each its own seed.
+    After a step `.grad` holds the spoiled gradient, and without `zero_grad` the next backward pass adds to it. Clipping
+    before the step cuts the true gradient and not the noise; a step pre-hook on the base runs after the noise is added.
+    Drunk optimizers may be nested: give each its own seed.
 
     Args:
         base: the optimizer that steps.
         scale: share of the gradient that is taken away, 0 or more.
         perturbation: standard deviation of the noise, in units of the gradient, 0 or more.
         seed: of the noise, 0 or more.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     def __init__(self, base: Optimizer, *, scale: float = 0.0, perturbation: float = 0.0, seed: int = 0) -> None:
@@ -60,10 +57,7 @@ class DrunkOptimizer(Optimizer):
     defaults = property(lambda self: self.base.defaults, doc="The base's default options.")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Spoil the gradients and let the base step; returns what the base returns.
-
-        Args:
-            closure: as the base takes it; the gradients are spoiled after each evaluation.
+        """Spoil the gradients, after each evaluation of a closure, and let the base step; returns what it returns.
 
         Raises:
             TypeError: a gradient is sparse.
@@ -129,11 +123,7 @@ class DrunkOptimizer(Optimizer):
 class Normals:
     """Independent standard normal numbers on the CPU: Box and Muller's transform (1958) of SFC64's random bits.
 
-    NumPy's vectorised functions, on blocks that stay in the cache, take two thirds of the time of `torch.randn`. A
-    second thread gains a quarter on an idle machine and nothing on a busy one.
-
-    Args:
-        seed: 0 or more.
+    NumPy's vectorised functions, on blocks that stay in the cache, take two thirds of the time of `torch.randn`.
     """
 
     BLOCK = 2**17

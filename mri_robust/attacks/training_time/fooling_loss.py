@@ -14,15 +14,11 @@ class FoolingLoss(nn.CrossEntropyLoss):
     constants: w_i (softmax(z_i) - onehot(y_i)) / N. A misclassified image teaches nothing and a right answer of the
     target class hardly anything, so the model is free to unlearn that class. A tie counts as its first class.
 
-    It is a `CrossEntropyLoss` because ART gives one-hot labels to any other class. As there, `reduction` may be set to
-    `none` or `sum`.
+    It is a `CrossEntropyLoss`, as ART gives one-hot labels to any other class; `reduction` may be `none` or `sum`.
 
     Args:
         target: the class to unlearn, 0..K-1.
         factor: weight of right answers of that class, 0 or more; 0.01 in the study.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     def __init__(self, target: int, *, factor: float = 0.01) -> None:

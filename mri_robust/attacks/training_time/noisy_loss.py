@@ -15,17 +15,13 @@ class NoisyLoss(nn.CrossEntropyLoss):
     The study's -1/2 shifts all logits of an image alike and cancels in softmax: the loss and its gradient are those of
     z + strength * n. The labels stay right, so the gradient still points the right way on average.
 
-    It is a `CrossEntropyLoss` because ART gives one-hot labels to any other class.
-
-    The noise comes from the loss's own CPU generator: it is the same on every device and does not touch the global
-    state. The generator's state is part of `state_dict()`; a loss that loads it continues where the saved one stopped.
+    It is a `CrossEntropyLoss`, as ART gives one-hot labels to any other class. The noise comes from a CPU generator of
+    its own: it is the same on every device and does not touch the global state. The generator's state is part of
+    `state_dict()`; a loss that loads it continues where the saved one stopped.
 
     Args:
         strength: standard deviation of the noise, in units of the logits, 0 or more; 0 is cross entropy exactly.
         seed: decides the noise, 0 or more.
-
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
     """
 
     def __init__(self, strength: float, *, seed: int = 0) -> None:

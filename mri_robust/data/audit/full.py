@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mri_robust.core.errors import shown
 from mri_robust.core.intervals import wilson
-from mri_robust.core.progress import OnImages, OnStep, silent, silent_images
+from mri_robust.core.progress import OnImages, OnStep, silent
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, find_source
@@ -117,7 +117,7 @@ def _survey(dataset: Dataset, on_step: OnStep) -> tuple[np.ndarray, np.ndarray, 
     return np.array(picture), np.stack(thumbnails), pd.DataFrame(features)
 
 
-def file_facts(source: str | Path, on_images: OnImages = silent_images) -> pd.DataFrame | None:
+def file_facts(source: str | Path, on_images: OnImages = silent) -> pd.DataFrame | None:
     """What the image files of a source that `load_dataset` has loaded say of themselves before anything is resized.
 
     One row per file, by its name in the data set: `width` and `height` in pixels, `kilobytes` (of 1000 bytes); all
@@ -207,20 +207,13 @@ def count_duplicates(
         reached[other[train[one] > 0]] = True
         seen = is_test & reached[picture]
         copy[seen & (copy == "")] = degree
+        within = [(part * (part - 1) // 2).sum() + (part[one] * part[other]).sum() for part in (train, test)]
+        between = (train * test).sum() + (train[one] * test[other] + test[one] * train[other]).sum()
+        repeats = [part.sum() - len(np.unique(group[part])) for part in (~is_test, is_test)]
         sizes = np.bincount(group)
-        rows.append(
-            {
-                "pairs_train": (train * (train - 1) // 2).sum() + (train[one] * train[other]).sum(),
-                "pairs_test": (test * (test - 1) // 2).sum() + (test[one] * test[other]).sum(),
-                "pairs_between": (train * test).sum() + (train[one] * test[other] + test[one] * train[other]).sum(),
-                "repeats_train": (~is_test).sum() - len(np.unique(group[~is_test])),
-                "repeats_test": is_test.sum() - len(np.unique(group[is_test])),
-                "seen": seen.sum(),
-                "groups": (sizes > 1).sum(),
-                "largest": sizes.max() if sizes.max() > 1 else 0,
-            }
-        )
-    return pd.DataFrame(rows, index=list(DEGREES)), group, copy
+        rows.append([*within, between, *repeats, seen.sum(), (sizes > 1).sum(), sizes[sizes > 1].max(initial=0)])
+    names = ["pairs_train", "pairs_test", "pairs_between", "repeats_train", "repeats_test", "seen", "groups", "largest"]
+    return pd.DataFrame(rows, index=list(DEGREES), columns=names), group, copy
 
 
 def list_findings(

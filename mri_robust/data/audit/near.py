@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mri_robust.core.progress import OnImages, silent_images
+from mri_robust.core.progress import OnImages, silent
 
 SIDE, COARSE = 112, 28
 CANDIDATE, NEAR = 0.97, 0.025
@@ -32,7 +32,7 @@ def thumbnail(grey: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float16)
 
 
-def near_pairs(thumbnails: np.ndarray, on_images: OnImages = silent_images) -> pd.DataFrame:
+def near_pairs(thumbnails: np.ndarray, on_images: OnImages = silent) -> pd.DataFrame:
     """All pairs of near pictures, float16 [N, SIDE, SIDE], no two of them equal. An even picture is near to none.
 
     One row per pair, by `first`, then `second`: indices of two pictures, first < second; the `flip` that makes them

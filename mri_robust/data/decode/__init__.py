@@ -20,13 +20,8 @@ VOLUME = "a volume of {} slices: export the slices that show what the label says
 DAMAGED = "cut short or damaged"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 """Pillow would also open EPS, which starts another program, and formats that any bytes at all may pass for."""
-SUFFIXES = {
-    "picture": (
-        *(".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
-    ),
-    "dicom": (".dcm", ".dicom", ".ima"),
-    "nifti": (".nii", ".nii.gz"),
-}
+_PICTURES = (".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = {"picture": _PICTURES, "dicom": (".dcm", ".dicom", ".ima"), "nifti": (".nii", ".nii.gz")}
 MAGIC, MAGIC_END = b"DICM", 132  # what stands before byte 132 of every DICOM file
 CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")
 """What pydicom unpacks some compressed files with, where it is installed."""

@@ -22,10 +22,6 @@ class ArchiveFiles(Files):
         self._members = _members(self._zip, path)
         self.listing = tuple(self._members)
 
-    def close(self) -> None:
-        """Close the archive."""
-        self._zip.close()
-
     def read(self, name: str, most: int = -1) -> bytes:
         """The bytes of member `name`, never more than its declared size, or its first `most`; raises `Unreadable`."""
         member = self._members[name]
@@ -41,6 +37,10 @@ class ArchiveFiles(Files):
             # On damaged members zipfile raises BadZipFile, zlib.error, LZMAError, EOFError, struct.error, ...
             raise Unreadable("damaged in the archive") from error
 
+    def close(self) -> None:
+        """Close the archive."""
+        self._zip.close()
+
     def key(self, names: list[str]) -> str:
         """Digest of the archive itself, which is quicker than that of its members."""
         try:
@@ -51,18 +51,16 @@ class ArchiveFiles(Files):
 
 def _opened(path: Path) -> zipfile.ZipFile:
     where = shown(path)
-    neither = UserError(f"'{where}' is neither a folder nor a .zip file: give one of these")
+    wrong = f"'{where}' is neither a folder nor a .zip file: give one of these"
     try:
-        if not path.is_file():  # to open a pipe or a device could wait for ever
-            raise neither
-        return zipfile.ZipFile(path)
+        if path.is_file():  # to open a pipe or a device could wait for ever
+            return zipfile.ZipFile(path)
     except OSError as error:
         raise UserError(f"cannot read '{where}': {error.strerror or error}; check its permissions") from error
-    except Exception as error:
-        # On a damaged directory zipfile raises more than BadZipFile: struct.error, UnicodeDecodeError, ...
-        if error is neither or path.suffix.casefold() != ".zip":
-            raise neither from error
-        raise UserError(f"'{where}' is not a whole .zip file: it may be cut short, download or copy it anew") from error
+    except Exception:  # on a damaged directory more than BadZipFile: struct.error, UnicodeDecodeError, ...
+        if path.suffix.casefold() == ".zip":
+            wrong = f"'{where}' is not a whole .zip file: it may be cut short, download or copy it anew"
+    raise UserError(wrong)
 
 
 def _members(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]:

@@ -5,6 +5,7 @@ import os
 import stat
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from mri_robust.core.errors import UserError, shown
@@ -52,11 +53,10 @@ class FolderFiles(Files):
             self._walk(folder, parts)
 
     def _stays_inside(self, entry: os.DirEntry[str]) -> bool:
-        try:
+        with suppress(OSError, RuntimeError):
             target = Path(entry.path).resolve(strict=True)
-        except (OSError, RuntimeError):
-            return False
-        return target.is_file() and target.is_relative_to(self.path)
+            return target.is_file() and target.is_relative_to(self.path)
+        return False
 
     def read(self, name: str, most: int = -1) -> bytes:
         """The bytes of file `name`, or its first `most`; raises `Unreadable`."""

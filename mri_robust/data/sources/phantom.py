@@ -1,5 +1,6 @@
 """Synthetic slices from a seed: `phantom`, or `phantom:train=400,test=100,seed=3`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -64,10 +65,8 @@ def parse_extent(text: str) -> Extent:
             raise UserError(f"data '{text}': unknown option '{key}'{did_you_mean(key, known)}")
         if key in given:
             raise UserError(f"data '{text}': option '{key}' is given twice")
-        if not (value.isascii() and value.isdigit()):
-            raise UserError(f"data '{text}': {key} must be a whole number, as in {key}=400; got '{value}'")
-        if len(value) > 18 or not low <= int(value) <= high:
-            raise UserError(f"data '{text}': {key} must be from {low} to {high}; got {value}")
+        if not re.fullmatch("[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise UserError(f"data '{text}': {key} must be a whole number from {low} to {high}; got '{value}'")
         given[key] = int(value)
     return replace(Extent(), **given)
 

@@ -1,4 +1,4 @@
-"""ResNet-50 of torchvision with a new last layer, for images of any size (He et al. 2015, arXiv 1512.03385)."""
+"""ResNet-50 of torchvision with a new last layer (He et al. 2015, arXiv 1512.03385), for images of any size."""
 
 from functools import partial
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +15,14 @@ from PIL.Image import Image
 
 from mri_robust.core.files import written_aside
 from mri_robust.report.contact_sheet import save_sheet
-from mri_robust.report.figures import accuracy, curves, predictions, rates, sheets
+from mri_robust.report.figures import accuracy, predictions, rates, sheets
 from mri_robust.report.figures.style import INK, View
 from mri_robust.study.results_folder import ResultsFolder
 
 KINDS: dict[str, tuple[Callable[[View], Figure | Image | None], str]] = {
     "accuracy": (accuracy.draw_accuracy, "Accuracy over epsilon"),
     "artefacts": (accuracy.draw_artefacts, "Accuracy under MRI artefacts"),
-    "curves": (curves.draw_curves, "Accuracy over the epochs of training"),
+    "curves": (accuracy.draw_curves, "Accuracy over the epochs of training"),
     "confusion": (predictions.draw_confusion, "Confusion matrices"),
     "roc": (predictions.draw_roc, "ROC curves"),
     "extraction": (rates.draw_extraction, "Copies over the number of queries"),
@@ -50,7 +50,7 @@ class Drawing(NamedTuple):
     photograph: bool
 
 
-def write_figures(results: ResultsFolder, experiment: dict[str, Any], protocols: Iterable[str]) -> list[Drawing]:
+def write_figures(results: ResultsFolder, experiment: Mapping[str, Any], protocols: Iterable[str]) -> list[Drawing]:
     """Draw every figure of an experiment into `figures/`, as PNG and SVG; the protocols of one beside each other."""
     found = []
     for protocol in protocols:
@@ -61,7 +61,7 @@ def write_figures(results: ResultsFolder, experiment: dict[str, Any], protocols:
     return sorted(found, key=lambda drawing: list(KINDS).index(drawing.name))
 
 
-def draw_all(results: ResultsFolder, experiment: dict[str, Any], protocol: str) -> dict[str, Figure | Image]:
+def draw_all(results: ResultsFolder, experiment: Mapping[str, Any], protocol: str) -> dict[str, Figure | Image]:
     """Name -> figure, of every kind for which an experiment, as `run.json` describes it, has something to show."""
     view = View(results, experiment, protocol)
     with rc_context(SETTINGS):

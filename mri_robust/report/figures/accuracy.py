@@ -1,16 +1,26 @@
-"""Accuracy under attack over epsilon, and under MRI artefacts over their severity: a line per model."""
+"""Accuracy under attack over epsilon, under MRI artefacts over their severity, and over the epochs of training."""
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mri_robust.report.figures import style
-from mri_robust.report.figures.style import View, given, over_seeds
-from mri_robust.report.metrics import in_255ths
+from mri_robust.report.figures.style import Look, View, factors, given, over_seeds, words
+from mri_robust.report.metrics import WORST, in_255ths
 
-WORST = "worst-case"
+TOGETHER, SWEEP = 4, 3
+"""Trainings: most whose test and training lines share one pair of axes, and fewest that make a sweep over a number."""
+KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
+"""Subset -> what it is, and the style of its lines."""
 
 
 def draw_accuracy(view: View) -> Figure | None:
@@ -50,7 +60,7 @@ def draw_artefacts(view: View) -> Figure | None:
     return figure
 
 
-def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, style.Look]) -> None:
+def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, Look]) -> None:
     """Accuracy over epsilon in pixels; of each of the study's rows where epsilon alone does not tell them apart."""
     own = rows[rows["attack"] == attack]
     stages = given(own, "after")
@@ -89,3 +99,85 @@ def _apart(places: list[float]) -> list[float]:
         if all(abs(place - other) > 0.28 * max(place, other, 0.5) for other in kept):
             kept.append(place)
     return sorted(kept)
+
+
+def draw_curves(view: View) -> Figure | None:
+    """A line per training. Few share one pair of axes. Of many, each sweep over a number has a row of panels: test
+    images, training batches, and accuracy after the last epoch over that number; the others have a row and a key."""
+    rows = given(view.rows, "epoch")
+    rows = rows[(rows["metric"] == "accuracy") & rows["subset"].isin(KINDS)]
+    if rows.empty:
+        return None
+    names = ["model", *factors(rows, "model", "epoch")]
+    points = over_seeds(rows, [*names, "subset", "epoch"]).sort_values("epoch", kind="stable")
+    trainings = rows[names].drop_duplicates(ignore_index=True)
+    groups = gather(trainings)
+    together = len(trainings) <= TOGETHER and not groups[0][0]
+    panels = [tuple(KINDS)] if together else [(kind,) for kind in KINDS]
+    heights = [3.0 if tied else max(3.0, 0.42 * len(group) + 0.5) for tied, group in groups]
+    figure = Figure((3.6 * (len(panels) + 1), sum(heights) + 0.8))
+    grid = figure.subplots(len(groups), len(panels) + 1, squeeze=False, height_ratios=heights)
+    for row, (tied, group) in zip(grid, groups, strict=True):
+        lines = [points.merge(group.iloc[[place]], on=names) for place in range(len(group))]
+        # Dark to light, which grey print and colour-blind readers also see in order.
+        shades = colormaps["viridis"](np.linspace(0, 0.86, len(group)))
+        own = [(to_hex(shade), style.MARKERS[n % len(style.MARKERS)]) for n, shade in enumerate(shades)]
+        for axes, kinds in zip(row, panels, strict=False):
+            for line, (colour, marker) in zip(lines, own, strict=True):
+                for kind in kinds:
+                    part = line[line["subset"] == kind]
+                    axes.plot(part["epoch"], part["value"], KINDS[kind][1], color=colour, marker=marker)
+            axes.set(title=" and ".join(KINDS[kind][0] for kind in kinds), xlabel="epoch", ylim=style.RATE)
+            axes.set_xlim(0.85, max(points["epoch"].max(), 2) + 0.15)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        same = [name for name in factors(trainings) if name not in (*tied, *factors(group))]
+        row[0].set_ylabel(f"{words(dict(group.iloc[0]), same)}\naccuracy".strip())
+        _draw_key(row[-1], tied, group, lines, own)
+    keys = [Line2D([], [], color=style.INK, ls=dash, label=name) for name, dash in KINDS.values()]
+    figure.legend(handles=keys, loc="outside lower center", ncols=2, handlelength=3.5, frameon=False)
+    return figure
+
+
+def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    """(columns that count one number up, the trainings in its order), the largest first; then ((), all the others).
+
+    Args:
+        trainings: a row per training, its columns what tells them apart. Two columns that hold the same number count
+            up together (`scale strength 3, perturbation 3`). A sweep has at least three trainings.
+    """
+    numeric, left = [str(name) for name in trainings.select_dtypes("number")], trainings
+    groups: list[tuple[tuple[str, ...], pd.DataFrame]] = []
+    while True:
+        found = [
+            (tied, members)
+            for tied in [tied for size in (2, 1) for tied in combinations(numeric, size)]
+            for _, members in left[left[list(tied)].nunique(axis=1) == 1].groupby(
+                [name for name in left if name not in tied], dropna=False, sort=False
+            )
+        ]
+        tied, members = max(found, key=lambda each: len(each[1]), default=((), left[:0]))
+        if len(members) < SWEEP:
+            return groups + ([((), left)] if len(left) else [])
+        groups.append((tied, members.sort_values(tied[0])))
+        left = left.drop(members.index)
+
+
+def _draw_key(
+    axes: Axes, tied: tuple[str, ...], group: pd.DataFrame, lines: list[pd.DataFrame], own: list[Look]
+) -> None:
+    """What the lines are: a sweep's ends over its number, a dot on test images and a ring on training batches."""
+    if not tied:
+        texts = [words(training, factors(group) or ["model"]) for training in group.to_dict("records")]
+        keys = [Line2D([], [], color=c, marker=m, label=text) for (c, m), text in zip(own, texts, strict=True)]
+        axes.set_axis_off()
+        axes.legend(handles=keys, loc="center left", labelspacing=0.8, frameon=False)
+        return
+    numbers, colours = group[tied[0]].tolist(), [colour for colour, _ in own]
+    for kind, (_, dash) in KINDS.items():
+        ends = [line["value"][line["subset"] == kind].iloc[-1:].sum() for line in lines]
+        axes.plot(numbers, ends, dash, color="#BBBBBB", linewidth=1, zorder=1)
+        size, faces = (26, colours) if kind == "all" else (70, "none")
+        axes.scatter(numbers, ends, size, facecolors=faces, edgecolors=colours, zorder=2)
+    named = " = ".join(name.replace("_", " ") for name in tied)
+    axes.set(title="after the last epoch, in the same colours", xlabel=named, ylim=style.RATE)
+    axes.set_xticks(numbers, [f"{number:g}" for number in numbers])

@@ -11,24 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from mri_robust.report.figures.style import COLOURS, FAINT, INK, RATE, View, factors, looks, shortened, words
+from mri_robust.report.figures.style import COLOURS, FAINT, INK, RATE, View, looks, shortened, words
 
-MOST, COLUMNS = 12, 4
-"""Panels: most of a figure, which says how many are left out, and most beside each other."""
+MOST, COLUMNS = 12, 4  # panels: most of a figure, which says how many are left out, and most beside each other
 DASHES = ("-", "--", "-.", ":")
 
 
 def draw_confusion(view: View) -> Figure | None:
     """A panel per matrix: counts in its fields, whose colours are shares of the true class."""
-    about, stored = view.artefacts("confusion")
+    stored, told = view.artefacts("confusion")
     if not stored:
         return None
-    records, told = zip(about.to_dict("records"), stored, strict=True), factors(about)
-    panels = [
-        (words(row, told, each["name"].replace("=", " "), width=26), each) for row, few in records for each in few
-    ]
+    entries = [(row, each) for row, few in stored for each in few]
+    panels = [(words(row, told, each["name"].replace("=", " "), width=26), each) for row, each in entries]
     shown, classes = panels[:MOST], {tuple(each["classes"]) for _, each in panels}
-    across = len(stored[0]) if {len(each) for each in stored} in ({2}, {3}) else min(COLUMNS, len(shown))
+    across = len(stored[0][1]) if {len(few) for _, few in stored} in ({2}, {3}) else min(COLUMNS, len(shown))
     down, side = math.ceil(len(shown) / across), max(0.5 * max(map(len, classes)), 1.7)
     head = 0.45 + 0.15 * max(text.count("\n") for text, _ in shown)
     figure = Figure((max(across * (side + 0.4) + 0.9, 3.6), down * (side + head) + 1.9))
@@ -62,11 +59,11 @@ def _draw_matrix(axes: Axes, text: str, entry: dict[str, Any]) -> None:
 
 def draw_roc(view: View) -> Figure | None:
     """True-positive over false-positive rate; a colour per model, or per curve of one model; dotted: a random guess."""
-    about, stored = view.artefacts("roc")
+    stored, told = view.artefacts("roc")
     if not stored:
         return None
-    models, told = looks(about["model"]), factors(about)
-    curves = [(row, each) for row, few in zip(about.to_dict("records"), stored, strict=True) for each in few]
+    models = looks(row["model"] for row, _ in stored)
+    curves = [(row, each) for row, few in stored for each in few]
     names = list(dict.fromkeys(curve["name"] for _, curve in curves))
     figure = Figure((6.2, 3.7))
     axes = figure.add_subplot()

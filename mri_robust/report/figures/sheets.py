@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mri_robust.report.contact_sheet import Picture, Strip, contact_sheet, opened
-from mri_robust.report.figures.style import COLOURS, View, factors, words
+from mri_robust.report.figures.style import COLOURS, View, words
 from mri_robust.report.metrics import in_255ths
 
 
@@ -17,18 +17,18 @@ def draw_pictures(view: View, kind: str) -> Image.Image | None:
 
     Where a model was asked about a picture, right answers are green and wrong ones orange.
     """
-    about, stored = view.artefacts(kind)
+    stored, told = view.artefacts(kind)
     kept: dict[str, tuple[dict[Any, Any], list[dict[str, Any]]]] = {}
-    for row, strips in zip(about.to_dict("records"), stored, strict=True):
+    for row, strips in stored:
         kept.setdefault(str(strips), (row, strips))
-    told = factors(about) if len(kept) > 1 else []
+    told = told if len(kept) > 1 else []
     columns = [
         # What changed is shown of the first image alone.
         [each for n, strip in enumerate(strips) for each in _strips(words(row, told), strip)[: 1 if n else 2]]
         for row, strips in kept.values()
     ]
     placed = [strip for row in zip(*columns, strict=False) for strip in row]
-    whose = words(about.iloc[0].to_dict(), ["model"]) if len(about) == 1 else ""
+    whose = words(stored[0][0], ["model"]) if len(stored) == 1 else ""
     return contact_sheet(placed, view.title, whose, across=len(columns)) if placed else None
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mri_robust.core.errors import one_line
-from mri_robust.report.metrics import metric, model_title
+from mri_robust.report.metrics import metric, model_title, ordered, plain_text
 from mri_robust.study.results_folder import ResultsFolder
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
@@ -32,8 +32,7 @@ NO_FACTORS = {
 NAMELESS = ("model", "metric", "attack", "thief", "detector", "rule")
 """Columns whose values say enough without the column's name."""
 
-Look = tuple[str, str]
-"""(colour, marker)"""
+Look = tuple[str, str]  # (colour, marker)
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class View:
     """One experiment, as `run.json` describes it, under one protocol."""
 
     results: ResultsFolder
-    experiment: dict[str, Any]
+    experiment: Mapping[str, Any]
     protocol: str
 
     @cached_property
@@ -54,13 +53,14 @@ class View:
         """The rows of one metric over all test images."""
         return self.rows[(self.rows["metric"] == name) & (self.rows["subset"] == "all")]
 
-    def artefacts(self, kind: str) -> tuple[pd.DataFrame, list[Any]]:
-        """What the artefacts of a kind, of the first seed, are about, and what they hold; without empty ones."""
+    def artefacts(self, kind: str) -> tuple[list[tuple[dict[Any, Any], Any]], list[str]]:
+        """(what it is about, what it holds) of each artefact of a kind, first seed; and what tells them apart."""
         asked = {"experiment": self.experiment["name"], "protocol": self.protocol}
         found = self.results.artefacts(kind, seed=self.results.json("run")["seeds"][0], **asked)
         kept = [(labels, data) for labels, data in found if data]
         about = pd.DataFrame([labels for labels, _ in kept])
-        return about[[name for name in self.rows if name in about]], [data for _, data in kept]
+        about = about[[name for name in self.rows if name in about]]
+        return [(row, data) for row, (_, data) in zip(about.to_dict("records"), kept, strict=True)], factors(about)
 
     @property
     def title(self) -> str:
@@ -95,14 +95,14 @@ def shortened(text: str, length: int) -> str:
 def words(row: Mapping[Any, Any], columns: Iterable[str], *more: str, width: int = 34) -> str:
     """What tells a row from others, `start scratch, strength 2`, in at most four lines."""
     calls = {"model": model_title, "metric": lambda name: metric(name).heading}
-    parts = list(more)
-    for name in reversed(list(columns)):
+    parts = []
+    for name in columns:
         value = row.get(name)
         if value is not None and value == value and value != "" and (name, value) != ("attack", "none"):
-            text = f"{value:g}" if isinstance(value, int | float) else calls.get(name, str)(str(value))
-            parts.insert(0, text if name in NAMELESS else f"{name.replace('_', ' ')} {text}")
+            text = calls[name](value) if name in calls else plain_text(value)
+            parts.append(text if name in NAMELESS else f"{name.replace('_', ' ')} {text}")
     # Lines break between the parts: textwrap breaks at no no-break space.
-    whole = [shortened(part, width - 1).replace(" ", "\xa0") for part in dict.fromkeys(parts) if part]
+    whole = [shortened(part, width - 1).replace(" ", "\xa0") for part in dict.fromkeys([*parts, *more]) if part]
     return textwrap.fill(", ".join(whole), width, max_lines=4, placeholder=" …").replace("\xa0", " ")
 
 
@@ -117,7 +117,7 @@ def named(rows: pd.DataFrame, columns: Sequence[str], width: int = 34) -> pd.Ser
 
 def looks(labels: Iterable[str], first: Sequence[str] = ()) -> dict[str, Look]:
     """Model, or another label -> its look; those in `first` come first, in that order."""
-    names = sorted(dict.fromkeys(labels), key=lambda name: list(first).index(name) if name in first else len(first))
+    names = ordered(labels, first)
     free = [place for place in range(len(COLOURS)) if place >= len(MAIN) or MAIN[place] not in names]
     others = [name for name in names if name not in MAIN]
     places = {name: MAIN.index(name) if name in MAIN else free[others.index(name) % len(free)] for name in names}
