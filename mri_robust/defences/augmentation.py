@@ -90,17 +90,14 @@ class Augmentation:
         drawn = Drawn(uniform(0, 1) < self.horizontal_flip, uniform(0, 1) < self.vertical_flip)
         if self.degrees:
             drawn.angle = uniform(-self.degrees, self.degrees)
-        for amount, change, needs_colour in (
-            (self.brightness, transforms.adjust_brightness, False),
-            (self.contrast, transforms.adjust_contrast, False),
-            (self.saturation, transforms.adjust_saturation, True),
-        ):
-            if amount and (shape[0] == 3 or not needs_colour):
-                drawn.colours.append((change, uniform(1 - amount, 1 + amount)))
-        if self.hue and shape[0] == 3:
-            drawn.colours.append((transforms.adjust_hue, uniform(-self.hue, self.hue)))
-        order = torch.randperm(len(drawn.colours), generator=generator)
-        drawn.colours = [drawn.colours[place] for place in order]
+        ranges = [
+            (transforms.adjust_brightness, 1.0, self.brightness),
+            (transforms.adjust_contrast, 1.0, self.contrast),
+        ]
+        if shape[0] == 3:
+            ranges += [(transforms.adjust_saturation, 1.0, self.saturation), (transforms.adjust_hue, 0.0, self.hue)]
+        colours = [(change, uniform(mid - reach, mid + reach)) for change, mid, reach in ranges if reach]
+        drawn.colours = [colours[place] for place in torch.randperm(len(colours), generator=generator)]
         if self.crop_scale < 1:
             drawn.crop = draw_box(shape[-1], (self.crop_scale, 1.0), (3 / 4, 4 / 3), uniform)
         if uniform(0, 1) < self.erase:
