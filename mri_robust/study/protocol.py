@@ -33,8 +33,8 @@ FAULTS = {
     "fixed-patterns": "each image draws its snooping patterns from its index: the same in every epoch, and the same "
     "for training image i and test image i",
     "raw-inputs": "CNN_clean's columns look as if made on images that were never normalised: trained and attacked too",
-    "leaky-split": "216 test images of the real data are also in the training set, pixel for pixel (992 of 1311 with nearly "
-    "equal and mirrored pictures, says `data audit`); `sound` also counts without the 216",
+    "leaky-split": "216 test images of the real data are also in the training set, pixel for pixel (992 of 1311 with "
+    "nearly equal and mirrored pictures, says `data audit`); `sound` also counts without the 216",
     "rgb-images": "106 notumor images have colour (banners, tints), which gives the class away; they stay RGB",
 }
 """Fault name -> what went wrong, one line."""
