@@ -15,7 +15,7 @@ settings.register_profile("project", deadline=None, max_examples=25, derandomize
 settings.load_profile("project")
 
 
-LONG = ("study", "ray", "nothing_is_lost", "examples", "third_party", "docs", "extending")
+LONG = ("study", "ray", "nothing_is_lost", "examples", "docs", "extending")
 """Files that take a while begin first, so that no process waits for the last one of another; the longest leads."""
 
 

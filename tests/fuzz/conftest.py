@@ -10,6 +10,8 @@ import matplotlib.font_manager  # noqa: F401 - looks for fonts, by programs and 
 import pytest
 from sandbox import Sandbox
 
+from mri_robust.core.machine import one_thread
+
 platform.processor()  # asks the program `uname`, once
 
 Sandboxes = Callable[[], "contextmanager[Sandbox]"]
@@ -35,3 +37,10 @@ def sandbox(sandboxes: Sandboxes) -> Iterator[Sandbox]:
     """A sandbox for one test."""
     with sandboxes() as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def single() -> Iterator[None]:
+    """One thread, for those that wait count as computing; also after `--threads`, which is for the whole process."""
+    with one_thread():
+        yield

@@ -1,5 +1,6 @@
 """A few hostile cases through the program itself: what a user would see, byte for byte."""
 
+import json
 import os
 import resource
 import subprocess
@@ -45,6 +46,9 @@ def program(sandbox: Sandbox, *arguments: object, **environment: str) -> str | N
         assert (started.returncode, complaint) == (0, "")
         return said
 
+    art = sandbox.home / ".art"  # ART writes its settings where there are none
+    (art / "data").mkdir(parents=True, exist_ok=True)
+    (art / "config.json").write_text(json.dumps({"ART_DATA_PATH": str(art / "data")}))
     answer: str | None = sandbox.judge(run, calls=True)
     return answer
 
