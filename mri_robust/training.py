@@ -170,9 +170,10 @@ def resume_training(path: Path, parts: Mapping[str, Any]) -> list[Record]:
     return history
 
 
-def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; float32 images as they are."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+def to_unit_range(images: np.ndarray | Tensor) -> Tensor:
+    """Images, uint8 or float32 in [0, 1], as float32 in [0, 1]: an array is copied, a float32 tensor is not."""
+    pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
 
 
 @dataclass

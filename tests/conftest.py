@@ -15,16 +15,14 @@ settings.register_profile("project", deadline=None, max_examples=25, derandomize
 settings.load_profile("project")
 
 
-LONG = {
-    *("test_examples.py", "test_docs.py", "test_extending.py", "test_study.py"),
-    *("test_nothing_is_lost.py", "test_ray.py"),
-}
-"""Files that take a while: they begin first, so that no process waits for the last one of another."""
+LONG = ("study", "ray", "nothing_is_lost", "examples", "docs", "extending")
+"""Files that take a while begin first, so that no process waits for the last one of another; the longest leads."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for several processes; tests of a file stay together, in their order."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    places = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(autouse=True)

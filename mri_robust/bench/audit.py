@@ -49,25 +49,21 @@ class Opened(NamedTuple):
 
 
 def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
-    """The experiments that ask a finished model: those named, the first answer's, or all of them.
+    """The experiments that ask a finished model, with sanity checks: those named, the first answer's, or all of them.
 
     Raises:
         UserError: a name is unknown, or its experiment trains its own models.
     """
     finished = [each for each in all_experiments(beyond=True) if each.finished]
-    if everything:
-        return finished
-    chosen = {each.name: each for each in map(load_experiment, names or TESTS)}
+    chosen = {each.name: each for each in (finished if everything else map(load_experiment, names or TESTS))}
     for name, experiment in chosen.items():
         if not experiment.finished:
             known = ", ".join(each.name for each in finished)
             raise UserError(f"'{name}' trains its own models, so audit cannot ask yours; it asks: {known}")
-    return list(chosen.values())
+    return list(map(_with_checks, chosen.values()))
 
 
-def with_checks(experiment: Experiment) -> Experiment:
-    """The same experiment, which also runs the sanity checks on each of the user's models."""
-
+def _with_checks(experiment: Experiment) -> Experiment:
     def tasks(config: Config) -> Tasks:
         found = experiment.tasks(config)
         checks: Tasks = [(model, SanityChecks(seed=config.seed)) for model in config.models]
@@ -189,7 +185,7 @@ def audit(
     results: dict[Any, Result] = {}
     with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
         trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
-        for experiment in map(with_checks, tests_of(tests, everything=False)):
+        for experiment in tests_of(tests, everything=False):
             for asked, evaluation in experiment.tasks(config):
                 if evaluation not in results:  # tests share the worst case and the checks
                     context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)

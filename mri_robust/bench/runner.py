@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -136,13 +136,12 @@ class Run:
         random = any(each.weights == "none" for each in (*recipes, *further)) and not self.configs[0].models
         found = [NO_IMAGENET] if random else []
         for recipe, config in recipes.items():
-            if recipe.adversary:
-                last = (self.worker.trainer(config).history(recipe) or [{}])[-1]
-                if last.get("overfitted"):
-                    found.append(
-                        f"{recipe.model} ({config.protocol}, seed {recipe.seed}) overfitted to its attack: "
-                        f"{last['fgsm']:.2f} under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
-                    )
+            last = (self.worker.trainer(config).history(recipe) or [{}])[-1] if recipe.adversary else {}
+            if last.get("overfitted"):
+                found.append(
+                    f"{recipe.model} ({config.protocol}, seed {recipe.seed}) overfitted to its attack: "
+                    f"{last['fgsm']:.2f} under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
+                )
         said = "{model} ({protocol}, seed {seed}), {check} check: {message}"
         return [*found, *(said.format(**finding) for finding in self.findings() if finding["tripped"])]
 
@@ -229,18 +228,10 @@ def _published(table: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:
     """row -> `paper`, and `printed` where the table has it, of the published number that the row stands for."""
     values = [name for name in ("paper", "printed") if name in table]
     keys = [name for name in table.columns if name not in values]
-    numbers = {
-        tuple(_plain(line[key]) for key in keys): {name: line[name] for name in values}
-        for line in table.to_dict("records")
-    }
 
-    def look_up(row: Row) -> dict[str, Any]:
-        if row["subset"] != "all":
-            return {}
-        return numbers.get(tuple(_plain(row.get(key)) for key in keys), {}) if keys else {}
+    def key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+        found = [row.get(name) for name in keys]
+        return tuple(None if value != value else value for value in found)  # a table says NaN where nothing stands
 
-    return look_up
-
-
-def _plain(value: Any) -> Any:
-    return None if value is None or value != value else value
+    numbers = {key(line): {name: line[name] for name in values} for line in table.to_dict("records")}
+    return lambda row: numbers.get(key(row), {}) if keys and row["subset"] == "all" else {}

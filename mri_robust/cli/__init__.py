@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -98,22 +99,18 @@ def _show_any_text() -> None:
 def _check_arguments(arguments: Sequence[str]) -> None:
     """No argument can hold a NUL or half a character; the system's own calls would fail on one in ways of their own."""
     for argument in arguments:
-        try:
-            whole = b"\0" not in os.fsencode(argument)
-        except UnicodeEncodeError:
-            whole = False
-        if not whole:
-            raise UserError(f"the argument '{argument}' holds a character that no name can hold: leave it out")
+        with suppress(UnicodeEncodeError):
+            if b"\0" not in os.fsencode(argument):
+                continue
+        raise UserError(f"the argument '{argument}' holds a character that no name can hold: leave it out")
 
 
 def _about_file(error: OSError) -> str:
     """What an error of the file system means."""
     where = f"'{error.filename}'" if error.filename else "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-        what = f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again"
-    else:
-        what = f"cannot use {where}: {error.strerror or error}; see what lies there, then run it again"
-    return one_line(what)
+        return one_line(f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again")
+    return one_line(f"cannot use {where}: {error.strerror or error}; see what lies there, then run it again")
 
 
 def _stop(message: str, code: int) -> None:

@@ -62,7 +62,7 @@ def audit(
     test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of, with_checks
+    from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of
     from mri_robust.cli.run import config_of, execute, settle
     from mri_robust.study.scale import AUDIT
 
@@ -78,8 +78,7 @@ def audit(
     how = {name: options[name] for name in ("weights", "mean", "std", "size")}
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models(list(dict.fromkeys(sources)), config, **how)
-    checked = [with_checks(each) for each in experiments]
-    run, certificate = execute(checked, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
+    run, certificate = execute(experiments, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
     run.folder.write_json("audit", {**run.summary(), "floors": [list(each) for each in floors], "missed": missed})
     settle(run, certificate)

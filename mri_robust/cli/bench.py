@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from mri_robust.cli import options as shared
-from mri_robust.cli.options import PATH
+from mri_robust.cli.options import PATH, choice
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
+from mri_robust.study.config import ENGINES
 from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.scale import SCALES
 
@@ -22,24 +23,13 @@ RESNETS = ("resnet18", "resnet50")
 @click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 @shared.data_options
 @shared.tumour_classes_option
-@click.option(
-    "--protocol",
-    type=click.Choice([*PROTOCOLS, "both"]),
-    default="sound",
-    help="Evaluate as the field accepts, as the study did with its faults, or both.",
-)
-@click.option(
+@choice("--protocol", (*PROTOCOLS, "both"), "Evaluate as the field accepts, as the study did with its faults, or both.")
+@choice(
     "--scale",
-    type=click.Choice(list(SCALES)),
-    default="quick",
-    help="56 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
+    tuple(SCALES),
+    "56 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["native", "art", "torchattacks"]),
-    default="native",
-    help="Whose code crafts the images of Tables 3 and 4; the worst case is always our own.",
-)
+@choice("--engine", ENGINES, "Whose code crafts the images of Tables 3 and 4; the worst case is always our own.")
 @click.option(
     "--weights",
     default="auto",
@@ -91,13 +81,11 @@ def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, s
     from mri_robust.core.files import checksum
     from mri_robust.models.weights import find_imagenet
 
+    if weights == "auto":
+        return tuple((name, "imagenet" if find_imagenet(name, folder) else "none", "") for name in RESNETS)
     if weights in ("none", "imagenet"):
         return tuple((name, weights, "") for name in RESNETS)
-    if weights == "auto":
-        found = {name: find_imagenet(name, folder) for name in RESNETS}
-        return tuple((name, "imagenet" if file else "none", "") for name, file in found.items())
     if not Path(weights).is_file():
-        raise UserError(
-            f"weights file '{weights}' does not exist: use auto, none, imagenet or the path of a state dict"
-        )
+        known = "use auto, none, imagenet or the path of a state dict"
+        raise UserError(f"weights file '{weights}' does not exist: {known}")
     return tuple((name, weights, checksum(Path(weights))) for name in RESNETS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import AT_LEAST_1, data_options, machine_options
+from mri_robust.cli.options import AT_LEAST_1, FILE, data_options, machine_options
 from mri_robust.core.packages import import_torchvision
 
 
@@ -21,12 +21,7 @@ from mri_robust.core.packages import import_torchvision
 @data_options
 @click.option("--images", type=AT_LEAST_1, help="Test images to compare.  [default: all]")
 @machine_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="crosscheck.json",
-    help="The certificate to write.",
-)
+@click.option("--out", type=FILE, default="crosscheck.json", help="The certificate to write.")
 def crosscheck(source: str | None, images: int | None, out: Path, **options: Any) -> None:
     """Certify that our attacks agree with ART's and torchattacks' on every image.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mri_robust.cli import options as shared
-from mri_robust.cli.options import Command
+from mri_robust.cli.options import FILE, FOLDER, Command
 
 if TYPE_CHECKING:
     from mri_robust.data.audit import Summary
@@ -47,16 +47,11 @@ def info(data: str, channels: str | None, **options: Any) -> None:
 
 @data.command()
 @_source_options(size=128)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    default="preview.png",
-    help="The PNG file to write.",
-)
+@click.option("--out", type=FILE, default="preview.png", help="The PNG file to write.")
 @click.option(
     "--images", type=click.IntRange(1, 512), default=32, help="How many images, shared evenly among the classes."
 )
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", help="Which split to draw from.")
+@shared.choice("--split", ("train", "test"), "Which split to draw from.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Decides which images are drawn.")
 def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip per class, to a PNG file."""
@@ -89,11 +84,7 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
 @shared.skip_unreadable_option
 @shared.threads_option
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="audit",
-    metavar="FOLDER",
-    help="Where audit.csv and audit.png are written.",
+    "--out", type=FOLDER, default="audit", metavar="FOLDER", help="Where audit.csv and audit.png are written."
 )
 def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> None:
     """Look for what makes numbers measured on a data set worthless.

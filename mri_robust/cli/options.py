@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import click
 from mri_robust.data import SOURCES
 
 Command = Callable[..., Any]
-PATH = click.Path(path_type=Path)
+PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 AT_LEAST_1 = click.IntRange(min=1)
 
 
@@ -77,6 +78,11 @@ def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+def choice(name: str, values: Sequence[str], said: str) -> Callable[[Command], Command]:
+    """An option that takes one of a few values, the first by default."""
+    return click.option(name, type=click.Choice(values), default=values[0], help=said)
+
+
 skip_unreadable_option = click.option(
     "--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."
 )
@@ -102,12 +108,9 @@ tumour_classes_option = click.option(
     help="Classes that show a tumour; the others are those without one, which missed tumours are called.  "
     "[default: all but notumor, healthy or normal]",
 )
-device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Processor.")
-precision_option = click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    default="auto",
-    help="Number format of training; who is fooled is always decided in fp32.",
+device_option = choice("--device", ("auto", "cpu", "cuda"), "Processor.")
+precision_option = choice(
+    "--precision", ("auto", "fp32", "bf16"), "Number format of training; who is fooled is always decided in fp32."
 )
 threads_option = click.option(
     "--threads",
@@ -117,11 +120,10 @@ threads_option = click.option(
 )
 machine_options = combined(device_option, precision_option, threads_option)
 executor_options = combined(
-    click.option(
+    choice(
         "--executor",
-        type=click.Choice(["local", "ray"]),
-        default="local",
-        help="One task after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
+        ("local", "ray"),
+        "One task after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
     ),
     click.option(
         "--ray-address", metavar="HOST:PORT", help="Join this Ray cluster.  [default: a local one, bound to loopback]"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -32,16 +31,9 @@ class StepProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._bar = Progress(
-            TextColumn("{task.description:<34}", markup=False),
-            BarColumn(bar_width=24),
-            Rate(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
+        columns = (BarColumn(bar_width=24), Rate(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        what = TextColumn("{task.description:<34}", markup=False)
+        self._bar = Progress(what, *columns, console=console, transient=True)
         self._what = ""
         self._task = self._bar.add_task("", total=1, visible=False)
         self._began = time.perf_counter()
@@ -51,9 +43,7 @@ class StepProgress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is None:
             self.finish()
         if self.console.is_terminal:

@@ -52,15 +52,8 @@ def execute(
 ) -> tuple[Run, Certificate]:
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
-    Args:
-        experiments, opened: see `Run`.
-        configs: one per protocol, of the first seed.
-        out: the folder.
-        options: those of `executor_options`, and `seeds`, which count up from the first.
-        images: test images that the attacks are cross-checked on.
-
-    Returns:
-        The run and the certificate, for `settle`; all files are written.
+    `configs` are one per protocol, of the first seed; `options` those of `executor_options`, and `seeds`, which count
+    up from the first. The attacks are cross-checked on `images` test images.
 
     Raises:
         UserError: the data cannot be read, or nothing could be measured.
@@ -96,8 +89,7 @@ def execute(
         config = run.configs[0]
         certificate = certify_run(run.worker.trainer(config), config, images or RUN_IMAGES)
     folder.write_json("crosscheck", certificate.content())
-    command = shlex.join(["mri-robust", *sys.argv[1:]])
-    provenance = run.provenance(command, time.perf_counter() - began)
+    provenance = run.provenance(shlex.join(["mri-robust", *sys.argv[1:]]), time.perf_counter() - began)
     folder.write_json("run", provenance)
     lines = [f"warning: {warning}" for warning in (*run.notices(), *provenance["warnings"])]
     if findings := run.findings():

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mri_robust.cli import options as shared
+from mri_robust.cli.options import FOLDER, PATH
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.console import Console
 
+    from mri_robust.core.progress import OnStep
     from mri_robust.data.scans import Scans
     from mri_robust.defences.snooping import Snooper
 
@@ -21,24 +22,14 @@ _CHUNK = 256
 
 
 @click.command()
-@click.argument("path", type=shared.PATH)
+@click.argument("path", type=PATH)
 @click.option(
-    "--detector",
-    type=shared.PATH,
-    required=True,
-    metavar="FILE",
-    help="The snooping detector, a .safetensors file that Snooper.save wrote.",
+    "--detector", type=PATH, required=True, metavar="FILE", help="What Snooper.save wrote, a .safetensors file."
 )
 @click.option(
     "--threshold", type=float, metavar="SCORE", help="Least suspicious score, 0 to 1.  [default: the detector's own]"
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="snooped",
-    metavar="FOLDER",
-    help="Where snoop.csv and snoop.png are written.",
-)
+@click.option("--out", type=FOLDER, default="snooped", metavar="FOLDER", help="Where snoop.csv and snoop.png go.")
 @shared.skip_unreadable_option
 @shared.device_option
 @shared.threads_option
@@ -57,12 +48,13 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     import pandas as pd
     import torch
 
-    from mri_robust.cli.progress import make_console
+    from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder, write_text
     from mri_robust.core.machine import keep_freed_memory, resolve_device
     from mri_robust.data.scans import read_scans
     from mri_robust.defences.snooping import Snooper
     from mri_robust.report.contact_sheet import Picture, contact_sheet, save_sheet
+    from mri_robust.report.tables import print_table, table_of
 
     keep_freed_memory()
     torch.set_num_threads(options["threads"] or torch.get_num_threads())
@@ -75,18 +67,21 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     scans = read_scans(path, size=model.image_size, channels=model.channels, **how)  # type: ignore[arg-type]
     writable_folder(out)
     console = make_console()
-    scores = _score(snooper, scans, console)
+    with StepProgress(console) as progress:
+        scores = _score(snooper, scans, progress)
     least = snooper.threshold if threshold is None else threshold
     order = np.argsort(-scores, kind="stable")
     flagged = order[scores[order] >= least]
 
-    listed = {"file": np.array(scans.names)[order], "score": scores[order].astype(str)}
-    marks = np.where(np.arange(len(order)) < len(flagged), "true", "false")
-    write_text(table, pd.DataFrame({**listed, "flagged": marks}).to_csv(index=False, lineterminator="\n"))
+    marks = ["true" if rank < len(flagged) else "false" for rank in range(len(order))]
+    columns = {"file": [scans.names[i] for i in order], "score": [str(scores[i]) for i in order], "flagged": marks}
+    write_text(table, pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n"))
     sheet.unlink(missing_ok=True)
     verdict = f"{len(flagged)} of {len(scores)} images flagged at threshold {least:.4g}"
     if len(flagged):
-        _print_flagged(scans, scores, flagged, console)
+        listed = [{"score": f"{scores[i]:.4f}", "file": shown(scans.names[i])} for i in flagged[:_ROWS]]
+        more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
+        print_table(table_of("Suspicious images", listed, texts=2, note=more), console)
         pictures = [Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}") for i in flagged]
         save_sheet(contact_sheet([("", pictures)], verdict, most=_PICTURES), sheet)
     if scans.skipped:
@@ -95,28 +90,14 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     click.echo(f"{verdict} ({_reliability(snooper, least)})")
 
 
-def _score(snooper: Snooper, scans: Scans, console: Console) -> np.ndarray:
+def _score(snooper: Snooper, scans: Scans, on_step: OnStep) -> np.ndarray:
     import numpy as np
 
-    from mri_robust.cli.progress import StepProgress
-
-    total = len(scans.names)
-    scores = []
-    with StepProgress(console) as progress:
-        progress("look for patterns", 0, total)
-        for start in range(0, total, _CHUNK):
-            scores.append(snooper.score(scans.images[start : start + _CHUNK]))
-            progress("look for patterns", min(start + _CHUNK, total), total)
+    scores, total = [], len(scans.names)
+    for start in range(0, total, _CHUNK):
+        on_step("look for patterns", start, total)
+        scores.append(snooper.score(scans.images[start : start + _CHUNK]))
     return np.concatenate(scores)
-
-
-def _print_flagged(scans: Scans, scores: np.ndarray, flagged: np.ndarray, console: Console) -> None:
-    from mri_robust.core.errors import shown
-    from mri_robust.report.tables import print_table, table_of
-
-    rows = [{"score": f"{scores[index]:.4f}", "file": shown(scans.names[index])} for index in flagged[:_ROWS]]
-    more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
-    print_table(table_of("Suspicious images", rows, texts=2, note=more), console)
 
 
 def _reliability(snooper: Snooper, threshold: float) -> str:

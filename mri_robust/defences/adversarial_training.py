@@ -13,6 +13,8 @@ from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_count, check_number
 
+Batch = tuple[Tensor, Tensor]
+
 
 @dataclass(frozen=True)
 class AdversarialTraining:
@@ -25,9 +27,7 @@ class AdversarialTraining:
         alpha_share: its `alpha` as a share of the drawn epsilon; None for what `options` or the attack say.
         train_mode: craft with BatchNorm in train mode, so that crafting moves its statistics, as the study did.
 
-    Raises:
-        UserError: there is no such attack.
-        TypeError, ValueError: a value of the wrong type or out of range, or the attack refuses one.
+    UserError where there is no such attack; TypeError or ValueError where a value is of the wrong type or out of range.
     """
 
     attack: str
@@ -47,9 +47,7 @@ class AdversarialTraining:
         relative = {} if self.alpha_share is None else {"alpha": eps * self.alpha_share}
         return ATTACKS.load(self.attack)(eps, **dict(self.options), **relative)
 
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Batch:
         """Images [2N, C, H, W], clean then adversarial, and labels [2N]."""
         pick = int(torch.randint(len(self.epsilons), (), generator=generator))
         attack = self.attack_at(self.epsilons[pick])

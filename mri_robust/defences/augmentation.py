@@ -20,8 +20,9 @@ from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
 _CHUNK = 2**18
 """Numbers changed at a time: images that stay in the processor's cache take half the time."""
-Box = tuple[int, int, int, int]
-"""Top, left, height and width in pixels."""
+Box = tuple[int, int, int, int]  # top, left, height and width in pixels
+Pair = tuple[float, float]
+Colour = Callable[[Tensor, float], Tensor]
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Drawn:
     horizontal: bool = False
     vertical: bool = False
     angle: float = 0.0
-    colours: list[tuple[Callable[[Tensor, float], Tensor], float]] = field(default_factory=list)
+    colours: list[tuple[Colour, float]] = field(default_factory=list)
     crop: Box | None = None
     hole: Box | None = None
 
@@ -49,8 +50,7 @@ class Augmentation:
             ratio is log-uniform in [3/4, 4/3].
         erase: probability that a rectangle of 2 to 20 % of the area, aspect ratio .3 to 3.3, is set to 0.
 
-    Raises:
-        TypeError, ValueError: a value of the wrong type or out of range.
+    TypeError or ValueError where a value is of the wrong type or out of range.
     """
 
     horizontal_flip: float = 0.0
@@ -64,10 +64,8 @@ class Augmentation:
     erase: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation", "crop_scale", "erase"):
-            check_number(name, getattr(self, name), 0.0, 1.0)
-        check_number("degrees", self.degrees, 0.0, 180.0)
-        check_number("hue", self.hue, 0.0, 0.5)
+        for name, value in vars(self).items():
+            check_number(name, value, 0.0, {"degrees": 180.0, "hue": 0.5}.get(name, 1.0))
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """A copy of the images [N, C, S, S] in [0, 1], each changed by itself."""
@@ -90,15 +88,14 @@ class Augmentation:
         drawn = Drawn(uniform(0, 1) < self.horizontal_flip, uniform(0, 1) < self.vertical_flip)
         if self.degrees:
             drawn.angle = uniform(-self.degrees, self.degrees)
-        for amount, change, needs_colour in (
-            (self.brightness, transforms.adjust_brightness, False),
-            (self.contrast, transforms.adjust_contrast, False),
-            (self.saturation, transforms.adjust_saturation, True),
+        for amount, middle, change in (
+            (self.brightness, 1, transforms.adjust_brightness),
+            (self.contrast, 1, transforms.adjust_contrast),
+            (self.saturation * (shape[0] == 3), 1, transforms.adjust_saturation),
+            (self.hue * (shape[0] == 3), 0, transforms.adjust_hue),
         ):
-            if amount and (shape[0] == 3 or not needs_colour):
-                drawn.colours.append((change, uniform(1 - amount, 1 + amount)))
-        if self.hue and shape[0] == 3:
-            drawn.colours.append((transforms.adjust_hue, uniform(-self.hue, self.hue)))
+            if amount:
+                drawn.colours.append((change, uniform(middle - amount, middle + amount)))
         order = torch.randperm(len(drawn.colours), generator=generator)
         drawn.colours = [drawn.colours[place] for place in order]
         if self.crop_scale < 1:
@@ -118,18 +115,14 @@ def rotate_each(images: Tensor, angles: list[float]) -> Tensor:
     return grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
 
-def draw_box(
-    side: int, scale: tuple[float, float], ratio: tuple[float, float], uniform: Callable[[float, float], float]
-) -> Box:
+def draw_box(side: int, scale: Pair, ratio: Pair, uniform: Callable[[float, float], float]) -> Box:
     """A box in a square, of uniform area and log-uniform aspect ratio; the whole square if ten draws do not fit."""
     for _ in range(10):
         area = side * side * uniform(*scale)
         aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1])))
         width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < width <= side and 0 < height <= side:
-            top = int(uniform(0, side - height + 1))
-            left = int(uniform(0, side - width + 1))
-            return top, left, height, width
+            return int(uniform(0, side - height + 1)), int(uniform(0, side - width + 1)), height, width
     return 0, 0, side, side
 
 
@@ -151,5 +144,4 @@ def _finish(image: Tensor, drawn: Drawn) -> None:
     if changed is not image:
         image.copy_(changed)
     if drawn.hole:
-        top, left, height, width = drawn.hole
-        image[:, top : top + height, left : left + width] = 0
+        transforms.erase(image, *drawn.hole, torch.zeros(1), inplace=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,7 @@ from mri_robust.core.validation import check_count, check_number
 from mri_robust.training import FitSettings, fit, to_unit_range
 
 BATCH = 64
-Images = np.ndarray | Tensor
-"""Clean images, uint8 [N, C, H, W], or float32 in [0, 1]."""
+Images = np.ndarray | Tensor  # clean images, uint8 [N, C, H, W], or float32 in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class FinePruning:
         portions: steps from none to all of the channels, at least 1.
         epochs, batch_size, learning_rate: of the fine-tuning, by Adam.
 
-    Raises:
-        TypeError, ValueError: a parameter of the wrong type or out of range.
+    TypeError or ValueError where a parameter is of the wrong type or out of range.
     """
 
     drop: float = 0.04
@@ -92,11 +91,10 @@ def pruning_order(model: nn.Module, images: Images) -> np.ndarray:
 
 def prune_channels(model: nn.Module, channels: np.ndarray) -> None:
     """Set the parameters of these channels of the last convolution to zero, in place: nothing leaves by them."""
-    gone = torch.as_tensor(channels, dtype=torch.int64)
     with torch.no_grad():
         for module in last_convolution(model):
             for parameter in module.parameters(recurse=False):
-                parameter[gone] = 0
+                parameter[torch.as_tensor(channels, dtype=torch.int64)] = 0
 
 
 @contextmanager
@@ -112,22 +110,17 @@ def channels_off(model: nn.Module, channels: np.ndarray) -> Iterator[None]:
 def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
     """The last convolution, and what its channels leave by: the BatchNorm right after it, or itself.
 
-    Raises:
-        ValueError: the model has none.
+    ValueError where the model has none.
     """
-    modules = list(model.modules())
-    places = [place for place, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
-    if not places:
-        raise ValueError("fine-pruning needs a model with a convolution")
-    convolution, after = modules[places[-1]], modules[places[-1] + 1 :]
-    assert isinstance(convolution, nn.Conv2d)
-    return convolution, after[0] if after and isinstance(after[0], nn.BatchNorm2d) else convolution
+    pairs = list(pairwise([*model.modules(), nn.Identity()]))
+    for convolution, after in reversed(pairs):
+        if isinstance(convolution, nn.Conv2d):
+            return convolution, after if isinstance(after, nn.BatchNorm2d) else convolution
+    raise ValueError("fine-pruning needs a model with a convolution")
 
 
 def _predicted(model: nn.Module, images: Images) -> np.ndarray:
-    device, found = device_of(model), []
+    """The classes of images, int64 [N]; the model is left as it was."""
+    batches = (to_unit_range(images[begin : begin + BATCH]) for begin in range(0, len(images), BATCH))
     with eval_mode(model):
-        for begin in range(0, len(images), BATCH):
-            batch = torch.as_tensor(np.array(images[begin : begin + BATCH]))
-            found.append(predict(model, to_unit_range(batch).to(device)).cpu().numpy())
-    return np.concatenate(found)
+        return np.concatenate([predict(model, batch.to(device_of(model))).cpu().numpy() for batch in batches])

@@ -20,15 +20,14 @@ from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
 
 CLASSES = ("no_pattern", "pattern")
-Images = np.ndarray | Tensor
-"""uint8 [N, C, S, S], or float32 in [0, 1]."""
+Images = np.ndarray | Tensor  # uint8 [N, C, S, S], or float32 in [0, 1]
 
 
 class Snooper:
     """A classifier of two classes, and the score from which an image is suspicious.
 
-    Args:
-        model: gives the logits of `no_pattern` and `pattern`; it is the detector's own from now on.
+    Attributes:
+        model: gives the logits of `no_pattern` and `pattern`.
         threshold: least suspicious score, in [0, 1].
         facts: what the threshold reached on validation images (`recall`, `false_positive_rate`, of how many `stamped`
             and `clean` ones, and the `asked_recall`); empty without validation.
@@ -40,8 +39,7 @@ class Snooper:
         check_number("threshold", threshold, 0.0, 1.0)
         # Trained or loaded, the same memory format: sums in another order would give other scores.
         self.model: Classifier = model.to(memory_format=torch.channels_last)
-        self.threshold = threshold
-        self.facts = facts or {}
+        self.threshold, self.facts = threshold, facts or {}
 
     @classmethod
     def create(cls, *, architecture: str = "resnet18", seed: int = 0, **options: Any) -> Snooper:
@@ -75,11 +73,7 @@ class Snooper:
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
 
-        Returns:
-            What `mri_robust.training.fit` does.
-
-        Raises:
-            TypeError, ValueError: a number out of range, or too few images to train on or to hold out.
+        Returns what `mri_robust.training.fit` does; ValueError for a number out of range or too few images.
         """
         check_number("validation", validation, 0.0, 0.9)
         check_number("recall", recall, 0.0, 1.0, open_low=True)
@@ -95,14 +89,10 @@ class Snooper:
             return stamp(batch, stamped[places.numpy()], patterns, generator, indices=indices)
 
         optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None
+        shown, labels, changes = images[kept] if held else images, stamped.astype(np.int64), Changes(stamp=stamp_batch)
         history = fit(
-            self.model,
-            images[kept] if held else images,
-            stamped.astype(np.int64),
-            optimizer=optimizer,
-            scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None,
-            settings=settings,
-            changes=Changes(stamp=stamp_batch),
+            self.model, shown, labels, optimizer=optimizer, settings=settings, scheduler=scheduler, changes=changes
         )
         self.threshold, self.facts = 0.5, {}
         if held:
@@ -113,26 +103,19 @@ class Snooper:
 
     def _choose_threshold(self, scores: np.ndarray, stamped: np.ndarray, recall: float) -> None:
         self.threshold = threshold_for(scores[stamped], recall)
-        flagged = scores >= self.threshold
-        self.facts = {
-            "asked_recall": recall,
-            "recall": float(flagged[stamped].mean()),
-            "false_positive_rate": float(flagged[~stamped].mean()),
-            "stamped": int(stamped.sum()),
-            "clean": int((~stamped).sum()),
-        }
+        caught, flagged = scores[stamped] >= self.threshold, scores[~stamped] >= self.threshold
+        rates = {"asked_recall": recall, "recall": float(caught.mean()), "false_positive_rate": float(flagged.mean())}
+        self.facts = {**rates, "stamped": len(caught), "clean": len(flagged)}
 
     def score(self, images: Images, batch_size: int = 64) -> np.ndarray:
-        """Probability of a pattern in each image, float32 [N].
+        """Probability of a pattern in each image, float32 [N]; TypeError or ValueError for images that are none.
 
-        Raises:
-            TypeError, ValueError: the images are not as said.
-            UserError: a score is not a number, which is a broken detector's.
+        UserError where a score is not a number, which is a broken detector's.
         """
         scores = np.zeros(len(images), dtype=np.float32)
         with eval_mode(self.model), torch.no_grad():
             for start in range(0, len(images), batch_size):
-                batch = _unit_images(images[start : start + batch_size])
+                batch = to_unit_range(images[start : start + batch_size])
                 check_images(batch)
                 logits = self.model(batch.to(device_of(self.model), memory_format=torch.channels_last))
                 scores[start : start + batch_size] = logits.float().softmax(1)[:, 1].cpu().numpy()
@@ -150,11 +133,7 @@ class Snooper:
 
     @classmethod
     def load(cls, path: str | Path) -> Snooper:
-        """The detector in a file that `save` wrote, on the CPU.
-
-        Raises:
-            UserError: the file is absent, damaged or no snooping detector.
-        """
+        """The detector in a file that `save` wrote, on the CPU; UserError where it is absent, damaged or none."""
         model, header = load_detector(path)
         try:
             facts = {str(name): float(fact) for name, fact in header["facts"].items()}
@@ -176,9 +155,5 @@ def stamped_half(images: Images, patterns: Trigger, *, seed: int, fixed: bool = 
     """
     stamped = draw_half(len(images), seed)
     indices = np.arange(len(images)) if fixed else None
-    mixed = stamp(_unit_images(images), stamped, patterns, make_generator(seed, "stamps"), indices=indices)
+    mixed = stamp(to_unit_range(images), stamped, patterns, make_generator(seed, "stamps"), indices=indices)
     return mixed, stamped.astype(np.int64)
-
-
-def _unit_images(images: Images) -> Tensor:
-    return to_unit_range(images if isinstance(images, Tensor) else torch.from_numpy(np.array(images)))

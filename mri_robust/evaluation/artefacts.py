@@ -71,13 +71,8 @@ def _means(
 ) -> Iterator[Row]:
     """Accuracy and missed tumours, each the mean over all conditions, and accuracy as a share of that on clean images.
 
-    As ImageNet-C averages over corruptions and severities (arXiv 1903.12261), without its baseline network.
-
-    Args:
-        dataset: says which classes have no tumour.
-        labels, clean: int64 [N], the true classes, and the predicted ones of the clean images.
-        predicted: int64 [conditions, N].
-        subset: what the images are.
+    As ImageNet-C averages over corruptions and severities (arXiv 1903.12261), without its baseline network. Classes are
+    int64: the true ones and those predicted of the clean images, [N], and those `predicted`, [conditions, N].
     """
     right, before = predicted == labels, (clean == labels).mean()
     yield _mean(right, "accuracy", subset)

@@ -28,7 +28,7 @@ IMAGES = 6
 
 @dataclass(frozen=True)
 class Gallery(Evaluation):
-    """Attack some test images that the model is sure of, and right; it yields no rows.
+    """Attack `IMAGES` test images that the model is sure of, and right; it yields no rows.
 
     It keeps a sheet, first the tumour of the study's figures: one strip per image, with the clean picture and one per
     attack, each with `epsilon`, `predicted`, `probability`, `probabilities` of all classes and `change`, the greatest
@@ -37,18 +37,16 @@ class Gallery(Evaluation):
     Attributes:
         attacks: in the order of the figure.
         engine: whose code crafts.
-        images: how many.
     """
 
     attacks: tuple[Any, ...]
     engine: str = "native"
-    images: int = IMAGES
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """No rows; see `context.artefacts["gallery"]`."""
         model, dataset = context.model, context.dataset
         test, device = dataset.test, device_of(model)
-        chosen = _choose(model, dataset, self.images)
+        chosen = _choose(model, dataset)
         clean, labels = unit_images(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, 0.0)]
         part, craft = Part.of(clean, labels), load_engine(self.engine)
@@ -63,13 +61,13 @@ class Gallery(Evaluation):
         yield from ()
 
 
-def _choose(model: nn.Module, dataset: Dataset, count: int) -> list[int]:
-    """Places of at most `count` test images: the first sure tumour, then by turns the sure images of each class."""
+def _choose(model: nn.Module, dataset: Dataset) -> list[int]:
+    """Places of at most `IMAGES` test images: the first sure tumour, then by turns the sure images of each class."""
     classes = range(len(dataset.classes))
     first = _sure(model, dataset, [index for index in classes if index not in dataset.healthy])[:1]
     turns = zip_longest(*(_sure(model, dataset, [index]) for index in classes))
     places = dict.fromkeys([*first, *(place for turn in turns for place in turn if place is not None)])
-    return list(places)[:count]
+    return list(places)[:IMAGES]
 
 
 def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,33 +16,17 @@ COMPARED = ("difference", "ci_low", "ci_high", "p_bootstrap", "only_model", "onl
 """What is said of a pair of models."""
 
 
-class Difference(NamedTuple):
-    """Accuracy of one model minus that of another.
-
-    Attributes:
-        mean: over seeds and images, in [-1, 1].
-        low, high: 95 % percentile interval.
-        p_value: two-sided; twice the share of draws on the rarer side of 0, in (0, 1].
-    """
-
-    mean: float
-    low: float
-    high: float
-    p_value: float
-
-
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The p-value of McNemar's exact test, two-sided: how likely is a split at least as uneven from a fair coin?
+    """The two-sided p-value of McNemar's exact test (Psychometrika 12, 1947), a fair coin between the two models.
 
-    Source: McNemar, Psychometrika 12 (1947).
-
-    Args:
-        only_a, only_b: images that just the one model gets right, and just the other.
+    `only_a` images just the one model gets right, `only_b` just the other.
     """
     return float(binomtest(min(only_a, only_b), only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
-def paired_bootstrap(right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2000, seed: int = 0) -> Difference:
+def paired_bootstrap(
+    right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2000, seed: int = 0
+) -> tuple[float, float, float, float]:
     """Bootstrap interval of the difference in accuracy: images, and seeds where there are several, are drawn anew.
 
     A draw takes the same images and the same seeds for both models. One seed speaks of these two trained models alone.
@@ -55,8 +39,11 @@ def paired_bootstrap(right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2
 
     Args:
         right_a, right_b: bool [S, N], whether the models of each training seed are right on each image.
-        draws: resamples, at least 1.
-        seed: of the resamples.
+        draws, seed: how many resamples, at least 1, and what decides them.
+
+    Returns:
+        Accuracy of the first model less that of the second, in [-1, 1]; the ends of its 95 % percentile interval; and
+        p, twice the share of draws on the rarer side of 0, in (0, 1].
     """
     differences = right_a.astype(np.int64) - right_b
     seeds, images = differences.shape
@@ -71,7 +58,7 @@ def paired_bootstrap(right_a: np.ndarray, right_b: np.ndarray, *, draws: int = 2
     low, high = np.quantile(sums / differences.size, (0.025, 0.975))
     rarer = min((sums <= 0).sum(), (sums >= 0).sum())
     p_value = min(1.0, 2 * (rarer + 1) / (draws + 1))
-    return Difference(float(differences.mean()), float(low), float(high), float(p_value))
+    return float(differences.mean()), float(low), float(high), float(p_value)
 
 
 def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -> pd.DataFrame:

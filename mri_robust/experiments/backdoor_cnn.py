@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -26,9 +26,16 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """The study's poisoning; under the sound protocol also BadNets, and the attack success rate."""
-    tests = TESTS if config.sound else ("mix",)
-    how: dict[str, Any] = {"seed": config.seed, "leak_free": config.sound}
-    return [(victim, BackdoorTest(config.target, tests, attack, **how)) for victim, attack in victims(config)]
+    return backdoor_tests(config, victims(config), paper="mix")
+
+
+def backdoor_tests(config: Config, victims: Sequence[tuple[Recipe, str]], paper: str) -> Tasks:
+    """One evaluation per (model, how it was poisoned); under the paper's protocol on the test images `paper` alone."""
+    tests = TESTS if config.sound else (paper,)
+    return [
+        (victim, BackdoorTest(config.target, tests, attack, seed=config.seed, leak_free=config.sound))
+        for victim, attack in victims
+    ]
 
 
 def victims(config: Config) -> list[tuple[Recipe, str]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from mri_robust.evaluation.attacked_training import TESTS, BackdoorTest
+from mri_robust.experiments.backdoor_cnn import backdoor_tests
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks, class_table
@@ -25,14 +23,9 @@ def published(config: Config) -> pd.DataFrame:
 
 def tasks(config: Config) -> Tasks:
     """The study's poisoning; under the sound protocol of the larger scales also BadNets."""
-    tests = TESTS if config.sound else ("clean",)
-    how: dict[str, Any] = {"seed": config.seed, "leak_free": config.sound}
-    badnets = BackdoorTest(config.target, tests, "badnets", **how)
     shares = zoo.BADNETS_SHARES if config.sound and config.scale.strong else ()
-    return [
-        (zoo.resnet50_backdoor(config), BackdoorTest(config.target, tests, **how)),
-        *((zoo.resnet50_badnets(config, share), badnets) for share in shares),
-    ]
+    badnets = ((zoo.resnet50_badnets(config, share), "badnets") for share in shares)
+    return backdoor_tests(config, [(zoo.resnet50_backdoor(config), "creeper"), *badnets], paper="clean")
 
 
 EXPERIMENT = Experiment(

@@ -24,22 +24,21 @@ from mri_robust.models.classifier import Classifier
 from mri_robust.models.weights import hash_tensor, load_weights, read_state_dict
 
 _TIMM = "timm:"
+Numbers = tuple[float, ...]
+"""One number for all channels, or one for each; () for none."""
 
 
 class External(nn.Module):
     """A user's model behind (images - mean) / std: what goes wrong in it is said in one line, and attacks can use it.
 
     It states the model's `image_size`, `channels` and `classes` where they make sense. Where the model cuts its logits
-    off from the images the gradient is zero, which the sanity checks warn of. `source` is what messages call it;
-    `mean` and `std` are one number for all channels or one each, or () where the model takes pixels in [0, 1].
+    off from the images the gradient is zero, which the sanity checks warn of. `source` is what messages call it.
     """
 
     mean: Tensor | None
     std: Tensor
 
-    def __init__(
-        self, model: nn.Module, source: str, mean: tuple[float, ...] = (), std: tuple[float, ...] = ()
-    ) -> None:
+    def __init__(self, model: nn.Module, source: str, mean: Numbers = (), std: Numbers = ()) -> None:
         super().__init__()
         self.model, self.source = model, source
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1) if mean else None)
@@ -74,8 +73,8 @@ def open_model(
     source: str,
     *,
     weights: Path | None = None,
-    mean: tuple[float, ...] = (),
-    std: tuple[float, ...] = (),
+    mean: Numbers = (),
+    std: Numbers = (),
     classes: tuple[str, ...] = (),
     image_size: int = 224,
     channels: str = "rgb",
@@ -84,12 +83,10 @@ def open_model(
 
     Args:
         source: a checkpoint of this package; `package.module:factory`, a function without arguments that gives a
-            `torch.nn.Module` (modules are also looked for in the current folder), called with torch's and NumPy's
-            global generators seeded, so that random weights are the same each time; or `timm:NAME`, a network of timm
-            with one output per class, which sees a grey image as three equal channels.
-        weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives; without
-            it timm's networks have random weights, the same each time.
-        mean, std: a normalisation in front, one number each or three; for timm's networks in place of timm's own.
+            `torch.nn.Module`, of a module that may lie in the current folder; or `timm:NAME`, a network of timm with
+            one output per class, which sees a grey image as three equal channels. Random weights are always the same.
+        weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives.
+        mean, std: a normalisation in front; for timm's networks in place of timm's own.
         classes, image_size, channels: of the data; `timm:NAME` alone needs them.
 
     Raises:
@@ -124,11 +121,10 @@ def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], sou
     """Check that a model takes the images and gives one finite logit per class, or raise UserError."""
     with eval_mode(model), torch.no_grad():
         logits = External(model, source)(images)
-    wanted, given = [len(images), len(classes)], type(logits).__name__
-    if isinstance(logits, Tensor):
-        given = f"{logits.dtype} {list(logits.shape)}"
-        if logits.is_floating_point() and list(logits.shape) == wanted:
-            return
+    wanted = [len(images), len(classes)]
+    if isinstance(logits, Tensor) and logits.is_floating_point() and list(logits.shape) == wanted:
+        return
+    given = f"{logits.dtype} {list(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
     raise UserError(
         f"model '{source}' gives {given} for {len(images)} images: it must give logits {wanted} in floating point, "
         f"one for each of {', '.join(classes)}"
@@ -177,9 +173,7 @@ def _from_factory(source: str, weights: Path | None) -> nn.Module:
     return model
 
 
-def _from_timm(
-    source: str, weights: Path | None, mean: tuple[float, ...], std: tuple[float, ...], data: dict[str, Any]
-) -> Classifier:
+def _from_timm(source: str, weights: Path | None, mean: Numbers, std: Numbers, data: dict[str, Any]) -> Classifier:
     (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
     own = f"its own images have --size {published.input_size[-1]}"
     sized = {"img_size": size} if published.fixed_input_size else {}

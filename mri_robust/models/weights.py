@@ -34,10 +34,10 @@ def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = 
     network.fc = nn.Linear(network.fc.in_features, classes)
     if weights != "none":
         file = Path(weights) if weights != "imagenet" else find_imagenet(name, None) or _download_imagenet(name)
-        fc = {key: value for key, value in network.state_dict().items() if key.startswith("fc.")}
-        state = fc | read_state_dict(file)
-        state |= {key: value for key, value in fc.items() if state[key].shape != value.shape}
-        load_weights(network, {key: state[key] for key in state if key in fc or not key.startswith("fc.")}, file)
+        state, fc = read_state_dict(file), network.fc.state_dict(prefix="fc.")
+        shapes = {key: value.shape for key, value in fc.items()}
+        fits = {key for key in state if not key.startswith("fc.") or shapes.get(key) == state[key].shape}
+        load_weights(network, {**fc, **{key: state[key] for key in fits}}, file)
     return network
 
 

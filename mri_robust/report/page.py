@@ -51,18 +51,11 @@ def render(report: Report, figures: dict[str, list[Drawing]]) -> str:
     how: Any = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=PackageLoader("mri_robust.report"), autoescape=True, **how)
     environment.filters["weighted"] = weighted
-    return environment.get_template("page.html.j2").render(
-        report=report,
-        run=report.run,
-        verdicts=verdicts(report),
-        galleries=galleries(report),
-        pictures={
-            name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()
-        },
-        style=Markup(style),
-        script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-    )
+    pictures = {name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()}
+    facts = {"report": report, "run": report.run, "verdicts": verdicts(report), "galleries": galleries(report)}
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    inlined = {"style": Markup(style), "script": Markup(script), "script_digest": digest, "pictures": pictures}
+    return environment.get_template("page.html.j2").render(**facts, **inlined)
 
 
 def weighted(sentence: str) -> Markup:

@@ -53,16 +53,12 @@ class Experiment:
 
     def description(self) -> dict[str, Any]:
         """What a report has to know of it, as plain data."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "reference": self.reference,
+        fields = ("name", "title", "reference", "columns", "beyond")
+        return {name: getattr(self, name) for name in fields} | {
             "row_key": list(self.row_key),
-            "columns": self.columns,
             "models": list(self.models),
             "faults": {name: FAULTS[name] for name in self.faults},
             "threats": [{"name": name, **vars(THREATS[name])} for name in self.threats],
-            "beyond": self.beyond,
         }
 
 
@@ -90,10 +86,8 @@ def load_experiment(name: str) -> Experiment:
 def class_table(accuracy: float, classes: Mapping[str, tuple[float, float, float]], **labels: Any) -> pd.DataFrame:
     """A report of classes as the study prints it, as published numbers.
 
-    Args:
-        accuracy: over all classes.
-        classes: class -> (precision, recall, F1).
-        labels: the columns that say which rows it belongs to (`model=`, `test=`, ...).
+    `classes` are class -> (precision, recall, F1), `labels` the columns that say which rows it belongs to (`model=`,
+    `test=`, ...).
     """
     rows = [{"class": "", "metric": "accuracy", "paper": accuracy}]
     rows += [

@@ -40,22 +40,13 @@ class ResultsFolder:
 
     Attributes:
         path: the folder; it is made when something is written.
+        evaluations, models: where stored evaluations and trained models lie.
         notices: what was found damaged and set aside, in words.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.evaluations, self.models = path, path / "evaluations", path / "models"
         self.notices: list[str] = []
-
-    @property
-    def evaluations(self) -> Path:
-        """Where stored evaluations lie."""
-        return self.path / "evaluations"
-
-    @property
-    def models(self) -> Path:
-        """Where trained models lie."""
-        return self.path / "models"
 
     def hold(self, name: str, on_wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Be the only process that makes the evaluation or model called `name`; waits for another that does."""
@@ -110,9 +101,7 @@ class ResultsFolder:
             kinds = dict.fromkeys(TEXT, "str") | dict.fromkeys(RATES, "float64")
             table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"'{path}' cannot be read ({error}): run the same command again, which writes it"
-            ) from error
+            raise UserError(f"'{path}' cannot be read ({error}): run the same command again, it writes it") from error
         texts = [name for name in table.columns if name in TEXT or not pd.api.types.is_numeric_dtype(table[name])]
         table[texts] = table[texts].fillna("")
         return table.astype({name: "Int64" for name in WHOLE if name in table.columns})
@@ -136,9 +125,7 @@ class ResultsFolder:
     def artefacts(self, kind: str, **labels: Any) -> Iterator[tuple[dict[str, Any], Any]]:
         """(labels, data) of every stored artefact of a kind, in table order.
 
-        Args:
-            kind: its name, as the evaluation called it.
-            labels: what the labels of its evaluation must say (`experiment=`, `protocol=`, `seed=`, `model=`).
+        `labels` are what those of its evaluation must be (`experiment=`, `protocol=`, `seed=`, `model=`).
         """
         for each in self.json("run")["evaluations"]:
             if all(each.get(name) == value for name, value in labels.items()):

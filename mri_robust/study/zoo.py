@@ -107,12 +107,9 @@ def _adversarially_trained(config: Config, model: str, attack: str, architecture
             options = (*options, ("steps", 5), ("alpha", normalised_to_pixels(0.001)), ("clip", "end"))
         how["options"] = options
     adversary = Spec.of("mri_robust.defences.adversarial_training:AdversarialTraining", attack=attack, **how)
-    details: dict[str, Any] = {
-        "augmentation": config.section_5_1() if config.sound else config.flips(),
-        "adversary": adversary,
-    }
-    details |= {"start": start, "weights": start.weights if start else ""}
-    return config.recipe(model, architecture, study_epochs=5, **details)
+    augmentation, weights = config.section_5_1() if config.sound else config.flips(), start.weights if start else ""
+    details = {"augmentation": augmentation, "adversary": adversary, "start": start, "weights": weights}
+    return config.recipe(model, architecture, study_epochs=5, **details)  # type: ignore[arg-type]
 
 
 # Section 4.1: backdoors
@@ -228,13 +225,12 @@ def _drunk(
 
     Paper: the plateau scheduler is fed accuracy.
     """
+    details |= {"weight_decay": 1e-5, "augmentation": config.section_5_1(), "optimizers": optimizers}
     details |= {
-        "weight_decay": 1e-5,
-        "augmentation": config.section_5_1(),
         "watch_test": True,
-        "optimizers": optimizers,
+        "plateau": "loss" if config.sound else "accuracy",
+        "start": cnn_clean(config) if fine_tuned else None,
     }
-    details |= {"plateau": "loss" if config.sound else "accuracy", "start": cnn_clean(config) if fine_tuned else None}
     return config.recipe(model, "cnn", study_epochs=5, attacked=True, **details)
 
 

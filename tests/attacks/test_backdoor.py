@@ -142,9 +142,6 @@ def test_of_the_mix_a_share_of_all_images_is_drawn_and_the_target_then_left_out(
     for target, places in enumerate(drawn):
         assert places == {place for place in everyone if LABELS[place] != target}
     assert drawn[0] != set(triggered_mix(LABELS, 0.3, 0, seeded(1)).tolist())
-    for share, target, named in ((1.5, 2, "share"), (math.nan, 2, "share"), (0.3, -1, "target")):
-        with pytest.raises(ValueError, match=named):
-            triggered_mix(LABELS, share, target, seeded())
 
 
 @pytest.mark.parametrize(

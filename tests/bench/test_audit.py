@@ -1,8 +1,7 @@
-"""The user's own model through the study's experiments: in memory, opened from its source, and two compared."""
+"""The user's own model in memory through the study's experiments, and floors; from files, see test_audit_command.py."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,14 +13,9 @@ from toy_data import CLASSES
 from toy_models import Linear, assert_unchanged, small_net, state_of, unsettle
 
 from mri_robust.bench import audit as own
-from mri_robust.bench.runner import Run
 from mri_robust.core.errors import UserError
 from mri_robust.evaluation import robustness
-from mri_robust.models.checkpoint import save_model
-from mri_robust.models.classifier import build_model
-from mri_robust.study.config import Config
 from mri_robust.study.experiment import load_experiment
-from mri_robust.study.results_folder import ResultsFolder
 
 
 def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +57,6 @@ def test_arrays_tensors_and_loaders_are_the_same_images_and_the_model_stays_as_i
     assert (set(named["dataset"]), named["n"].max()) == ({"phantom"}, 16)
 
 
-def test_experiments_that_train_their_own_models_cannot_ask_the_users() -> None:
-    assert [each.name for each in own.tests_of((), everything=False)] == ["worst-case", "artefacts"]
-    assert [each.name for each in own.tests_of(["table3", "fgsm"], everything=False)] == ["fgsm"]
-    assert len(own.tests_of((), everything=True)) == 7
-    with pytest.raises(UserError, match="trains its own"):
-        own.tests_of(["fgsm", "noisy-loss"], everything=False)
-
-
 def test_floors_name_the_models_that_stay_under_them() -> None:
     columns = ["model", "seed", "epsilon", "after", "value"]
     rows = [("a", 42, 4 / 255, "pgd", 0.6), ("a", 42, 4 / 255, "square", 0.4), ("b", 42, 4 / 255, "square", 0.5)]
@@ -83,27 +69,3 @@ def test_floors_name_the_models_that_stay_under_them() -> None:
     for floors, asked in (([(8 / 255, 0.5)], [worst]), ([(4 / 255, 0.5)], [other])):
         with pytest.raises(UserError, match="--fail-under"):
             own.check_floors(floors, asked, (4 / 255,))
-
-
-def checkpoint(path: Path, seed: int, classes: tuple[str, ...] = CLASSES) -> str:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        save_model(build_model("cnn", classes=classes, image_size=16), path)
-    return str(path)
-
-
-def test_two_models_are_opened_compared_stored_and_found_again(tmp_path: Path) -> None:
-    sources = [checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2)]
-    config = Config(data=tiny.DATA, scale=tiny.SCALE, images=12)
-    for computed in (True, False):
-        opened = own.open_models(sources, config)  # opened anew, a model has the same digest
-        assert (opened.config.scale.image_size, opened.config.channels, opened.dataset.size) == (16, "grey", 16)
-        run = Run([load_experiment("fgsm")], [opened.config], ResultsFolder(tmp_path / "out"), opened=opened.modules)
-        run.run()
-        assert {outcome.computed for outcome in run.outcomes if outcome} == {computed}
-    table, pairs = run.folder.table("fgsm"), run.folder.table("comparisons")
-    assert list(dict.fromkeys(table["model"])) == sources == run.provenance("audit", 1.0)["own_models"]
-    assert table["n"].max() == 12
-    assert set(zip(pairs["model"], pairs["other"], strict=True)) == {tuple(sources)}
-    with pytest.raises(UserError, match="class"):
-        own.open_models([checkpoint(tmp_path / "pets.safetensors", 1, ("cat", "dog"))], config)

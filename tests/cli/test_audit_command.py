@@ -45,6 +45,12 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sys.modules.pop("own_models", None)
 
 
+def save_checkpoint(name: str, classes: tuple[str, ...] = CLASSES) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        save_model(build_model("cnn", classes=classes, image_size=16), Path(name))
+
+
 def audit(*arguments: str, code: int) -> Result:
     result = CliRunner().invoke(main, ["audit", *SHORT, *arguments])
     assert result.exit_code == code, result.output
@@ -53,9 +59,7 @@ def audit(*arguments: str, code: int) -> Result:
 
 def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_what_is_stored() -> None:
     """Also one in a file whose name would be markup to the terminal."""
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        save_model(build_model("cnn", classes=CLASSES, image_size=16), Path(ODD))
+    save_checkpoint(ODD)
     asked = ["worst-case", "--model", ODD, "--model", MASKED, "--eps", "1/255,32/255", "--threads", "1"]
     result = audit(*asked, "--fail-under", "0=0", "--fail-under", "32/255=1", code=1)
     words = " ".join(result.output.split())
@@ -74,6 +78,9 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert [f"FAILED {line}" in result.output for line in about["missed"]] == [True, True]
     assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 18]
     assert {each["model"] for each in about["crosscheck"]["comparisons"]} == {ODD, MASKED}
+    pairs = pd.read_csv(out / "comparisons.csv")
+    assert set(zip(pairs["model"], pairs["other"], strict=True)) == {(ODD, MASKED)}
+    assert json.loads((out / "run.json").read_text())["own_models"] == [ODD, MASKED]
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
     audit(*asked, "--fail-under", "0=0", code=0)
     assert json.loads((out / "run.json").read_text())["computed"] == 0
@@ -91,7 +98,7 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
         (["--model", MASKED, "--channels", "grey", "--size", "40"], "fails on images"),
         (["--model", "own_models:Colour"], "fails on images"),
         (["--model", MASKED, "--mean", ".5"], "one or three numbers"),
-        (["--model", "absent.safetensors"], "does not exist"),
+        (["--model", "pets.safetensors"], "has 2 classes (cat, dog)"),
         (["--model", "absent[/b].safetensors"], "does not exist"),
         (["--model", MASKED, "--data", "nowhere"], "does not exist"),
         (["--model", MASKED, "--fail-under", "4/255=1.5"], "no floor"),
@@ -101,6 +108,7 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(arguments: list[str], message: str) -> None:
+    save_checkpoint("pets.safetensors", ("cat", "dog"))
     output = audit(*arguments, code=2).output
     assert message in output
     assert output.count("\n") == 1

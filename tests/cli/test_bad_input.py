@@ -11,6 +11,7 @@ from mri_robust.cli import main
 from mri_robust.models.classifier import build_model
 
 TINY = "phantom:train=8,test=8"
+COMPUTING = (["bench"], ["audit"], ["crosscheck"], ["data", "audit"], ["snoop", "scan.png", "--detector", "x"])
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,7 @@ def refused(*arguments):
         (["crosscheck", "--model", "gone.safetensors"], "'gone.safetensors' does not exist"),
         (["data", "preview", "--images", "0"], "0 is not in the range"),
         (["benhc"], "unknown command 'benhc'; did you mean 'bench'?"),
+        *(([*words, "--threads", "0"], "0 is not in the range") for words in COMPUTING),
     ],
 )
 def test_wrong_words_on_the_command_line(arguments, message, tmp_path):

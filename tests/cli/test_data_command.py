@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 from mri_robust.cli import main
+from mri_robust.data.audit import full
 from mri_robust.data.phantom.slices import draw
 from mri_robust.report.audit import MOST, telling_pairs
 
@@ -56,6 +58,19 @@ def test_info_and_audit_tell_what_is_planted_and_fit_the_terminal(packed, tmp_pa
     listed = pd.read_csv(out / "audit.csv")["kind"].value_counts().to_dict()
     assert listed == {"label conflict": 1, "exact": 1, "near": 2, "colour": 1, "unreadable": 1}
     assert np.asarray(Image.open(out / "audit.png").convert("L")).std() > 10
+
+
+def test_an_audit_computes_on_the_threads_asked_for(packed, tmp_path, monkeypatch) -> None:
+    used, facts = [], full.file_facts
+
+    def watched(*given):
+        used.append({pool["num_threads"] for pool in threadpool_info()})
+        return facts(*given)
+
+    monkeypatch.setattr(full, "file_facts", watched)
+    for threads in (1, 2):
+        run("audit", "--data", packed, "--out", tmp_path / "out", "--skip-unreadable", "--threads", threads)
+    assert used == [{1}, {2}]
 
 
 def test_the_sheet_shows_conflicts_then_one_pair_a_group_leaks_before_repeats() -> None:

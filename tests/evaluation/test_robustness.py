@@ -138,6 +138,20 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(strong: b
     assert found["labels"] == [SmallNet.classes[label] for label in LABELS]
 
 
+def test_targeted_apgd_is_left_out_where_there_is_no_fourth_logit() -> None:
+    """A linear model of three classes; the loss of targeted APGD divides by a difference with the fourth logit."""
+    weight = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
+    model = Linear(weight, -weight.sum(1) / 2)
+    test = split(PIXELS.numpy(), own_labels(model, IMAGES).numpy())
+    data, worst = Dataset("three", test, test, ("a", "b", "c"), "three"), WorstCase(EPSILONS[:2], COUNT, 2, 1)
+    rows = list(worst(Context(model, data)))
+    before, after = (verdicts(rows, after=name) for name in ("pgd", "square"))
+    assert len(before) == len(after) == 2
+    assert all((last <= first).all() for first, last in zip(before, after, strict=True))
+    with pytest.raises(IndexError):
+        worst.stages(4)[2][1](0.1)(model, IMAGES, own_labels(model, IMAGES))
+
+
 class Grey(nn.Module):
     """Lets a grey network stand where a classifier shows it three equal channels."""
 

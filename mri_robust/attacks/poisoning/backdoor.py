@@ -84,7 +84,11 @@ class Backdoor:
         Raises:
             TypeError, ValueError: labels are not as said, or miss the target or a victim.
         """
-        classes = _checked(labels)
+        classes = np.asarray(labels)
+        if not np.issubdtype(classes.dtype, np.integer):
+            raise TypeError(f"labels must be integers, got {classes.dtype}")
+        if classes.ndim != 1 or not len(classes):
+            raise ValueError(f"labels must have shape [N] with N at least 1, got {list(classes.shape)}")
         known = np.unique(classes).tolist()
         for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
             if unknown := sorted({*wanted} - {*known}):
@@ -134,15 +138,9 @@ def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, genera
 
     Returns the sorted places of the images to stamp, int64. `labels` are integers [N], which may miss the target class;
     `share` is in [0, 1], .3 in the study.
-
-    Raises:
-        TypeError, ValueError: an argument is not as said.
     """
-    check_number("share", share, 0.0, 1.0)
-    check_count("target", target, 0)
-    classes = _checked(labels)
-    drawn = _draw(np.arange(len(classes)), share, generator)
-    return drawn[classes[drawn] != target]
+    drawn = _draw(np.arange(len(labels)), share, generator)
+    return drawn[np.asarray(labels)[drawn] != target]
 
 
 def draw_half(count: int, seed: int) -> np.ndarray:
@@ -172,15 +170,6 @@ def stamp(
             source = generator if indices is None else make_generator(0, "fixed patterns", int(indices[place]))
             stamped[place : place + 1] = trigger(images[place : place + 1], source)
     return stamped
-
-
-def _checked(labels: np.ndarray | Tensor) -> np.ndarray:
-    classes = np.asarray(labels)
-    if not np.issubdtype(classes.dtype, np.integer):
-        raise TypeError(f"labels must be integers, got {classes.dtype}")
-    if classes.ndim != 1 or not len(classes):
-        raise ValueError(f"labels must have shape [N] with N at least 1, got {list(classes.shape)}")
-    return classes
 
 
 def _draw(candidates: np.ndarray, share: float, generator: torch.Generator) -> np.ndarray:
