@@ -117,8 +117,8 @@ def test_tumours_lie_where_their_kind_grows():
     for plan in plans(PITUITARY, 24):  # at the midline and low
         drawn = render(replace(plan, head=replace(plan.head, turn=0.0)), 128)
         (y, x), (middle_y, middle_x) = map(ndimage.center_of_mass, (drawn.tumour, drawn.cavity))
-        assert (y < middle_y) == drawn.view.startswith("axial")
-        assert drawn.view.startswith("sagittal") or abs(x - middle_x) < 0.08 * drawn.skin.any(axis=0).sum()
+        assert (y < middle_y) == plan.plane.name.startswith("axial")
+        assert plan.plane.name.startswith("sagittal") or abs(x - middle_x) < 0.08 * drawn.skin.any(axis=0).sum()
 
 
 @pytest.mark.parametrize("label", [GLIOMA, MENINGIOMA, PITUITARY])
@@ -134,7 +134,7 @@ def test_a_tumour_changes_much_but_nothing_outside_its_reach(label):
 
 def test_the_class_cannot_be_read_off_planes_thumbnails_or_brightness():
     for label in range(4):
-        assert {plan.scene.name.split("-")[0] for plan in plans(label, 30)} == {"axial", "coronal", "sagittal"}
+        assert {plan.plane.name.split("-")[0] for plan in plans(label, 30)} == {"axial", "coronal", "sagittal"}
     data = load_dataset("phantom:train=600,test=200", size=32)
     train, test = (areas_averaged(split.images[:, 0] / 255, 16) for split in (data.train, data.test))
     model = LogisticRegression(max_iter=300).fit(train.reshape(600, -1), data.train.labels)

@@ -5,16 +5,14 @@ from typing import Literal
 
 import numpy as np
 
-from mri_robust.data.phantom.head import Head, Record, Scene, draw_head, draw_scan
-from mri_robust.data.phantom.planes import SCENES
+from mri_robust.data.phantom.head import Head, Record, draw_head, draw_scan
+from mri_robust.data.phantom.planes import PLANES, Plane
 from mri_robust.data.phantom.tumours import Tumour, draw_glioma, draw_meningioma, draw_pituitary
 
 VERSION = 1  # raised whenever the same seed would give other pixels
-CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 SplitName = Literal["train", "test"]
-_DRAWERS = {"glioma": draw_glioma, "meningioma": draw_meningioma, "pituitary": draw_pituitary}
-# Planes through the sella are as common in every class, so that the plane hardly tells the class.
-_SELLA_SHARE = 0.7
+_TUMOURS = {"glioma": draw_glioma, "meningioma": draw_meningioma, "notumor": None, "pituitary": draw_pituitary}
+CLASSES = tuple(_TUMOURS)
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Plan:
     """All that is drawn at random for one slice; it does not depend on the picture's size."""
 
     label: int  # index into `CLASSES`
-    scene: Scene  # the plane through the head
+    plane: Plane
     head: Head
     record: Record  # how it is scanned
     tumour: Tumour | None  # None for `notumor`
@@ -31,11 +29,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Slice:
-    """A drawn slice and the truth about it; masks are bool [H, W]."""
+    """A drawn slice, uint8 [H, W], and the truth about it as masks, bool [H, W]."""
 
-    image: np.ndarray  # uint8 [H, W]
-    label: int  # index into `CLASSES`
-    view: str  # view and level, such as `axial-mid`
+    image: np.ndarray
     skin: np.ndarray  # inside the skin
     cavity: np.ndarray  # inside the inner skull
     brain: np.ndarray
@@ -52,33 +48,34 @@ def label_of(seed: int, split: SplitName, index: int) -> int:
 def plan_slice(seed: int, split: SplitName, index: int) -> Plan:
     """Draw the random values of slice `index` (0 or more) of a split; `seed` (0 or more) names the whole data set."""
     *streams, noise = _seed(seed, split, index, 1).spawn(5)
-    for_scene, for_head, for_scan, for_tumour = map(_generator, streams)
+    for_plane, for_head, for_scan, for_tumour = map(_generator, streams)
     label = label_of(seed, split, index)
-    name = CLASSES[label]
-    through_sella = for_scene.random() < _SELLA_SHARE or name == "pituitary"
-    choices: list[Scene] = [scene for scene in SCENES if (scene.sella is not None) == through_sella]
-    scene = choices[for_scene.integers(len(choices))]
-    tumour = _DRAWERS[name](for_tumour, scene) if name in _DRAWERS else None
-    return Plan(label, scene, draw_head(for_head), draw_scan(for_scan), tumour, noise)
+    # Planes through the sella are about as common in every class, so that the plane hardly tells the class.
+    through_sella = for_plane.random() < 0.7 or CLASSES[label] == "pituitary"
+    choices = [plane for plane in PLANES if (plane.sella is not None) == through_sella]
+    plane = choices[for_plane.integers(len(choices))]
+    draw_tumour = _TUMOURS[CLASSES[label]]
+    tumour = draw_tumour(for_tumour, plane) if draw_tumour else None
+    return Plan(label, plane, draw_head(for_head), draw_scan(for_scan), tumour, noise)
 
 
 def render(plan: Plan, size: int) -> Slice:
     """The picture of a plan, `size` pixels high and wide."""
     canvas = plan.head.canvas(size)
-    layers = plan.scene.paint(canvas, plan.head)
+    layers = plan.plane.paint(canvas, plan.head)
     tumour = affected = np.zeros((size, size), bool)
     if plan.tumour is not None:
         lesion = plan.tumour(canvas, plan.head, layers)
         tumour, affected = lesion.mass < 0, lesion.reach < canvas.edge
     image = plan.record(canvas.value, _generator(plan.noise))
     skin, cavity, brain = (layer < 0 for layer in layers)
-    return Slice(image, plan.label, plan.scene.name, skin, cavity, brain, tumour, affected)
+    return Slice(image, skin, cavity, brain, tumour, affected)
 
 
 def draw(seed: int, split: SplitName, index: int, size: int) -> tuple[np.ndarray, int]:
     """One slice as (uint8 [size, size], label), from these four alone; the same head is drawn at every size."""
-    drawn = render(plan_slice(seed, split, index), size)
-    return drawn.image, drawn.label
+    plan = plan_slice(seed, split, index)
+    return render(plan, size).image, plan.label
 
 
 def _generator(seed: np.random.SeedSequence) -> np.random.Generator:
