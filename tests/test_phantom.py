@@ -115,7 +115,8 @@ def test_tumours_lie_where_their_kind_grows():
         skull = ndimage.binary_dilation(~drawn.cavity, iterations=2)
         assert (drawn.tumour & skull).sum() > 0.5 * np.sqrt(drawn.tumour.sum())
     for plan in plans(PITUITARY, 24):  # at the midline and low
-        drawn = render(replace(plan, head=replace(plan.head, turn=0.0)), 128)
+        plan.head.turn = 0.0
+        drawn = render(plan, 128)
         (y, x), (middle_y, middle_x) = map(ndimage.center_of_mass, (drawn.tumour, drawn.cavity))
         assert (y < middle_y) == plan.plane.name.startswith("axial")
         assert plan.plane.name.startswith("sagittal") or abs(x - middle_x) < 0.08 * drawn.skin.any(axis=0).sum()

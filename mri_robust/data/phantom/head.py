@@ -2,11 +2,10 @@
 
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from mri_robust.data.phantom.canvas import Canvas, Field, Pair, Points, smooth_field, waves
+from mri_robust.data.phantom.canvas import Canvas, Points, smooth_field, waves
 
 Tissues = namedtuple("Tissues", "air bone csf grey muscle mucosa fat vessel white")
 """Brightness of each tissue in a T1 image after contrast agent, 0 to 1."""
@@ -15,25 +14,31 @@ Record = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """(brightness float32 [S, S], generator of the noise) to grey levels, uint8 [S, S]."""
 
 
-@dataclass(frozen=True)
 class Head:
-    """One head; lengths in head units."""
+    """One head, drawn at random; lengths in head units. The order of the draws is part of the data set's version."""
 
-    zoom: Pair  # picture units per head unit, for x and y; the picture spans -1 to 1
-    turn: float  # radians
-    shift: Pair  # (x, y) in the picture
-    flip: bool  # mirrored left to right
-    tissues: Tissues
-    scalp: float  # its thickness
-    skull: float  # its thickness
-    ventricles: float  # their width, 1 is usual
-    sulci: float  # their width, 1 is usual
-    sulcus_depth: float
-    midline: float  # how the fissure between the hemispheres sways
-    bend: tuple[Field, Field]  # displaces everything a little, so that no head is an ellipse
-    folds: Field  # over (angle, depth): its zero lines are the sulci
-    sway: Field  # bends the sulci sideways
-    grain: Field  # fine variation of tissue
+    def __init__(self, rng: np.random.Generator) -> None:
+        zoom, stretch = rng.uniform(0.88, 1.08), rng.uniform(0.94, 1.06)
+        self.zoom = (zoom * stretch, zoom / stretch)  # picture units per head unit, for x and y
+        self.turn = rng.normal(0, 0.05)  # radians
+        self.shift = (rng.normal(0, 0.04), rng.normal(0, 0.04))  # (x, y) in the picture, which spans -1 to 1
+        self.flip = rng.random() < 0.5  # mirrored left to right
+        white = rng.uniform(0.34, 0.44)
+        low, high = (0, 0.03, 0.2, 0.72, 0.6, 1.2, 0.5, 1.3), (0.02, 0.07, 0.45, 0.88, 0.95, 1.6, 0.74, 1.7)
+        units = (1, 1, white, white, white, white, 1, white)
+        self.tissues = Tissues._make([*(rng.uniform(low, high) * units).tolist(), white])
+        self.scalp = rng.uniform(0.04, 0.07)  # its thickness
+        self.skull = rng.uniform(0.03, 0.055)  # its thickness
+        self.ventricles = rng.uniform(0.7, 1.5)  # their width, 1 is usual
+        self.sulci = rng.uniform(0.7, 1.3)  # their width, 1 is usual
+        self.sulcus_depth = rng.uniform(0.16, 0.24)
+        self.midline = rng.uniform(-0.012, 0.012)  # how the fissure between the hemispheres sways
+        # Displaces everything a little, for x and y, so that no head is an ellipse.
+        self.bend = (smooth_field(rng, 4, 1.5, 5.0), smooth_field(rng, 4, 1.5, 5.0))
+        # Over (angle, depth), with 9 to 21 whole waves around the circle: its zero lines are the sulci.
+        self.folds = waves(rng, rng.integers(9, 22, 9), rng.uniform(-14, 14, 9))
+        self.sway = smooth_field(rng, 4, 9, 16)  # bends the sulci sideways
+        self.grain = smooth_field(rng, 7, 18, 60)  # fine variation of tissue
 
     def canvas(self, size: int) -> Canvas:
         """A black canvas of `size` x `size` pixels over this head."""
@@ -44,34 +49,6 @@ class Head:
         y = (down * cos - right * sin) * (1 / self.zoom[1])
         points = Points(x + 0.012 * self.bend[0](x, y), y + 0.012 * self.bend[1](x, y))
         return Canvas(points, float(np.hypot(2 / size / self.zoom[0], 0.008)))
-
-
-def draw_head(rng: np.random.Generator) -> Head:
-    """Draw a head at random; the order of the draws is part of the data set's version."""
-    zoom, stretch = rng.uniform(0.88, 1.08), rng.uniform(0.94, 1.06)
-    return Head(
-        zoom=(zoom * stretch, zoom / stretch),
-        turn=rng.normal(0, 0.05),
-        shift=(rng.normal(0, 0.04), rng.normal(0, 0.04)),
-        flip=bool(rng.random() < 0.5),
-        tissues=_draw_tissues(rng, white=rng.uniform(0.34, 0.44)),
-        scalp=rng.uniform(0.04, 0.07),
-        skull=rng.uniform(0.03, 0.055),
-        ventricles=rng.uniform(0.7, 1.5),
-        sulci=rng.uniform(0.7, 1.3),
-        sulcus_depth=rng.uniform(0.16, 0.24),
-        midline=rng.uniform(-0.012, 0.012),
-        bend=(smooth_field(rng, 4, 1.5, 5.0), smooth_field(rng, 4, 1.5, 5.0)),
-        folds=waves(rng, rng.integers(9, 22, 9), rng.uniform(-14, 14, 9)),  # 9 to 21 whole waves around
-        sway=smooth_field(rng, 4, 9, 16),
-        grain=smooth_field(rng, 7, 18, 60),
-    )
-
-
-def _draw_tissues(rng: np.random.Generator, white: float) -> Tissues:
-    low, high = (0, 0.03, 0.2, 0.72, 0.6, 1.2, 0.5, 1.3), (0.02, 0.07, 0.45, 0.88, 0.95, 1.6, 0.74, 1.7)
-    units = (1, 1, white, white, white, white, 1, white)
-    return Tissues._make([*(rng.uniform(low, high) * units).tolist(), white])
 
 
 def draw_scan(rng: np.random.Generator) -> Record:

@@ -1,6 +1,6 @@
 """The planes through the head: axial with the face at the top, coronal from the front, sagittal with the face left.
 
-Structures are painted one over the other, so that their order matters.
+Each structure is painted over those before it, so that their order matters; unnamed ones belong to the one above.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,11 @@ class Layers(NamedTuple):
 
 
 class Plane(ABC):
-    """One plane through the head; a subclass says what lies where in it. `both` draws on the left and the right."""
+    """One plane through the head; a subclass says what lies where in it.
+
+    In its methods `p` are the places of the pixels, `both` the same folded at the midline, so that a structure drawn
+    on the right appears on both sides, and `t` is the brightness of the tissues.
+    """
 
     name: str  # view and level
     centre: Pair = (0, 0)  # deep in the brain: folds run towards it, and the dura is seen from it
@@ -73,7 +77,7 @@ class Plane(ABC):
 
 
 def _paint_fissure(c: Canvas, head: Head, width: float, *path: Pair, falx: Pair) -> None:
-    """Draw the fissure between the hemispheres along `path`, its cortex `width` wide, and the falx from there on."""
+    """Draw the fissure between the hemispheres along `path`, `width` wide with its cortex, and the falx in it."""
     p, t, parts = c.points, head.tissues, list(pairwise(path))
     c.paint(t.grey, *(p.stroke(start, stop, width) for start, stop in parts))
     c.line(t.csf, 0.022 * head.sulci, *(p.stroke(start, stop, 0.022) for start, stop in parts))
@@ -163,7 +167,7 @@ class _AxialLow(Plane):  # through the sella and the eyes
         c.paint(t.grey, p.ellipse((0, 0.4), (0.045, 0.17)))  # vermis
         c.paint(t.csf, p.ellipse((0, 0.27), (0.06 * head.ventricles, 0.035)))  # fourth ventricle
         c.paint(t.bone, both.stroke((0.27, 0.17), (0.53, 0.12), 0.06))  # petrous ridge
-        c.paint(t.grey, both.stroke((0.3, 0.16), (0.33, 0.155), 0.03))  # nerves in the inner ear canal
+        c.paint(t.grey, both.stroke((0.3, 0.16), (0.33, 0.155), 0.03))  # nerves in the internal auditory canal
         c.paint(t.csf, both.ellipse((0.3, 0.02), (0.025, 0.06), 0.3))  # temporal horn
         c.paint(t.vessel, p.ellipse((0, -0.015), (0.022, 0.022)))  # basilar artery
         c.paint(t.vessel, both.ellipse((0.105, -0.12), (0.03, 0.04)))  # cavernous sinus
@@ -189,7 +193,7 @@ class _CoronalMid(Plane):  # through the sella
         c.paint(t.bone, both.stroke((0.34, 0.5), (0.36, 0.9), 0.07))  # mandible and its marrow
         c.paint(0.7 * t.fat, both.stroke((0.34, 0.5), (0.36, 0.9), 0.035))
         c.paint(t.muscle, both.ellipse((0.2, 0.5), (0.07, 0.16), 0.25))  # pterygoid muscles
-        c.paint(t.fat, both.stroke((0.1, 0.46), (0.14, 0.62), 0.03))  # fat beside the pharynx
+        c.paint(t.fat, both.stroke((0.1, 0.46), (0.14, 0.62), 0.03))  # parapharyngeal fat
         c.paint(t.air, p.ellipse((0, 0.33), (0.17, 0.095)))  # sphenoid sinus and its septum
         c.line(t.grey, 0.015, p.stroke((0.01, 0.25), (-0.01, 0.42), 0.015))
         c.paint(t.mucosa, p.ellipse((0, 0.56), (0.12, 0.12)))  # pharynx
@@ -276,7 +280,7 @@ class _SagittalMid(Plane):  # the midline
         return joined(joined(joined(vault - thickness, behind - thickness, 0.1), face, 0.12), neck, 0.12)
 
     def outside(self, c: Canvas, p: Points, both: Points, t: Tissues) -> None:
-        c.paint(0.6 * t.fat, *(p.ellipse((0.02, y + 0.06), (0.065, 0.07)) for y in (0.5, 0.68, 0.86)))  # vertebrae
+        c.paint(0.6 * t.fat, *(p.ellipse((0.02, y), (0.065, 0.07)) for y in (0.56, 0.74, 0.92)))  # vertebrae
         c.paint(t.air, p.stroke((-0.1, 0.42), (-0.07, 1.0), 0.06))  # pharynx
         c.paint(t.air, p.ellipse((-0.4, 0.35), (0.24, 0.095)))  # nasal cavity and its turbinates
         c.line(t.mucosa, 0.045, p.stroke((-0.6, 0.35), (-0.22, 0.37), 0.045))
@@ -328,8 +332,8 @@ class _SagittalSide(_SagittalMid):  # through the eye
         c.paint(t.muscle, p.stroke((-0.58, 0.22), (-0.42, 0.17), 0.025))  # inferior rectus
         c.paint(t.csf, p.ellipse((-0.63, 0.15), (0.085, 0.085)))  # eyeball
         c.paint(t.air, p.ellipse((-0.5, 0.4), (0.13, 0.1)))  # maxillary sinus
-        c.paint(t.bone, p.stroke((-0.55, 0.62), (-0.2, 0.64), 0.06))  # upper jaw
-        c.paint(t.bone, p.stroke((-0.05, 0.35), (0.1, 0.37), 0.09))  # joint of the lower jaw
+        c.paint(t.bone, p.stroke((-0.55, 0.62), (-0.2, 0.64), 0.06))  # maxilla
+        c.paint(t.bone, p.stroke((-0.05, 0.35), (0.1, 0.37), 0.09))  # temporomandibular joint
 
     def inside(self, c: Canvas, p: Points, both: Points, t: Tissues, head: Head) -> None:
         c.paint(t.grey, p.ellipse((0.0, -0.12), (0.2, 0.08), 0.1))  # basal ganglia

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from mri_robust.data.phantom.head import Head, Record, draw_head, draw_scan
+from mri_robust.data.phantom.head import Head, Record, draw_scan
 from mri_robust.data.phantom.planes import PLANES, Plane
 from mri_robust.data.phantom.tumours import Tumour, draw_glioma, draw_meningioma, draw_pituitary
 
@@ -56,7 +56,7 @@ def plan_slice(seed: int, split: SplitName, index: int) -> Plan:
     plane = choices[for_plane.integers(len(choices))]
     draw_tumour = _TUMOURS[CLASSES[label]]
     tumour = draw_tumour(for_tumour, plane) if draw_tumour else None
-    return Plan(label, plane, draw_head(for_head), draw_scan(for_scan), tumour, noise)
+    return Plan(label, plane, Head(for_head), draw_scan(for_scan), tumour, noise)
 
 
 def render(plan: Plan, size: int) -> Slice:
