@@ -15,7 +15,7 @@ Rim = tuple[Pair, ...]  # (amplitude, phase) of the harmonics 2, 3, … of an ou
 Distance = np.ndarray  # signed distance to a shape, negative inside
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two coordinates: mean square 1, roughly in [-2, 2]
 
-union, intersection = np.minimum, np.maximum  # of shapes
+union, intersection = np.minimum, np.maximum  # of two shapes; a third argument would be overwritten
 
 
 def joined(first: Distance, second: Distance, round_off: float) -> Distance:
