@@ -117,6 +117,7 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     """One record per combination of the columns `by`, in table order, over the seeds.
 
     `value` is the mean, `spread` the standard deviation, `low` and `high` the mean bounds; NaN where there is none.
+    `comparable` says whether the model started from the study's weights.
 
     Raises:
         ValueError: `by` does not tell rows apart, so that a mean would mix numbers of different things.
@@ -127,12 +128,8 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     how = {"value": "mean", "spread": "std", "ci_low": "mean", "ci_high": "mean", "bounded": "all"}
     found = rows.groupby(list(by), sort=False).agg({**how, "paper": "first", "weights": "first"})
     found[["low", "high"]] = found[["ci_low", "ci_high"]].where(found["bounded"])
+    found["comparable"] = found["weights"].isin(["", "imagenet"])  # the study's ResNets started from ImageNet's
     return found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
-
-
-def comparable(weights: str) -> bool:
-    """Whether a model of these first weights can be compared with the study's: its ResNets started from ImageNet's."""
-    return weights in ("", "imagenet")
 
 
 def _measured_cell(record: Mapping[str, Any] | None, digits: int = 3, *, beside: bool = False) -> Cell:
@@ -142,7 +139,7 @@ def _measured_cell(record: Mapping[str, Any] | None, digits: int = 3, *, beside:
     spread = f" ± {number(record['spread'], digits)}" if pd.notna(record["spread"]) else ""
     bounds = f"[{number(record['low'], digits)}, {number(record['high'], digits)}]" if pd.notna(record["low"]) else ""
     told = beside and pd.notna(record["study"])
-    study = _study_text(record["study"], comparable(record["weights"])) if told else ""
+    study = _study_text(record["study"], record["comparable"]) if told else ""
     return Cell(number(record["value"], digits) + spread, bounds, study, record["value"])
 
 
@@ -206,7 +203,7 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
         Comparison(
             {_head(name): _label(name, value) for name, value in zip(keys, key, strict=True)},
             study=part["study"].dropna().iloc[0],
-            comparable=all(map(comparable, part["weights"])),
+            comparable=bool(part["comparable"].all()),
             ours={record["protocol"]: record for record in part.to_dict("records")},
         )
         for key, part in found.groupby(keys, sort=False)
