@@ -74,14 +74,10 @@ def shares(
 
 
 def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: str, **factors: Any) -> list[Row]:
-    """Accuracy, missed-tumour rate and the recall of each class.
+    """Accuracy, missed-tumour rate and the recall of each class; labels and predictions int [N], N at least 1.
 
-    Args:
-        labels, predicted: int [N], N at least 1.
-        dataset: names the classes and says which have no tumour. Where some have none, the missed-tumour rate is the
-            share of the images of other classes that are called one of these.
-        subset: what the images are (`all`, `leak-free`).
-        factors: further columns.
+    Where some of the data set's classes have no tumour, the missed-tumour rate is the share of the images of other
+    classes that are called one of these. `subset` says what the images are (`all`, `leak-free`).
     """
     right, healthy = labels == predicted, dataset.healthy
     rows = [share(right, "accuracy", subset, **factors)]
@@ -123,10 +119,8 @@ def class_rows(predicted: np.ndarray, dataset: Dataset, leak_free: bool, **facto
 def auc_row(labels: np.ndarray, scores: np.ndarray, **factors: Any) -> Row:
     """Area under the ROC curve with its 95 % interval.
 
-    Args:
-        labels: [N], 1 or true for a positive, 0 or false for a negative; there are both.
-        scores: float [N], greater for likelier positives.
-        factors: further columns.
+    `labels` [N] are 1 or true for a positive, 0 or false for a negative, and there are both; `scores`, float [N], are
+    greater for likelier positives.
     """
     auc, positives = float(roc_auc_score(labels, scores)), int(labels.sum())
     interval = auc_interval(auc, positives, len(labels) - positives)
