@@ -64,8 +64,7 @@ class SnoopingTest(Evaluation):
     def _rows(
         self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: Any
     ) -> Iterator[Row]:
-        classes = context.model.model.classes
-        predicted = (scores >= least).astype(np.int64)
+        classes, predicted = context.model.model.classes, (scores >= least).astype(np.int64)
         yield share(predicted == labels, "accuracy", **factors)
         for index, name in enumerate(classes):
             yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
@@ -74,8 +73,8 @@ class SnoopingTest(Evaluation):
         yield auc_row(labels, scores, **factors)
         yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
         yield figure("threshold", least, **factors)
-        matrix = confusion(f"{factors['attack']}, threshold {least:.2f}", labels, predicted, classes)
-        context.artefacts["confusion"].append(matrix)
+        name = f"{factors['attack']}, threshold {least:.2f}"
+        context.artefacts["confusion"].append(confusion(name, labels, predicted, classes))
 
     @staticmethod
     def _keep_pictures(context: Context, name: str, images: Tensor, labels: np.ndarray, scores: np.ndarray) -> None:
@@ -83,8 +82,7 @@ class SnoopingTest(Evaluation):
         flagged = scores >= context.model.threshold
         point = [float(flagged[labels == 0].mean()), float(flagged[labels == 1].mean())]
         context.artefacts["roc"].append(roc_points(name, labels, scores) | {"point": point})
-        places = np.flatnonzero(labels)[:SAMPLES]
-        cells = [cell(images[place], f"score {scores[place]:.2f}") for place in places]
+        cells = [cell(images[place], f"score {scores[place]:.2f}") for place in np.flatnonzero(labels)[:SAMPLES]]
         context.artefacts["sheet"].append(strip(name, cells))
 
 

@@ -85,10 +85,9 @@ class ExtractionTest(Evaluation):
             seed = derive_seed(self.seed, "art")
             asked, answers = steal(attack, victim, thief, queries, defence=theft.answers, seed=seed)
         else:
+            generator = self.generator("own code")
             with eval_mode(victim):
-                asked, answers = attack(
-                    lambda images: victim(images).softmax(1), thief, queries, generator=self.generator("own code")
-                )
+                asked, answers = attack(lambda images: victim(images).softmax(1), thief, queries, generator=generator)
         return thief.copy, predicted_classes(victim, asked) == answers.argmax(1).numpy()
 
     def _first_weights(self, context: Context) -> Classifier:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -81,9 +81,7 @@ def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:
     return sure or [int(places[confidence.argmax()])]
 
 
-def _cells(
-    model: nn.Module, images: Tensor, clean: Tensor, classes: tuple[str, ...], eps: float
-) -> list[dict[str, Any]]:
+def _cells(model: nn.Module, images: Tensor, clean: Tensor, classes: Sequence[str], eps: float) -> list[dict[str, Any]]:
     """What is kept of each image at one epsilon."""
     changes = (images - clean).abs().amax((1, 2, 3)).tolist()
     cells = []

@@ -16,7 +16,6 @@ from mri_robust.adapters.art_privacy import invert
 from mri_robust.attacks.privacy.inversion import Inversion
 from mri_robust.core.eval_mode import device_of
 from mri_robust.data.audit import leaked_test_images
-from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.rows import Row, figure, share
@@ -79,10 +78,8 @@ class _Scene:
     """The models, and the images that reconstructions start from and are compared with; all images on the CPU."""
 
     def __init__(self, context: Context, asked: InversionTest) -> None:
-        self.model: nn.Module = context.model
+        self.model, self.dataset, self.asked = context.model, context.dataset, asked
         self.second: nn.Module = context.get(asked.second)
-        self.dataset: Dataset = context.dataset
-        self.asked = asked
         self.classes = torch.from_numpy(np.unique(self.dataset.train.labels))
         self.means = torch.stack([_mean(self._of_class(label)) for label in self.classes.tolist()])
 

@@ -110,16 +110,9 @@ def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precisio
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
         new = build_model(**model.description()).to(device_of(model))
-    optimizer = torch.optim.Adam(
-        new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    fit(
-        new,
-        data.images,
-        data.labels,
-        optimizer=optimizer,
-        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None,
-        settings=FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision),
-        changes=Changes(data.augment, data.stamp),
-    )
+    optimizer = torch.optim.Adam(new.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None
+    settings = FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision)
+    changes = Changes(data.augment, data.stamp)
+    fit(new, data.images, data.labels, optimizer=optimizer, scheduler=scheduler, settings=settings, changes=changes)
     return new

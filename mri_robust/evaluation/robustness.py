@@ -229,13 +229,9 @@ def _in_chunks(
             pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
             part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
             proposer = proposer or attack_copy(model, part.images[:PROBE])
-            tell = partial(_tell, told, begin, len(places))
-            found.append(ask(model, part, proposer=proposer, on_image=tell, **how))
+            where = {"proposer": proposer, "on_image": lambda done, _, before=begin: told(before + done, len(places))}
+            found.append(ask(model, part, **where, **how))
     return torch.cat(found, dim=-1).numpy()
-
-
-def _tell(told: OnImages, before: int, total: int, done: int, _: int) -> None:
-    told(before + done, total)
 
 
 def load_engine(name: str) -> Craft | None:

@@ -68,9 +68,8 @@ def shares(
     hits: np.ndarray, metric: str, dataset: Dataset, leak_free: bool, places: np.ndarray | None = None, **factors: Any
 ) -> list[Row]:
     """`share` over each of the `subsets` of the test images at `places`, or of all; hits are theirs."""
-    return [
-        share(hits[kept], metric, subset, **factors) for subset, kept in subsets(dataset, leak_free, places).items()
-    ]
+    masks = subsets(dataset, leak_free, places)
+    return [share(hits[kept], metric, subset, **factors) for subset, kept in masks.items()]
 
 
 def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: str, **factors: Any) -> list[Row]:

@@ -33,9 +33,6 @@ FAULTS = (
     *("raw-inputs", "leaky-split", "rgb-images"),
 )
 
-Attacks = Sequence[Any]
-"""Native attacks; None for the clean images."""
-
 
 def published(config: Config) -> pd.DataFrame:
     """Table 3; the sizes in pixels, as this protocol counts them."""
@@ -63,7 +60,7 @@ def tasks(config: Config) -> Tasks:
     return paper_tasks(config, attacks_on, config.test_images, reversed(attacks_on("cnn_clean")))
 
 
-def sound_tasks(config: Config, attacks: Attacks, images: int, pictured: Iterable[Any]) -> Tasks:
+def sound_tasks(config: Config, attacks: Sequence[Any], images: int, pictured: Iterable[Any]) -> Tasks:
     """Sizes in pixels, the same images for all models; the ensemble attacked through its summed logits."""
     how: dict[str, Any] = {"engine": config.engine, "seed": config.seed}
     asked = UnderAttack(tuple(attacks), config.most(images), leak_free=True, **how)
@@ -71,7 +68,7 @@ def sound_tasks(config: Config, attacks: Attacks, images: int, pictured: Iterabl
     return [*((model, asked) for model in models), (models[0], Gallery(tuple(pictured), **how))]
 
 
-def paper_tasks(config: Config, attacks_on: Callable[[str], Attacks], images: int, pictured: Iterable[Any]) -> Tasks:
+def paper_tasks(config: Config, attacks_on: Callable[[str], list[Any]], images: int, pictured: Iterable[Any]) -> Tasks:
     """As the study ran it: clamped to [0, 1] in the model's own units, and the defended models on 256 images.
 
     `attacks_on` gives the attacks on a model by its id, `images` is how many CNN_clean saw, `pictured` the figure's.
