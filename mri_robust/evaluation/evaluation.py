@@ -46,11 +46,7 @@ class Context:
             self.on_step(number, len(items))
 
     def get(self, recipe: Recipe) -> Any:
-        """A further model, trained if need be.
-
-        Raises:
-            ValueError: this context can open none.
-        """
+        """A further model, trained if need be; ValueError where this context can open none."""
         if self.open_model is None:
             raise ValueError(f"this evaluation also needs the model '{recipe.model}': give open_model")
         return self.open_model(recipe)

@@ -88,11 +88,7 @@ class MembershipTest(Evaluation):
         return _truth(asked, asked_others), scores, []
 
     def _images(self, context: Context, kind: str) -> Labelled:
-        """At most `MOST` images of a kind: of two kinds none has a duplicate in the other.
-
-        Raises:
-            ValueError: there are none.
-        """
+        """At most `MOST` images of a kind: of two kinds none has a duplicate in the other. ValueError without any."""
         if kind == SEEN:  # under the labels that they were trained with
             seen = training_set(context.asked, context.dataset)
             images, labels = seen.images, seen.labels

@@ -74,10 +74,8 @@ class Repair(Evaluation):
     ) -> Iterator[tuple[str, Classifier, dict[str, float]]]:
         """(name, repaired copy, metric -> the share that was taken away).
 
-        The last repair knows the poison, and bounds what removal can do.
-
-        Raises:
-            ValueError: nobody knows how a user's own model was trained.
+        The last repair knows the poison, and bounds what removal can do. ValueError where a user's own model would have
+        to be trained again: nobody knows how.
         """
         model = context.model
         yield "none", model, {}

@@ -235,11 +235,7 @@ def _in_chunks(
 
 
 def load_engine(name: str) -> Craft | None:
-    """Whose code runs a native attack; None for its own.
-
-    Raises:
-        ValueError: there is no such engine.
-    """
+    """Whose code runs a native attack; None for its own. ValueError where there is no such engine."""
     check_choice("engine", name, ENGINES)
     if name == "art":
         from mri_robust.adapters import art  # which takes a second to import

@@ -100,10 +100,8 @@ def precision_rows(
     f1 = f1_score(labels, predicted, labels=range(len(classes)), average=None, zero_division=0.0)
     for index, name in enumerate(classes):
         columns, hits = {**factors, "class": name}, (labels == index)[predicted == index]
-        if len(hits):
-            yield share(hits, "precision", subset, **columns)
-        else:
-            yield figure("precision", 0.0, subset, n=0, **columns)
+        none = figure("precision", 0.0, subset, n=0, **columns)
+        yield share(hits, "precision", subset, **columns) if len(hits) else none
         yield figure("f1", float(f1[index]), subset, n=int((labels == index).sum()), **columns)
 
 
