@@ -70,16 +70,9 @@ def steal(
 ) -> tuple[Tensor, Tensor]:
     """Train `thief`, in place, on what `victim` answers, by ART's version of a native `Extraction`.
 
-    Args:
-        attack: an `Extraction`; with `labels_only` ART's `CopycatCNN`, else its `KnockoffNets`.
-        victim: takes float32 images [N, C, S, S] in [0, 1], gives logits [N, K]; left as it was.
-        thief: of the same inputs and outputs, on the victim's device; left in train mode.
-        queries: float32 [B, C, S, S], each asked once.
-        defence: one of `DEFENCES`, or empty for none.
-        seed: decides the order of the queries and of the training batches.
-
-    Returns:
-        The queries in the order asked, and the answers [B, K] that the thief learned from, both on the CPU.
+    Both take images [N, C, S, S] and give logits [N, K], on one device; the victim is left as it was, the thief in
+    train mode. Each of the `queries` is asked once; `defence` is one of `DEFENCES`, or empty; `seed` decides the order
+    of the queries and of the training batches. Returns the queries in the order asked, and the answers [B, K].
     """
     with eval_mode(victim), torch.enable_grad(), seeded_globals(seed):
         asked = classifier_for(victim, queries, softmax=True)
@@ -113,9 +106,7 @@ def invert(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Ten
     """An image of each class by ART's version of a native `Inversion` (MIFace, Fredrikson et al. 2015) without stops.
 
     Arguments and result are those of `Inversion`; the model and torch's global generator are left as they were.
-
-    Raises:
-        ValueError: ART has no such inversion, but that of `probability` or `logit` without smoothing and not scaled.
+    ART has that of `probability` or `logit` without smoothing and not scaled: ValueError for any other.
     """
     if attack.loss == "cross-entropy" or attack.smoothing or attack.scaled:
         raise ValueError(f"ART's MIFace follows the plain gradient of a probability or a logit, not that of {attack}")

@@ -49,8 +49,6 @@ class Augmentation:
         crop_scale: least share of the area that a crop keeps before it is resized back; 1 for no crop. Its aspect
             ratio is log-uniform in [3/4, 4/3].
         erase: probability that a rectangle of 2 to 20 % of the area, aspect ratio .3 to 3.3, is set to 0.
-
-    TypeError or ValueError where a value is of the wrong type or out of range.
     """
 
     horizontal_flip: float = 0.0

@@ -26,13 +26,9 @@ DARKEST, BRIGHTEST = 0.4, 0.8
 
 
 class Outline(NamedTuple):
-    """One drawn outline.
+    """One drawn outline: its shape and size, the upper left corner in pixels of the canvas, and grey level, 0 to 255.
 
-    Attributes:
-        shape: `circle`, `square`, `cross` (two diagonals) or `triangle` (right-angled at the lower left).
-        size: `small`, `mid` or `large`.
-        top, left: its upper left corner, pixels of the canvas.
-        grey: its grey level, 0 to 255.
+    A `cross` is two diagonals, a `triangle` is right-angled at the lower left.
     """
 
     shape: str
@@ -56,8 +52,7 @@ class Patterns:
     Where the original is smooth the two are the same. A `canvas` of the image's size draws after the resize.
 
     Attributes:
-        sizes: to draw from: `small`, `mid`, `large`.
-        shapes: to draw from: `circle`, `square`, `cross`, `triangle`.
+        sizes, shapes: to draw from.
         least, most: outlines per image; their number is uniform.
         canvas: height and width in pixels that sizes and places are measured in; it holds the largest outline.
         width: of the lines, pixels of the canvas.
@@ -85,11 +80,7 @@ class Patterns:
             raise ValueError(f"canvas must be at least {largest} pixels for the largest outline, got {self.canvas}")
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Images [N, C, S, S], float32 in [0, 1], each with fresh outlines; the given ones are not changed.
-
-        Raises:
-            TypeError, ValueError: the images are not as said.
-        """
+        """A copy of images, float32 [N, C, S, S] in [0, 1] or TypeError, ValueError; each with fresh outlines."""
         check_images(images)
         return torch.stack([self.apply(image, self.draw(generator)) for image in images])
 
@@ -108,8 +99,7 @@ class Patterns:
     def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
         """A copy of one image [C, S, S] in [0, 1] with the outlines drawn in order; other pixels keep their bits.
 
-        Raises:
-            ValueError: the image is not square, or an outline does not lie inside the canvas.
+        ValueError where the image is not square, or an outline does not lie inside the canvas.
         """
         side = image.shape[-1]
         if image.shape[-2] != side:

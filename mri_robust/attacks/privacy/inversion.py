@@ -47,15 +47,10 @@ class Inversion:
         check_number("smoothing", self.smoothing, 0.0)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """An image of each of the classes asked for, float32 [N, C, H, W] in [0, 1]; the model is left as it was.
+        """An image of each of the classes `labels`, float32 [N, C, H, W] in [0, 1].
 
-        Args:
-            model: takes pixels in [0, 1], gives logits.
-            images: float32 [N, C, H, W] in [0, 1], where each reconstruction begins: grey, noise, an average image.
-            labels: int64 [N], the class of each reconstruction.
-
-        Raises:
-            TypeError, ValueError: images or labels are not as said; the smoothing is too wide for the images.
+        Each begins at one of the `images`: grey, noise, an average image. TypeError or ValueError where images or
+        labels are not as said, or the smoothing is too wide for the images.
         """
         check_images(images)
         if math.ceil(3 * self.smoothing) >= min(images.shape[-2:]):
