@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from mri_robust import FGSM, PGD, as_torchattack, load_dataset
 
-# Somebody's trained model and test images in [0, 1].
+# A trained model and test images in [0, 1].
 data = load_dataset("phantom:train=400,test=100", size=32)
 torch.manual_seed(0)
 model = nn.Sequential(

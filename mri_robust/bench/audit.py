@@ -51,8 +51,7 @@ class Opened(NamedTuple):
 def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     """The experiments that ask a finished model, with sanity checks: those named, the first answer's, or all of them.
 
-    Raises:
-        UserError: a name is unknown, or its experiment trains its own models.
+    UserError where a name is unknown, or its experiment trains its own models.
     """
     finished = [each for each in all_experiments(beyond=True) if each.finished]
     chosen = {each.name: each for each in (finished if everything else map(load_experiment, names or TESTS))}
@@ -119,11 +118,7 @@ def open_models(
 
 
 def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experiment], epsilons: Sequence[float]) -> None:
-    """Check that the worst case is asked at the epsilon of each floor, which may be 0.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Check that the worst case is asked at the epsilon of each floor, which may be 0; UserError where it is not."""
     if floors and not any(each.name == WORST_CASE for each in tests):
         raise UserError("--fail-under is about the worst case: name the test worst-case too")
     for eps, _ in floors:

@@ -33,10 +33,8 @@ def run_ray(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -> 
 
     A task takes as many CPUs as its configuration's threads, and a share of a GPU where it computes on one. A task
     waits for the trainings that it rests on, and a training for those that it starts from, as Ray's object references.
-    All processes share the run's folder. The user's own models are opened again in every process.
-
-    Raises:
-        UserError: Ray is not installed, or the cluster cannot be joined.
+    All processes share the run's folder. The user's own models are opened again in every process. UserError where Ray
+    is not installed, or the cluster cannot be joined.
     """
     ray = _start(options)
     try:

@@ -75,10 +75,8 @@ class Trainer:
     def get(self, model: Model) -> Any:
         """A model on its device, in eval mode; trained and stored if it is not there yet.
 
-        A training that was cut short goes on after its last whole epoch. One that failed is not tried again.
-
-        Returns:
-            A `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module.
+        It is a `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module. A
+        training that was cut short goes on after its last whole epoch. One that failed is not tried again.
 
         Raises:
             UserError: training fails, weights or the user's own model cannot be had, or that model is another one now.
@@ -95,7 +93,7 @@ class Trainer:
         return self._loaded[name]
 
     def history(self, model: Model) -> list[Record]:
-        """The training record of a stored model, one entry an epoch; empty for one that is not stored."""
+        """The training record of a stored model, one entry per epoch; empty for one that is not stored."""
         path = self._path(self.name(model))
         notes: Any = read_notes(path) if isinstance(model, Recipe) and path.exists() else {}
         return list(notes.get("history", []))
@@ -160,11 +158,9 @@ class Trainer:
             self.folder.notices.append(said)
 
     def train(self, recipe: Recipe, resume: Path | None = None) -> tuple[Any, list[Record]]:
-        """The model of a recipe and the record of its training, an entry an epoch.
+        """The model of a recipe and the record of its training, one entry per epoch.
 
-        Args:
-            recipe: what to train.
-            resume: the file that keeps the training after each epoch, to go on from where it is there.
+        The file `resume` keeps the training after each epoch; where it is there, the training goes on from it.
 
         Raises:
             UserError: the loss is not finite, or pretrained weights cannot be had.

@@ -97,11 +97,7 @@ class Worker:
         self._experiment = ""
 
     def trainer(self, config: Config) -> Trainer:
-        """The models of a configuration's data set, which is loaded on the way.
-
-        Raises:
-            UserError: the data cannot be read.
-        """
+        """The models of a configuration's data set, which is loaded on the way; UserError if it cannot be read."""
         torch.set_num_threads(config.threads)
         key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
         if key not in self._trainers:
@@ -120,10 +116,8 @@ class Worker:
     def run(self, task: Task, spread: Spread | None = None) -> Outcome:
         """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure.
 
-        `spread` says who measures its parts: this process, one after the other, when None.
-
-        Raises:
-            OSError: nothing can be written.
+        `spread` says who measures its parts: this process, one after the other, when None. OSError if nothing can be
+        written.
         """
         self._forget_models_of_others(task)
         name = self.name(task)
@@ -147,9 +141,7 @@ class Worker:
         try:
             self.trainer(config).get(recipe)
         except Exception as error:
-            if _no_room(error):
-                raise
-            return _line(error)
+            return _reason(error)
         return ""
 
     def run_part(self, task: Task) -> Result:
@@ -170,10 +162,8 @@ class Worker:
             found = spread(parts) if spread and parts else map(self.run_part, parts)
             result = measure(task.evaluation, context, list(found))
         except Exception as error:
-            if _no_room(error):
-                raise
-            self.folder.put_failure(name, _line(error), traceback.format_exc(), about)
-            return None, _line(error)
+            self.folder.put_failure(name, _reason(error), traceback.format_exc(), about)
+            return None, _reason(error)
         stored = self.folder.put(name, result, {**about, "seconds": round(time.perf_counter() - began, 2)})
         for part in parts:
             self.folder.drop(self.name(part))
@@ -207,18 +197,16 @@ def part_images(side: int) -> int:
 def load_data(config: Config) -> Dataset:
     """The data set of a configuration, read at its size and in its channels.
 
-    Raises:
-        UserError: it cannot be read, or a tumour class is none of its classes.
+    UserError if it cannot be read, or a tumour class is none of its classes.
     """
     size, skip = config.scale.image_size, config.skip_unreadable
     dataset = load_dataset(config.data, size=size, channels=config.reads, skip_unreadable=skip)
     return with_tumours(dataset, config.tumour_classes)
 
 
-def _line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Why a task failed, in one line; an error of the disk is raised again."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        raise error
     words = " ".join(str(error).split())
     return words if isinstance(error, UserError) else f"{type(error).__name__}: {words}"
-
-
-def _no_room(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in NO_ROOM

@@ -99,7 +99,7 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.errors import shown
     from mri_robust.core.files import writable_folder, write_text
-    from mri_robust.data.audit.full import AUDIT_SIZE, file_facts
+    from mri_robust.data.audit.full import AUDIT_SIZE
     from mri_robust.data.audit.full import audit as audit_dataset
     from mri_robust.data.dataset import load_dataset
     from mri_robust.report.audit import pair_strips, print_audit, telling_pairs
@@ -109,8 +109,7 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
     writable_folder(out)
     console = make_console()
     with StepProgress(console) as progress, threadpool_limits(threads):
-        files = file_facts(data, lambda done, total: progress("look at files", done, total))
-        found = audit_dataset(dataset, files=files, on_step=progress)
+        found = audit_dataset(dataset, on_step=progress)
     print_audit(found, console)
 
     table, sheet = out / "audit.csv", out / "audit.png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,7 @@ def _floor(text: str) -> tuple[float, float]:
 
 NAMES = Parsed("names", _names, "list of names such as glioma,meningioma")
 """Names separated by commas, without the blanks around them."""
-NUMBERS = Parsed(
-    "numbers", lambda text: tuple(map(_number, text.split(","))), "list of numbers such as 1/255,2/255,.05"
-)
+NUMBERS = Parsed("numbers", lambda text: tuple(map(_number, text.split(","))), "list of numbers such as 1/255,.05")
 """Numbers separated by commas, each plain or a fraction, as finite floats."""
 FLOOR = Parsed("floor", _floor, "floor such as 4/255=0.5")
 """(epsilon in pixels, least accuracy in [0, 1])."""
@@ -69,13 +68,7 @@ FLOOR = Parsed("floor", _floor, "floor such as 4/255=0.5")
 
 def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator, in their order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def choice(name: str, values: Sequence[str], said: str) -> Callable[[Command], Command]:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 def config_of(options: dict[str, Any], **further: Any) -> Config:
     """The run that a command's options about data and machine ask for, with further fields of `Config`.
 
-    Raises:
-        UserError: CUDA was asked for and there is none.
+    UserError if CUDA is asked for and there is none.
     """
     import torch
 
@@ -53,10 +52,8 @@ def execute(
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
     `configs` are one per protocol, of the first seed; `options` those of `executor_options`, and `seeds`, which count
-    up from the first. The attacks are cross-checked on `images` test images.
-
-    Raises:
-        UserError: the data cannot be read, or nothing could be measured.
+    up from the first. The attacks are cross-checked on `images` test images. UserError if the data cannot be read, or
+    nothing could be measured.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
     from mri_robust.bench.runner import Run

@@ -22,7 +22,7 @@ class Facts:
 
     content: str = ""  # digest of their names and bytes
     unreadable: dict[str, str] = field(default_factory=dict)  # name -> reason, of those that were left out
-    original_sizes: dict[str, int] = field(default_factory=dict)  # `width x height` -> how many
+    files: dict[str, list[float]] = field(default_factory=dict)  # see `Dataset`
 
 
 def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.ndarray, Facts]:

@@ -1,7 +1,7 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -47,7 +47,8 @@ class Dataset:
     digest: str  # names everything that decides the pixels and labels: the content, the size and the channels
     skipped: dict[str, int] = field(default_factory=dict)
     tumour_classes: tuple[str, ...] = ()  # the classes with a tumour, where somebody said so; see `healthy_classes`
-    original_sizes: dict[str, int] = field(default_factory=dict)  # `width x height` of image files -> how many
+    files: Mapping[str, Sequence[float]] = field(default_factory=dict)  # name -> own width, height, kilobytes of 1000
+    unreadable: tuple[str, ...] = ()  # names of the image files that were left out
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -90,15 +91,11 @@ def load_dataset(
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
     text = str(source)
-    if (found := find_source(text)) is None:
+    found: Source | None = next((each for each in map(SOURCES.load, SOURCES.names()) if each.accepts(text)), None)
+    if found is None:
         added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
         raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
     return found.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
-
-
-def find_source(text: str) -> Source | None:
-    """The source that a `--data` text is meant for, if there is one."""
-    return next((source for source in map(SOURCES.load, SOURCES.names()) if source.accepts(text)), None)
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:

@@ -38,6 +38,13 @@ def is_hidden(parts: Sequence[str]) -> bool:
     return any(part.startswith(".") or part.casefold() in _HIDDEN for part in parts)
 
 
+def why_left_out(path: str, first_bytes: FirstBytes) -> str:
+    """`hidden` or `not an image`; empty for an image, and for a folder, which ends in a slash."""
+    if is_hidden(path.split("/")):
+        return "hidden"
+    return "" if path.endswith("/") or is_image(path, first_bytes) else "not an image"
+
+
 def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"") -> Layout:
     """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
@@ -52,12 +59,8 @@ def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda
         name = path[len(root) :] if inside else path
         parts = name.rstrip("/").split("/")
         split = split_of(parts[0]) if inside and len(parts) >= (2 if folder else 3) else ""
-        reason = "" if split else "outside the classes"
-        if is_hidden(parts):
-            split, reason = "", "hidden"
-        elif not folder and not is_image(path, first_bytes):
-            reason = "not an image"
-        if split:  # a folder of nothing but other files is a class too, and one that must be complained of
+        reason = why_left_out(path, first_bytes) or ("" if split else "outside the classes")
+        if split and reason != "hidden":  # a folder of other files alone is a class too, which must be complained of
             found.add(parts[1])
         if not folder and reason:
             skipped[reason] += 1

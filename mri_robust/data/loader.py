@@ -21,8 +21,8 @@ from mri_robust.data.dataset import Channels, Dataset, Split
 from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders
 from mri_robust.data.layout import arrange, check_classes, class_of
 
-Decoded = tuple[np.ndarray, tuple[int, int], str]
-"""Of a file: pixels uint8 [C, S, S], its own (width, height), and its SHA-256."""
+Decoded = tuple[np.ndarray, list[float], str]
+"""Of a file: pixels uint8 [C, S, S]; its own width, height and kilobytes; and its SHA-256."""
 
 WORDS = ("", "phantom", "kaggle")  # what is never taken for the path of a folder or file
 _BATCH, _FORMAT = 64, 1
@@ -76,7 +76,8 @@ def decoded(
     def one(name: str) -> Decoded | Unreadable:
         try:
             data = files.read(root + name)
-            return *decode(data, size, channels, name), hashlib.sha256(data).hexdigest()
+            pixels, (width, height) = decode(data, size, channels, name)
+            return pixels, [width, height, len(data) / 1000], hashlib.sha256(data).hexdigest()
         except Unreadable as reason:
             return reason
 
@@ -101,16 +102,15 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
         return [train, test]
 
     def images(facts: Facts) -> Iterator[np.ndarray]:
-        shas, sizes = dict[str, str](), Counter[str]()
+        shas = dict[str, str]()
         for file, result in decoded(files, names, size=size, channels=channels, root=layout.root):
             if isinstance(result, Unreadable):
                 facts.unreadable[file] = str(result)
             else:
-                pixels, (width, height), shas[file] = result
-                sizes[f"{width} x {height}"] += 1
+                pixels, facts.files[file], shas[file] = result
                 yield pixels
         readable(facts)
-        facts.content, facts.original_sizes = digest([*shas.items()]), dict(sizes.most_common())
+        facts.content = digest([*shas.items()])
 
     paths = [layout.root + file for file in names]
     key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *decoders(paths)])
@@ -123,7 +123,8 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
         classes=layout.classes,
         digest=digest([facts.content, size, pixels.shape[1]]),
         skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
-        original_sizes=facts.original_sizes,
+        files=facts.files,
+        unreadable=tuple(facts.unreadable),
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.dataset import Channels
-from mri_robust.data.decode import Unreadable, is_image, kind_of
-from mri_robust.data.layout import is_hidden
+from mri_robust.data.decode import Unreadable, kind_of
+from mri_robust.data.layout import is_hidden, why_left_out
 from mri_robust.data.loader import Files, decoded, unreadable_error
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles
@@ -92,10 +92,8 @@ def _chosen(files: Files, leave_out: Path | None) -> tuple[list[str], Counter[st
     for name in sorted(files.listing):
         if name.endswith("/") or (leave_out is not None and files.path / name == leave_out.resolve()):
             continue
-        if is_hidden(name.split("/")):
-            skipped["hidden"] += 1
-        elif not is_image(name, files.first_bytes):
-            skipped["not an image"] += 1
+        if reason := why_left_out(name, files.first_bytes):
+            skipped[reason] += 1
         else:
             names.append(name)
     return names, skipped

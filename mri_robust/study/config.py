@@ -75,11 +75,7 @@ class Config:
 
     @property
     def target(self) -> int:
-        """The class without a tumour, which the study's attacks aim at: the first where there are several.
-
-        Raises:
-            UserError: the data have none.
-        """
+        """The class without a tumour, which the study's attacks aim at: the first of several; UserError for none."""
         if not self.healthy:
             raise UserError(
                 f"the attack aims at the class without a tumour, and data '{self.dataset}' have none among "

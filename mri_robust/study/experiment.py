@@ -70,11 +70,7 @@ def all_experiments(*, beyond: bool = False) -> list[Experiment]:
 
 
 def load_experiment(name: str) -> Experiment:
-    """The experiment called `name`, or one of whose aliases it is (`table3`).
-
-    Raises:
-        UserError: there is none; the nearest name is offered.
-    """
+    """The experiment called `name`, or one of whose aliases it is (`table3`); UserError with the nearest for none."""
     if name not in EXPERIMENTS:
         for experiment in all_experiments():
             if name in experiment.aliases:

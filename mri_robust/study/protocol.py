@@ -27,14 +27,14 @@ FAULTS = {
     "is not seen",
     "reused-optimizer": "the defended model of Figure 6 was never trained: its loop stepped the attacked model's "
     "optimizer, so that only BatchNorm's statistics moved",
-    "ascent": "with scale strength over 1 the factor 1 - s is negative and the optimizer climbs; at strength 1 the "
+    "ascent": "with scale strength over 1 the factor 1 - s is negative and the loss is raised; at strength 1 the "
     "gradient is pure noise",
     "plateau-of-accuracy": "the scheduler that waits for its figure to stop falling is fed accuracy",
     "fixed-patterns": "each image draws its snooping patterns from its index: the same in every epoch, and the same "
     "for training image i and test image i",
     "raw-inputs": "CNN_clean's columns look as if made on images that were never normalised: trained and attacked too",
-    "leaky-split": "216 test images of the real data stand pixel for pixel in the training set (with nearly equal and "
-    "mirrored pictures 992 of 1311, says `data audit`); `sound` also counts without the 216",
+    "leaky-split": "216 test images of the real data are also in the training set, pixel for pixel (992 of 1311 with "
+    "nearly equal and mirrored pictures, says `data audit`); `sound` also counts without the 216",
     "rgb-images": "106 notumor images have colour (banners, tints), which gives the class away; they stay RGB",
 }
 """Fault name -> what went wrong, one line."""

@@ -91,11 +91,7 @@ class ResultsFolder:
         write_text(self.path / f"{name}.json", canonical_json(content, indent=2) + "\n")
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table as it was written: text columns hold "" where they are empty, numbers NaN.
-
-        Raises:
-            UserError: it is absent or no table.
-        """
+        """A table as it was written: text columns hold "" where they are empty, numbers NaN; UserError for none."""
         path = self.path / f"{name}.csv"
         try:
             kinds = dict.fromkeys(TEXT, "str") | dict.fromkeys(RATES, "float64")
@@ -107,11 +103,7 @@ class ResultsFolder:
         return table.astype({name: "Int64" for name in WHOLE if name in table.columns})
 
     def json(self, name: str) -> dict[str, Any]:
-        """What `<name>.json` holds.
-
-        Raises:
-            UserError: it is absent or damaged.
-        """
+        """What `<name>.json` holds; UserError where it is absent or damaged."""
         path = self.path / f"{name}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -51,9 +51,9 @@ def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         linear[0].weight[0, 0] = linear[1].weight[1, 0] = 1
         middle = snooper.model.network(torch.full((1, 3, SIDE, SIDE), (128 / 255 - 0.485) / 0.229))
         linear[1].bias[1] = -middle[0, 1]
-    Snooper(snooper.model, 0.5, {"recall": 0.953, "false_positive_rate": 0.031}).save(tmp_path / "made.safetensors")
+    Snooper(snooper.model, 0.5, {"recall": 0.953, "false_positive_rate": 0.031}).save(tmp_path / "made[/b].safetensors")
     write(tmp_path / "scans", {**{name: png(level) for name, level in LEVELS.items()}, **OTHERS})
-    return tmp_path / "made.safetensors"
+    return tmp_path / "made[/b].safetensors"
 
 
 def png(level: int) -> bytes:

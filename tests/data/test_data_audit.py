@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.linear_model import LinearRegression
 
 from mri_robust.data.audit import full, leaked_test_images, near, pixel_statistics, summarise
-from mri_robust.data.audit.full import DEGREES, TOGETHER, Audit, file_facts
+from mri_robust.data.audit.full import DEGREES, TOGETHER, Audit
 from mri_robust.data.audit.near import FLIPS, NEAR, SIDE, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.data.phantom.slices import draw
@@ -177,7 +177,8 @@ def test_counts_agree_with_a_look_at_every_pair_of_images(drawn: list[tuple[int,
 
 def test_the_phantom_has_nothing_to_find_and_no_files() -> None:
     found = full.audit(load_dataset("phantom:train=48,test=24", size=112, channels="rgb"))
-    assert (len(found.findings), found.duplicates.to_numpy().max(), file_facts("phantom")) == (0, 0, None)
+    assert (len(found.findings), found.duplicates.to_numpy().max()) == (0, 0)
+    assert not {"width", "height", "kilobytes"} & set(found.images)
     assert (found.counts.to_numpy().tolist(), found.majority) == ([[12, 6]] * 4, 0.25)
 
 
@@ -245,15 +246,12 @@ def test_files_tell_their_sizes(make_folder, make_zip, sound, encoded, kind) -> 
     wide = encoded(np.full((17, 31), 7, np.uint8))
     files = sound | {"Training/glioma/wide.png": wide, "Testing/glioma/bad.png": b"words"}
     source = (make_zip if kind == "zip" else make_folder)({f"top/{name}": files[name] for name in files})
-    facts = file_facts(source)
-    assert facts.loc["Training/glioma/wide.png"].tolist() == [31, 17, len(wide) / 1000]
-    assert facts.loc["Testing/glioma/bad.png"].isna().all()
     dataset = load_dataset(source, size=16, channels="rgb", skip_unreadable=True)
-    found = full.audit(dataset, files=facts)
+    found = full.audit(dataset)
     assert of_kind(found, "unreadable", "file") == [["Testing/glioma/bad.png"]]
-    assert found.images.set_index("file").loc["Training/glioma/wide.png", ["width", "height"]].tolist() == [31, 17]
-    with pytest.raises(ValueError, match="own source"):
-        full.audit(dataset, files=facts.iloc[1:])
+    row = found.images.set_index("file").loc["Training/glioma/wide.png", ["width", "height", "kilobytes"]]
+    assert row.tolist() == [31, 17, len(wide) / 1000]
+    assert summarise(dataset).original_sizes["31 x 17"] == 1
 
 
 REAL = os.environ.get("MRI_ROBUST_REAL_DATA", "")

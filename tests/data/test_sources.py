@@ -38,9 +38,9 @@ def test_a_folder_is_loaded_as_pillow_reads_it(make_folder, sound, channels) -> 
             picture = Image.open(io.BytesIO(sound[name])).convert("L" if channels == "grey" else "RGB")
             expected = np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR))
             np.testing.assert_array_equal(image.transpose(1, 2, 0).squeeze(), expected)
-    width, height = Image.open(io.BytesIO(sound["Training/glioma/0.png"])).size
-    assert dataset.original_sizes[f"{width} x {height}"] >= 1
-    assert sum(dataset.original_sizes.values()) == len(sound)
+    assert set(dataset.files) == set(sound)
+    for name, data in sound.items():
+        assert tuple(dataset.files[name]) == (*Image.open(io.BytesIO(data)).size, len(data) / 1000)
 
 
 def test_the_second_load_decodes_nothing(make_folder, sound, monkeypatch, cache) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Gradient, loss_gradient
+from mri_robust.attacks.evasion.attack import Attack, Gradient, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
 from mri_robust.core.progress import OnImages
 
@@ -42,7 +42,8 @@ def worst_case(
     after = []
     for number, make in enumerate(stages):
         attacks = [make(eps) for eps in epsilons]
-        for gradient in gradients:
+        # Another package's attack follows its own gradient: a second pass would be the first again.
+        for gradient in gradients if isinstance(attacks[0], Attack) else gradients[-1:]:
             found = lower(found, model, part, attacks, gradient=gradient, seed=seed + number)
         after.append(found)
         if on_image:

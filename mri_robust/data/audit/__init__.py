@@ -6,6 +6,7 @@ generalisation: accuracy and every attack's success on it are misleading, so rep
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Summary:
     test: tuple[int, ...]
     mean: tuple[float, ...]  # of the training pixels in [0, 1], one number per channel
     std: tuple[float, ...]
-    original_sizes: dict[str, int]  # see `Dataset`
+    original_sizes: dict[str, int]  # `width x height` of image files -> how many, the most frequent first
     repeated: dict[str, int]  # `train`, `test` -> images that repeat an earlier one of the split pixel for pixel
     leaked: int  # test images that stand pixel for pixel in the training split
 
@@ -55,8 +56,9 @@ def summarise(dataset: Dataset) -> Summary:
     train, test = (tuple(np.bincount(each.labels, minlength=len(dataset.classes)).tolist()) for each in splits.values())
     mean, std = pixel_statistics(dataset.train.images)
     repeated = {name: len(each) - len(set(map(fingerprint, each.images))) for name, each in splits.items()}
+    sizes = Counter(f"{width:.0f} x {height:.0f}" for width, height, _ in dataset.files.values())
     leaked = int(leaked_test_images(dataset).sum())
-    return Summary(train, test, mean, std, dataset.original_sizes, repeated, leaked)
+    return Summary(train, test, mean, std, dict(sizes.most_common()), repeated, leaked)
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

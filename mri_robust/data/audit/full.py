@@ -1,9 +1,6 @@
 """The whole audit: what stands twice, what is mislabelled, what gives a class or a split away."""
 
-import warnings
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,15 +10,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from mri_robust.core.errors import shown
 from mri_robust.core.intervals import wilson
-from mri_robust.core.progress import OnImages, OnStep, silent
+from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
-from mri_robust.data.dataset import Dataset, find_source
-from mri_robust.data.decode import Unreadable, open_image
-from mri_robust.data.layout import arrange
-from mri_robust.data.loader import FileSource
+from mri_robust.data.dataset import Dataset
 
 AUDIT_SIZE = 224  # pixels that the command reads images at: the study's size
 DEGREES = ("pixel for pixel", "near, upright", "near, flips too")
@@ -67,22 +60,17 @@ class Audit:
         return pd.crosstab(self.images["class"], self.images["split"]).reindex(self.classes)[["train", "test"]]
 
 
-def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnStep = silent) -> Audit:
+def audit(dataset: Dataset, *, on_step: OnStep = silent) -> Audit:
     """Audit a data set that was read as RGB; deterministic.
 
-    `files`, the `file_facts` of its source, add the features `width`, `height` and `kilobytes` and the files that could
-    not be read. Raises ValueError where they lack an image of the data set.
+    Of image files there are the features `width`, `height` and `kilobytes` (of 1000 bytes) too.
     """
     names = [*dataset.train.names, *dataset.test.names]
-    if files is not None and not set(names) <= set(files.index):
-        raise ValueError("files must be file_facts of the data set's own source: some of its images are not in it")
     labels = np.concatenate([dataset.train.labels, dataset.test.labels])
     is_test = np.arange(len(names)) >= len(dataset.train)
     picture, thumbnails, features = _survey(dataset, on_step)
-    unreadable: list[str] = []
-    if files is not None:
-        features = features.join(files.loc[names].reset_index(drop=True))
-        unreadable = sorted(set(files.index) - set(names))
+    if dataset.files:
+        features[["width", "height", "kilobytes"]] = [dataset.files[name] for name in names]
     pairs = near_pairs(thumbnails, lambda done, total: on_step("compare images", done, total))
     duplicates, group, copy = count_duplicates(picture, is_test, pairs)
     split = np.where(is_test, "test", "train")
@@ -99,7 +87,7 @@ def audit(dataset: Dataset, *, files: pd.DataFrame | None = None, on_step: OnSte
         by_split=features.groupby(named["split"]).mean().reindex(["train", "test"]),
         class_accuracy=class_accuracies(features[~is_test], giveaways, labels[~is_test], group[~is_test]),
         split_auc=split_aucs(features, giveaways, is_test, group),
-        findings=list_findings(images, picture, pairs, unreadable),
+        findings=list_findings(images, picture, pairs, sorted(dataset.unreadable)),
     )
 
 
@@ -115,32 +103,6 @@ def _survey(dataset: Dataset, on_step: OnStep) -> tuple[np.ndarray, np.ndarray, 
                 thumbnails.append(thumbnail(grey(image)))
             on_step("measure images", len(picture), len(dataset.train) + len(dataset.test))
     return np.array(picture), np.stack(thumbnails), pd.DataFrame(features)
-
-
-def file_facts(source: str | Path, on_images: OnImages = silent) -> pd.DataFrame | None:
-    """What the image files of a source that `load_dataset` has loaded say of themselves before anything is resized.
-
-    One row per file, by its name in the data set: `width` and `height` in pixels, `kilobytes` (of 1000 bytes); all
-    three NaN where not even the header can be read. None for a source without files.
-    """
-    found = find_source(str(source))
-    if not isinstance(found, FileSource):
-        return None
-    rows = []
-    # Pillow warns of oddities inside single files, which a reader of 7000 cannot act on.
-    with closing(found.files(str(source))) as files, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        layout = arrange(files.listing, shown(files.path), files.first_bytes)
-        names = [*layout.train, *layout.test]
-        for name in names:
-            try:
-                data = files.read(layout.root + name)
-                with open_image(data, name) as image:
-                    rows.append((float(image.width), float(image.height), len(data) / 1000))
-            except Unreadable:
-                rows.append((np.nan, np.nan, np.nan))
-            on_images(len(rows), len(names))
-    return pd.DataFrame(rows, index=names, columns=["width", "height", "kilobytes"])
 
 
 def grey(image: np.ndarray) -> np.ndarray:

@@ -203,7 +203,7 @@ class _SagittalMid(Scene):
         return joined(pons, p.stroke((0.12, 0.2), (0.17, 1.2), 0.085), 0.06)
 
     def surfaces(self, p: Points) -> tuple[Distance, Distance]:
-        base = p.y - 0.1 - 0.12 * p.x  # falls from the forehead over the sella to the back of the head
+        base = p.y - 0.1 - 0.12 * p.x  # slopes from the forehead over the sella to the back of the head
         top = cut(p.ellipse((0.02, -0.17), (0.71, 0.5)), base)
         behind, canal = p.ellipse((0.36, 0.14), (0.29, 0.25), -0.35), p.stroke((0.13, 0.1), (0.17, 1.2), 0.15)
         cavity = joined(joined(top, behind, 0.12), canal, 0.06)
