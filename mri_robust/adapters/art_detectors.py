@@ -188,11 +188,10 @@ def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: in
 
 
 class SnooperDetector(BinaryInputDetector):
-    """ART's `BinaryInputDetector` that flags from the snooper's own threshold on, not from the likelier class.
+    """ART's `BinaryInputDetector` that flags from the `snooper`'s own threshold on, not from the likelier class.
 
-    Attributes:
-        snooper: a `Snooper`, which shares its model with `detector`, ART's classifier of `no_pattern` and `pattern`.
-        threshold: least suspicious score, in [0, 1]; the snooper's, also through ART's `set_params(threshold=...)`.
+    The `Snooper` shares its model with `detector`, ART's classifier of `no_pattern` and `pattern`, and its threshold,
+    in [0, 1], with ART's `set_params(threshold=...)`.
     """
 
     defence_params = ["detector", "threshold"]  # noqa: RUF012 (ART's own convention)

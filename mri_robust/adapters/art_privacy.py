@@ -80,7 +80,7 @@ def steal(
             asked.set_params(postprocessing_defences=DEFENCES[defence]())
         optimizer = attack.optimizer(thief, len(queries))
         learner = classifier_for(thief, queries, nb_classes=asked.nb_classes, optimizer=optimizer)
-        extraction = _remembering(CopycatCNN if attack.labels_only else KnockoffNets)(
+        extraction: Any = (CopycatCNN if attack.labels_only else KnockoffNets)(
             asked,
             batch_size_fit=attack.batch_size,
             batch_size_query=QUERY_BATCH,
@@ -88,18 +88,15 @@ def steal(
             nb_stolen=len(queries),
             use_probability=not attack.labels_only,
         )
+        ask, kept = extraction._query_label, list[np.ndarray]()
+
+        def remember(x: np.ndarray) -> np.ndarray:
+            kept[:] = x, ask(x)
+            return kept[1]
+
+        extraction._query_label = remember
         extraction.extract(queries.numpy(), thieved_classifier=learner)
-    return torch.from_numpy(extraction.queries), torch.from_numpy(extraction.answers)
-
-
-def _remembering(extraction: type) -> type:
-    """One of ART's extraction attacks that keeps the queries that it asked and the answers."""
-
-    def ask(self: Any, x: np.ndarray) -> np.ndarray:
-        self.queries, self.answers = x, extraction._query_label(self, x)  # type: ignore[attr-defined]
-        return self.answers
-
-    return type(extraction.__name__, (extraction,), {"_query_label": ask})
+    return torch.from_numpy(kept[0]), torch.from_numpy(kept[1])
 
 
 def invert(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ _CHUNK = 2**18
 """Numbers changed at a time: images that stay in the processor's cache take half the time."""
 Box = tuple[int, int, int, int]  # top, left, height and width in pixels
 Pair = tuple[float, float]
-Colour = Callable[[Tensor, float], Tensor]
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Drawn:
     horizontal: bool = False
     vertical: bool = False
     angle: float = 0.0
-    colours: list[tuple[Colour, float]] = field(default_factory=list)
+    colours: list[tuple[Callable[[Tensor, float], Tensor], float]] = field(default_factory=list)
     crop: Box | None = None
     hole: Box | None = None
 

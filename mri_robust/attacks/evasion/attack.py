@@ -17,8 +17,6 @@ from mri_robust.core.validation import check_images, check_labels, class_count
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
-ROUNDING = 1e-6
-"""How far in pixels float32 sums may take an image out of its ball."""
 
 
 class Attack(ABC):
@@ -128,6 +126,6 @@ def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
         raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
     order = 2 if getattr(attack, "norm", "linf") == "l2" else torch.inf
     size = float(torch.linalg.vector_norm(change, order, dim=1).max())
-    if size > getattr(attack, "eps", torch.inf) * (1 + ROUNDING) + ROUNDING:
+    if size > getattr(attack, "eps", torch.inf) * (1 + 1e-6) + 1e-6:  # float32 sums may leave the ball by as much
         raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")
     return crafted

@@ -79,17 +79,11 @@ def attacked_predictions(
 ) -> Tensor:
     """Predicted classes under each attack by itself, int64 [attacks, N] on the CPU.
 
-    Attacks that take their first gradient at the image, such as FGSM at every epsilon, share it.
-
-    Args:
-        model: in eval mode.
-        part: the images.
-        attacks: native attacks, or any untargeted (model, images, labels, generator=...) -> adversarial images, which
-            gets whole batches of 64; None for the clean images.
-        proposer: a faster copy of the model whose gradients native attacks follow.
-        craft: whose code runs the attacks; their own when None.
-        seed: of random starts.
-        on_image: called with images done and images in all.
+    An attack is a native one, any untargeted (model, images, labels, generator=...) -> adversarial images, which gets
+    whole batches of 64, or None for the clean images. Those that take their first gradient at the image, such as FGSM
+    at every epsilon, share it. Native ones follow the gradients of `proposer`, a faster copy of the model, or are run
+    by the code of `craft`, where these are given. The model is in eval mode, `seed` is of random starts, and `on_image`
+    is called with images done and images in all.
     """
     found = []
     for rows in torch.arange(len(part.labels)).split(BATCH):

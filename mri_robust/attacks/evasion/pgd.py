@@ -25,8 +25,6 @@ class PGD(Attack):
     Attributes:
         eps: radius of the ball, [0, 1] for L-inf.
         alpha: size of a step, positive; a quarter of `eps` when None.
-        steps: number of steps, at least 1.
-        norm: `linf` or `l2`.
         restarts: runs from different random starts; of each image the run that fools it, or else has the greatest loss.
         random_start: start at a uniformly drawn point of the ball, else at the image.
         targeted: labels are what the model shall say.

@@ -71,10 +71,9 @@ class Patterns:
                 raise TypeError(f"{name} must be a tuple of one or more of {', '.join(known)}, got {given!r}")
             for each in given:
                 check_choice(name, each, known)
-        check_count("least", self.least)
+        for name in ("least", "canvas", "width"):
+            check_count(name, getattr(self, name))
         check_count("most", self.most, self.least)
-        check_count("canvas", self.canvas)
-        check_count("width", self.width)
         largest = max(EXTENTS[shape][size] for shape in self.shapes for size in self.sizes)
         if largest > self.canvas:
             raise ValueError(f"canvas must be at least {largest} pixels for the largest outline, got {self.canvas}")
@@ -86,15 +85,13 @@ class Patterns:
 
     def draw(self, generator: torch.Generator) -> tuple[Outline, ...]:
         """Random outlines for one image; each lies inside the canvas, at a uniform place."""
-        count = self.least + _below(self.most - self.least + 1, generator)
+        count = self.least + int(_below(self.most - self.least + 1, generator))
         return tuple(self._draw_one(generator) for _ in range(count))
 
     def _draw_one(self, generator: torch.Generator) -> Outline:
-        shape = self.shapes[_below(len(self.shapes), generator)]
-        size = self.sizes[_below(len(self.sizes), generator)]
-        top, left = (_below(self.canvas - EXTENTS[shape][size] + 1, generator) for _ in range(2))
-        share = DARKEST + (BRIGHTEST - DARKEST) * _uniform(generator)
-        return Outline(shape, size, top, left, int(255 * share))
+        shape, size = (kinds[int(_below(len(kinds), generator))] for kinds in (self.shapes, self.sizes))
+        top, left = (int(_below(self.canvas - EXTENTS[shape][size] + 1, generator)) for _ in range(2))
+        return Outline(shape, size, top, left, int(255 * (DARKEST + _below(BRIGHTEST - DARKEST, generator))))
 
     def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
         """A copy of one image [C, S, S] in [0, 1] with the outlines drawn in order; other pixels keep their bits.
@@ -152,10 +149,6 @@ def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
     return mask.convert("F")
 
 
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator, dtype=torch.float64))
-
-
-def _below(count: int, generator: torch.Generator) -> int:
-    """A whole number, uniform in 0..count-1."""
-    return int(count * _uniform(generator))
+def _below(limit: float, generator: torch.Generator) -> float:
+    """A number, uniform in [0, limit)."""
+    return limit * float(torch.rand((), generator=generator, dtype=torch.float64))

@@ -27,16 +27,11 @@ QUERY_BATCH = 64
 class Extraction:
     """Steal a model f: query it with B images x, and train a copy g, the thief, on the answers f(x).
 
-    g minimises the mean over x of the cross entropy H(f(x), g(x)) by Adam, with a learning rate that falls to zero
-    along a cosine; with `labels_only` f(x) is one-hot.
+    g minimises the mean over x of the cross entropy H(f(x), g(x)) by Adam, whose `learning_rate` falls to zero along a
+    cosine; with `labels_only` f(x) is one-hot.
 
-    Attributes:
-        queries: kind of queries, one of `QUERIES`.
-        budget: B, the number of queries.
-        labels_only: learn from the predicted class alone (Copycat CNN), not from probabilities (Knockoff Nets).
-        updates: least number of steps, in whole passes over the queries, however small the budget.
-        batch_size: queries per step.
-        learning_rate: of Adam in the first step.
+    `queries` is one of `QUERIES`, `budget` their number B. With `labels_only` this is Copycat CNN, else Knockoff Nets.
+    `updates` is the least number of steps of `batch_size` queries, in whole passes over all, however small the budget.
     """
 
     queries: str

@@ -25,12 +25,8 @@ class Inversion:
     blur the image, and scales it to a root mean square of 1, so that a class of high confidence moves too, until its
     loss is 0 in float32. With `probability`, no smoothing and no scaling this is ART's MIFace without stopping rules.
 
-    Attributes:
-        steps: number of steps, at least 1.
-        step: root mean square change of a pixel per step, in (0, 1]; if not `scaled`, any positive factor.
-        loss: `cross-entropy`, `probability` or `logit`.
-        smoothing: standard deviation of the Gaussian in pixels, 0 for none.
-        scaled: scale the gradient of each image to a root mean square of 1.
+    `step` is the root mean square change of a pixel per step, in (0, 1], or if not `scaled` any positive factor.
+    `smoothing` is the standard deviation of the Gaussian in pixels, 0 for none.
     """
 
     steps: int

@@ -18,20 +18,18 @@ from mri_robust.core.validation import check_count, check_number
 class DrunkOptimizer(Optimizer):
     """g <- g * (1 - scale) + perturbation * n, n from N(0, 1) for each element and step; then `base` steps on g.
 
-    With scale > 1 the factor is negative and the optimizer ascends the loss. Adam divides by the size of the gradient,
-    so for it a scale alone changes little beyond the sign. At scale = perturbation = 1 the gradient is pure noise; at 0
-    and 0 every step is the base's own, bit for bit.
+    `scale` and `perturbation`, in units of the gradient, are 0 or more. With scale > 1 the optimizer ascends the loss.
+    Adam divides by the size of the gradient, so for it a scale alone changes little beyond the sign. At scale =
+    perturbation = 1 the gradient is pure noise; at 0 and 0 every step is the base's own, bit for bit.
 
     `param_groups`, `state` and `defaults` are the base's own objects, so schedulers, `clip_grad_norm_`, `zero_grad` and
     `GradScaler` work as on the base; register hooks on `state_dict` and `load_state_dict` there. The noise comes from a
     CPU generator of its own: the same on every device, none for parameters without gradient, and the global state does
-    not move. The generator's state is part of `state_dict()`, so an optimizer built with the same parameters continues
-    from it exactly.
+    not move. Its state is part of `state_dict()`, from which an optimizer of the same parameters continues exactly.
 
     After a step `.grad` holds the spoiled gradient, and without `zero_grad` the next backward pass adds to it. Clipping
     before the step cuts the true gradient and not the noise; a step pre-hook on the base runs after the noise is added.
-    Drunk optimizers may be nested: give each its own seed. `scale` and `perturbation`, in units of the gradient, are 0
-    or more.
+    Drunk optimizers may be nested: give each its own seed.
     """
 
     def __init__(self, base: Optimizer, *, scale: float = 0.0, perturbation: float = 0.0, seed: int = 0) -> None:
