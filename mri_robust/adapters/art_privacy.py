@@ -91,7 +91,7 @@ def steal(
         ask, kept = extraction._query_label, list[np.ndarray]()
 
         def remember(x: np.ndarray) -> np.ndarray:
-            kept[:] = x, ask(x)
+            kept[:] = x, ask(x)  # ART forgets both
             return kept[1]
 
         extraction._query_label = remember

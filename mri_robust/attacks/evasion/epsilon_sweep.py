@@ -26,10 +26,8 @@ from mri_robust.core.rng import make_generator
 
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
-SEARCH_BATCH = 32
-"""Images per batch of `lower`."""
-MULTIPLE = 8
-"""Its batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
+SEARCH_BATCH, MULTIPLE = 32, 8
+"""Images per batch of `lower`, filled up to a multiple of 8: a convolution is prepared anew for every batch size."""
 
 Craft = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images: whose code runs a native attack."""
