@@ -8,10 +8,9 @@ from torch import Tensor
 
 
 def single_start(engine: str, attack: Any, images: Tensor, start: Tensor | None) -> Tensor:
-    """Where a native `PGD` begins, [N, C, H, W], when a library can repeat it: one run, steps clipped to [0, 1].
+    """Where a native `PGD` begins, [N, C, H, W], when the engine can repeat it: one run, steps clipped to [0, 1].
 
-    Raises:
-        ValueError: the attack asks for more; the message names the engine.
+    ValueError where the attack asks for more.
     """
     if attack.restarts != 1:
         raise ValueError(f"engine '{engine}' runs PGD from one start, not from {attack.restarts}")

@@ -18,6 +18,8 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.validation import class_count
 
 Images = TypeVar("Images", Tensor, np.ndarray)
+Trigger = Callable[..., Any]
+"""(array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy."""
 
 
 def as_art_classifier(
@@ -29,18 +31,14 @@ def as_art_classifier(
     optimizer: torch.optim.Optimizer | None = None,
     clip_values: tuple[float, float] | None = (0.0, 1.0),
 ) -> PyTorchClassifier:
-    """Wrap a model as an ART classifier, for any ART attack, defence or metric.
+    """Wrap a model, which gives logits and stays on its device, as an ART classifier, for any ART attack or defence.
 
     Args:
-        model: takes float32 images [N, C, H, W] in [0, 1], gives logits; it stays on its device.
-        nb_classes: number of classes; that of `model.classes` when None.
-        input_shape: (C, H, W); taken from `model.image_size` and `model.channels` when None.
+        nb_classes: number of classes; that of `model.classes` when None, ValueError where the model has none.
+        input_shape: (C, H, W); from `model.image_size` and `model.channels` when None, ValueError where it has none.
         loss: cross entropy when None.
         optimizer: needed only to train through ART.
         clip_values: range of a pixel.
-
-    Raises:
-        ValueError: the model does not state its classes or its image size and they are not given.
     """
     if nb_classes is None:
         if not hasattr(model, "classes"):
@@ -74,9 +72,7 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
     """Adversarial images by ART's version of a native attack, an `FGSM` or a `PGD` of one run, on one batch.
 
     Arguments and result are those of `Attack.craft`; the model and torch's global generator are left as they were.
-
-    Raises:
-        ValueError: ART has no such attack or option.
+    ValueError where ART has no such attack or option.
     """
     name = type(attack).__name__
     if name not in ("FGSM", "PGD"):
@@ -109,21 +105,15 @@ class _InjectedStartPGD(ProjectedGradientDescentPyTorch):
         return super()._compute_pytorch(x if self._i_max_iter else self._start.to(x.device), *rest)
 
 
-def as_art_backdoor(
-    trigger: Callable[..., Any], *, generator: torch.Generator | None = None
-) -> PoisoningAttackBackdoor:
-    """A trigger as ART's backdoor attack (Gu et al. 2017, arXiv 1708.06733), for any ART attack or defence.
-
-    `trigger` is (array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy.
-    """
+def as_art_backdoor(trigger: Trigger, *, generator: torch.Generator | None = None) -> PoisoningAttackBackdoor:
+    """A trigger as ART's backdoor attack (Gu et al. 2017, arXiv 1708.06733), for any ART attack or defence."""
     return PoisoningAttackBackdoor(partial(trigger, generator=generator))
 
 
-def stamp(trigger: Callable[..., Any], images: Images, *, generator: torch.Generator | None = None) -> Images:
+def stamp(trigger: Trigger, images: Images, *, generator: torch.Generator | None = None) -> Images:
     """A copy of images [N, C, H, W], uint8 or floats in [0, 1], stamped by ART's backdoor attack; of the same type.
 
-    Raises:
-        TypeError, ValueError: the trigger refuses the images, or there are none.
+    TypeError or ValueError where the trigger refuses the images, or there are none.
     """
     pixels = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
     # ART wants the labels too, and only hands them back.

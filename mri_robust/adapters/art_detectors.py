@@ -3,17 +3,16 @@
 What fails in ART 1.20.1, each seen in a run, and what is done about it here:
 
 - All draw from NumPy's global generator: it is seeded for the call and put back.
-- `get_activations` has one layer for a model that is no `nn.Sequential`, its logits, and leaves a hook in the model:
+- `get_activations` has one layer, its logits, for a model that is no `nn.Sequential`, and leaves a hook in the model:
   features come in as an array, and ART's classifier is a stand-in that hands them back.
 
 `ActivationDefence` (Chen et al. 2018, arXiv 1811.03728): ART clusters, and `ANALYSES` decide here by ART's thresholds.
-- `relative-size` raises `ValueError` where a class has no suspicious cluster, so always on clean data;
-  `silhouette-scores` raises `IndexError` where a small cluster has a low score, and where it has a high one marks the
-  other cluster from memory that was never written. More than two clusters raise under both.
-- `distance` compares medians of classes whose PCAs were fitted apart. PCA raises on a class without images or with
-  fewer than `nb_dims`; `reduce="TSNE"` raises always, `"FastICA"` on a trained CNN's features.
+- `relative-size` raises where a class has no suspicious cluster, so always on clean data; `silhouette-scores` raises
+  where a small cluster has a low score, and where it has a high one marks the other from memory never written.
+- `distance` compares medians of classes whose PCAs were fitted apart. More than two clusters, a class of no images or
+  of fewer than `nb_dims`, and `reduce="TSNE"` raise; so does `"FastICA"` on a trained CNN's features.
 - `generator=` drops the last batch, and one that shuffles gives flags in another order than the images'.
-- KMeans starts once: another seed may find other clusters. Where the natural spread of a class is wider than what the
+- KMeans starts once: another seed may find other clusters. Where a class's natural spread is wider than what the
   trigger adds, it cuts along that and misses the poison, as spectral signatures do.
 
 `SpectralSignatureDefense` (Tran et al. 2018, arXiv 1811.00636)
@@ -21,10 +20,10 @@ What fails in ART 1.20.1, each seen in a run, and what is done about it here:
 - It flags `eps_multiplier * expected_pp_poison` of every class whatever it finds: one image of each at 0, all at 1.
 
 `STRIP` (Gao et al. 2019, arXiv 1902.06531): an input whose prediction does not move when it is blended with others.
-- Logits raise `ValueError`; so do probabilities that are 0 in every blend: it gets a softmax, cut off at 1e-12.
-- The entropy is taken along the blends, not along the classes: a prediction that no blend moves, the trojan's mark,
-  gives the highest value, where ART abstains from what is low. Both entropies are given here.
-- It changes the class of its classifier, and its `predict` raises before `mitigate`: it gets a classifier of its own.
+- Logits raise; so do probabilities that are 0 in every blend: it gets a softmax, cut off at 1e-12.
+- The entropy is taken along the blends, not the classes: a prediction that no blend moves, the trojan's mark, gives
+  the highest value, where ART abstains from what is low. Both entropies are given here.
+- It changes its classifier's class, and its `predict` raises before `mitigate`: it gets a classifier of its own.
 - Its `false_acceptance_rate` is the share of clean inputs that are refused; Gao et al. call it false rejection.
 - It blends half and half: a backdoor that answers to the whole trigger alone passes, as the study's clean-label one.
 """
@@ -66,16 +65,10 @@ _LEAST = 1e-12
 def activation_flags(
     features: np.ndarray, labels: np.ndarray, *, analysis: str = "smaller", seed: int = 0
 ) -> np.ndarray:
-    """Images that activation clustering takes for poison, bool [N].
+    """Images that activation clustering by one of `ANALYSES` takes for poison, bool [N]; `seed` is of PCA and KMeans.
 
-    Args:
-        features: float [N, D], the model's penultimate activations of its training images.
-        labels: int [N], what they were trained as.
-        analysis: one of `ANALYSES`.
-        seed: decides PCA and KMeans.
-
-    Raises:
-        ValueError: another analysis, or a class of fewer than three images.
+    `features`, float [N, D], are the model's penultimate activations of its training images, `labels`, int [N], what
+    they were trained as. ValueError for another analysis, or a class of fewer than three images.
     """
     check_choice("analysis", analysis, ANALYSES)
     classes, numbers = np.unique(labels, return_inverse=True)
@@ -115,12 +108,8 @@ def spectral_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def spectral_flags(features: np.ndarray, labels: np.ndarray, *, expected: float = 0.1) -> np.ndarray:
     """Images that spectral signatures take for poison, bool [N]: of every class, the outermost.
 
-    Args:
-        features, labels: see `activation_flags`.
-        expected: the share of a class that is believed poisoned; `MULTIPLIER` times as much is flagged.
-
-    Raises:
-        ValueError: `expected` is not in (0, .66], above which all would be flagged.
+    `expected` is the share of a class that is believed poisoned; `MULTIPLIER` times as much is flagged. ValueError
+    unless it is in (0, .66], above which all would be. For `features` and `labels` see `activation_flags`.
     """
     check_number("expected", expected, 0.0, 0.66, open_low=True)
     classes, numbers = np.unique(labels, return_inverse=True)
@@ -152,19 +141,12 @@ def _centred(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class StripFindings(NamedTuple):
-    """What STRIP says of N inputs.
+    """What STRIP says of N inputs; entropies, float64 [N], are in bits."""
 
-    Attributes:
-        abstained: bool [N], those that ART does not answer.
-        over_blends: float64 [N], ART's entropy in bits, over the blends and summed over the classes.
-        over_classes: float64 [N], Gao et al.'s entropy in bits of the predicted classes, mean over the blends.
-        threshold: the `over_classes` under which an input is suspicious.
-    """
-
-    abstained: np.ndarray
-    over_blends: np.ndarray
-    over_classes: np.ndarray
-    threshold: float
+    abstained: np.ndarray  # bool [N], those that ART does not answer
+    over_blends: np.ndarray  # ART's entropy, over the blends and summed over the classes
+    over_classes: np.ndarray  # Gao et al.'s entropy of the predicted classes, mean over the blends
+    threshold: float  # the `over_classes` under which an input is suspicious
 
     @property
     def flagged(self) -> np.ndarray:
@@ -175,11 +157,8 @@ class StripFindings(NamedTuple):
 def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: int = 0) -> StripFindings:
     """Blend every input half and half with trusted images, and see whether the prediction moves.
 
-    Args:
-        model: takes float32 images [N, C, S, S] in [0, 1]; left as it was.
-        trusted: clean images, at least two, from which the blends and the threshold come.
-        images: the inputs.
-        seed: decides the blends.
+    The blends, which `seed` decides, and the threshold come from the `trusted` clean images, at least two, else
+    ValueError; these and the inputs are float32 [N, C, S, S] in [0, 1]. The model is left as it was.
     """
     if len(trusted) < 2:
         raise ValueError(f"STRIP needs two trusted images at least, got {len(trusted)}")
@@ -209,11 +188,10 @@ def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: in
 
 
 class SnooperDetector(BinaryInputDetector):
-    """ART's `BinaryInputDetector` that flags from the snooper's own threshold on, not from the likelier class.
+    """ART's `BinaryInputDetector` that flags from the `snooper`'s own threshold on, not from the likelier class.
 
-    Attributes:
-        snooper: a `Snooper`, which shares its model with `detector`, ART's classifier of `no_pattern` and `pattern`.
-        threshold: least suspicious score, in [0, 1]; the snooper's, also through ART's `set_params(threshold=...)`.
+    The `Snooper` shares its model with `detector`, ART's classifier of `no_pattern` and `pattern`, and its threshold,
+    in [0, 1], with ART's `set_params(threshold=...)`.
     """
 
     defence_params = ["detector", "threshold"]  # noqa: RUF012 (ART's own convention)
@@ -247,10 +225,7 @@ class SnooperDetector(BinaryInputDetector):
         """Which of the images [N, C, S, S], float32 in [0, 1] or uint8, carry a pattern.
 
         Returns a report (`predictions`, the probabilities of both classes [N, 2], and the `threshold`), and bool [N],
-        where the second probability reaches it.
-
-        Raises:
-            TypeError, ValueError: the images are not as said.
+        where the second probability reaches it. TypeError or ValueError where the images are not as said.
         """
         scores = self.snooper.score(x, batch_size)
         report = {"predictions": np.stack([1 - scores, scores], axis=1), "threshold": self.threshold}

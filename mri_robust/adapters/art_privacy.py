@@ -70,16 +70,9 @@ def steal(
 ) -> tuple[Tensor, Tensor]:
     """Train `thief`, in place, on what `victim` answers, by ART's version of a native `Extraction`.
 
-    Args:
-        attack: an `Extraction`; with `labels_only` ART's `CopycatCNN`, else its `KnockoffNets`.
-        victim: takes float32 images [N, C, S, S] in [0, 1], gives logits [N, K]; left as it was.
-        thief: of the same inputs and outputs, on the victim's device; left in train mode.
-        queries: float32 [B, C, S, S], each asked once.
-        defence: one of `DEFENCES`, or empty for none.
-        seed: decides the order of the queries and of the training batches.
-
-    Returns:
-        The queries in the order asked, and the answers [B, K] that the thief learned from, both on the CPU.
+    Both take images [N, C, S, S] and give logits [N, K], on one device; the victim is left as it was, the thief in
+    train mode. Each of the `queries` is asked once; `defence` is one of `DEFENCES`, or empty; `seed` decides the order
+    of the queries and of the training batches. Returns the queries in the order asked, and the answers [B, K].
     """
     with eval_mode(victim), torch.enable_grad(), seeded_globals(seed):
         asked = classifier_for(victim, queries, softmax=True)
@@ -87,7 +80,7 @@ def steal(
             asked.set_params(postprocessing_defences=DEFENCES[defence]())
         optimizer = attack.optimizer(thief, len(queries))
         learner = classifier_for(thief, queries, nb_classes=asked.nb_classes, optimizer=optimizer)
-        extraction = _remembering(CopycatCNN if attack.labels_only else KnockoffNets)(
+        extraction: Any = (CopycatCNN if attack.labels_only else KnockoffNets)(
             asked,
             batch_size_fit=attack.batch_size,
             batch_size_query=QUERY_BATCH,
@@ -95,27 +88,22 @@ def steal(
             nb_stolen=len(queries),
             use_probability=not attack.labels_only,
         )
+        ask, kept = extraction._query_label, list[np.ndarray]()
+
+        def remember(x: np.ndarray) -> np.ndarray:
+            kept[:] = x, ask(x)  # ART forgets both
+            return kept[1]
+
+        extraction._query_label = remember
         extraction.extract(queries.numpy(), thieved_classifier=learner)
-    return torch.from_numpy(extraction.queries), torch.from_numpy(extraction.answers)
-
-
-def _remembering(extraction: type) -> type:
-    """One of ART's extraction attacks that keeps the queries that it asked and the answers."""
-
-    def ask(self: Any, x: np.ndarray) -> np.ndarray:
-        self.queries, self.answers = x, extraction._query_label(self, x)  # type: ignore[attr-defined]
-        return self.answers
-
-    return type(extraction.__name__, (extraction,), {"_query_label": ask})
+    return torch.from_numpy(kept[0]), torch.from_numpy(kept[1])
 
 
 def invert(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """An image of each class by ART's version of a native `Inversion` (MIFace, Fredrikson et al. 2015) without stops.
 
     Arguments and result are those of `Inversion`; the model and torch's global generator are left as they were.
-
-    Raises:
-        ValueError: ART has no such inversion, but that of `probability` or `logit` without smoothing and not scaled.
+    ART has that of `probability` or `logit` without smoothing and not scaled: ValueError for any other.
     """
     if attack.loss == "cross-entropy" or attack.smoothing or attack.scaled:
         raise ValueError(f"ART's MIFace follows the plain gradient of a probability or a logit, not that of {attack}")

@@ -28,14 +28,9 @@ LOW, WIDTH = -1.0, 3.0
 def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> Attack:
     """An attack with torchattacks' calling convention, `adversarial = attack(images, labels)`: one of its own, or ours.
 
-    Args:
-        attack: the name of a class of torchattacks (`"PGD"`, `"APGD"`, `"Square"`, `"AutoAttack"`, ...), or a class of
-            ours (`FGSM`, `PGD`), which becomes a `NativeAttack`.
-        model: takes float32 images [N, C, H, W] in [0, 1], gives logits.
-        parameters: what the attack's constructor takes; for ours also `seed`, of the random starts.
-
-    Raises:
-        TypeError, ValueError: torchattacks has no such attack, or the attack refuses a parameter.
+    `attack` is the name of a class of torchattacks (`"PGD"`, `"APGD"`, `"Square"`, `"AutoAttack"`, ...), or a class of
+    ours (`FGSM`, `PGD`), which becomes a `NativeAttack`; `parameters` are what its constructor takes, for ours also
+    `seed`, of the random starts. TypeError or ValueError where there is no such attack, or it refuses a parameter.
     """
     if isinstance(attack, type):
         return NativeAttack(attack, model, **parameters)
@@ -46,14 +41,9 @@ def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> A
 class LibraryAttack:
     """An attack of torchattacks, called as ours are: (model, images, labels) -> adversarial images.
 
-    Attributes:
-        name: a class of torchattacks, such as `APGD` (arXiv 2003.01690) or `Square` (arXiv 1912.00049).
-        eps: radius of the ball in pixels.
-        options: (name, value) of further arguments of its constructor.
-        norm: `linf` or `l2`; passed on where the attack lets one choose.
-
-    Raises:
-        TypeError, ValueError: torchattacks has no such attack or norm, or the attack takes no such option.
+    `name` is a class of torchattacks, such as `APGD` (arXiv 2003.01690) or `Square` (arXiv 1912.00049), `options` are
+    (name, value) of further arguments of its constructor, and `norm` is passed on where the attack lets one choose.
+    TypeError or ValueError where torchattacks has no such attack or norm, or the attack takes no such option.
     """
 
     name: str
@@ -83,8 +73,7 @@ class LibraryAttack:
 def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Adversarial images by torchattacks' version of a native attack, on one batch; see `craft` of `adapters.art`.
 
-    Raises:
-        ValueError: torchattacks has no such attack (of FGSM the L-inf one alone) or option.
+    ValueError where torchattacks has no such attack (of FGSM the L-inf one alone) or option.
     """
     name = type(attack).__name__
     if name == "FGSM" and attack.norm == "linf":
@@ -116,11 +105,10 @@ class _KeepsModel:
 
 
 class NativeAttack(_KeepsModel, Attack):
-    """One of our attacks with torchattacks' calling convention.
+    """One of our attacks with torchattacks' calling convention; modes, `save` and `MultiAttack` work as for its own.
 
     Its parameters are attributes that may be changed between calls (`attack.eps = 4 / 255`); `targeted=True` is
-    `set_mode_targeted_by_label()`. Targeted modes, `save` and `MultiAttack` work as for torchattacks' own. Random
-    starts are new in every call; two attacks of one `seed` draw the same.
+    `set_mode_targeted_by_label()`. Random starts are new in every call; two attacks of one `seed` draw the same.
     """
 
     def __init__(self, attack_class: type, model: nn.Module, *, seed: int = 0, **parameters: Any) -> None:
@@ -145,10 +133,8 @@ class NativeAttack(_KeepsModel, Attack):
 
     def set_normalization_used(self, mean: Any, std: Any) -> None:
         """Refused with ValueError: images are pixels in [0, 1] here."""
-        raise ValueError(
-            f"{self.attack} takes pixels in [0, 1]: put the normalisation into the model, "
-            "torch.nn.Sequential(torchvision.transforms.Normalize(mean, std), model)"
-        )
+        advice = "put the normalisation into the model, torch.nn.Sequential(transforms.Normalize(mean, std), model)"
+        raise ValueError(f"{self.attack} takes pixels in [0, 1]: {advice}")
 
     def set_model_training_mode(self, *modes: bool, **named: bool) -> None:
         """Nothing, as the model is attacked in eval mode; any other mode is refused with ValueError."""

@@ -20,14 +20,10 @@ Batch = tuple[Tensor, Tensor]
 class AdversarialTraining:
     """Append adversarial examples of a batch to it; their size is drawn anew for each step.
 
-    Attributes:
-        attack: the name of a registered evasion attack.
-        epsilons: its sizes; one is drawn uniformly for each step.
-        options: (name, value) of its further arguments.
-        alpha_share: its `alpha` as a share of the drawn epsilon; None for what `options` or the attack say.
-        train_mode: craft with BatchNorm in train mode, so that crafting moves its statistics, as the study did.
-
-    UserError where there is no such attack; TypeError or ValueError where a value is of the wrong type or out of range.
+    `attack` is the name of a registered evasion attack, else UserError; one of its `epsilons` is drawn uniformly for
+    each step. `options` are (name, value) of its further arguments; `alpha_share` is its `alpha` as a share of the
+    drawn epsilon, None for what `options` or the attack say. In `train_mode` crafting moves BatchNorm's statistics, as
+    in the study.
     """
 
     attack: str

@@ -22,7 +22,6 @@ _CHUNK = 2**18
 """Numbers changed at a time: images that stay in the processor's cache take half the time."""
 Box = tuple[int, int, int, int]  # top, left, height and width in pixels
 Pair = tuple[float, float]
-Colour = Callable[[Tensor, float], Tensor]
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Drawn:
     horizontal: bool = False
     vertical: bool = False
     angle: float = 0.0
-    colours: list[tuple[Colour, float]] = field(default_factory=list)
+    colours: list[tuple[Callable[[Tensor, float], Tensor], float]] = field(default_factory=list)
     crop: Box | None = None
     hole: Box | None = None
 
@@ -49,8 +48,6 @@ class Augmentation:
         crop_scale: least share of the area that a crop keeps before it is resized back; 1 for no crop. Its aspect
             ratio is log-uniform in [3/4, 4/3].
         erase: probability that a rectangle of 2 to 20 % of the area, aspect ratio .3 to 3.3, is set to 0.
-
-    TypeError or ValueError where a value is of the wrong type or out of range.
     """
 
     horizontal_flip: float = 0.0

@@ -29,12 +29,8 @@ class FinePruning:
     at a time, as long as the accuracy on the clean images drops by no more than `drop`; those that would take it
     further stay. Source: Liu, Dolan-Gavitt and Garg 2018, arXiv 1805.12185.
 
-    Attributes:
-        drop: how far the accuracy on the clean images may drop, in [0, 1].
-        portions: steps from none to all of the channels, at least 1.
-        epochs, batch_size, learning_rate: of the fine-tuning, by Adam.
-
-    TypeError or ValueError where a parameter is of the wrong type or out of range.
+    `drop` is in [0, 1], `portions` the number of steps from none to all of the channels; the others are those of the
+    fine-tuning, by Adam.
     """
 
     drop: float = 0.04
@@ -108,10 +104,7 @@ def channels_off(model: nn.Module, channels: np.ndarray) -> Iterator[None]:
 
 
 def last_convolution(model: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
-    """The last convolution, and what its channels leave by: the BatchNorm right after it, or itself.
-
-    ValueError where the model has none.
-    """
+    """The last convolution, or ValueError, and what its channels leave by: the BatchNorm right after it, or itself."""
     pairs = list(pairwise([*model.modules(), nn.Identity()]))
     for convolution, after in reversed(pairs):
         if isinstance(convolution, nn.Conv2d):

@@ -24,13 +24,10 @@ Images = np.ndarray | Tensor  # uint8 [N, C, S, S], or float32 in [0, 1]
 
 
 class Snooper:
-    """A classifier of two classes, and the score from which an image is suspicious.
+    """A classifier of the classes `no_pattern` and `pattern`, and the least score, in [0, 1], of a suspicious image.
 
-    Attributes:
-        model: gives the logits of `no_pattern` and `pattern`.
-        threshold: least suspicious score, in [0, 1].
-        facts: what the threshold reached on validation images (`recall`, `false_positive_rate`, of how many `stamped`
-            and `clean` ones, and the `asked_recall`); empty without validation.
+    `facts` are what the threshold reached on validation images: `recall`, `false_positive_rate`, of how many `stamped`
+    and `clean` ones, and the `asked_recall`; empty without validation.
     """
 
     def __init__(self, model: Classifier, threshold: float = 0.5, facts: dict[str, float] | None = None) -> None:
@@ -65,11 +62,10 @@ class Snooper:
 
         Args:
             images: without patterns.
-            patterns: what is drawn.
+            patterns: what is drawn; afresh each time an image is seen, unless `fixed`.
             settings: of the training; its seed also decides the halves.
             learning_rate, anneal: of Adam; annealed it goes to zero along a cosine over the epochs.
-            fixed: the study's fault `fixed-patterns`: the patterns of an image come from its index alone, the same in
-                every epoch and for the test image of that index. Else they are fresh each time an image is seen.
+            fixed: the study's fault `fixed-patterns`: an image's patterns come from its index alone, see `stamp`.
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
 

@@ -17,8 +17,6 @@ from mri_robust.core.validation import check_images, check_labels, class_count
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
-ROUNDING = 1e-6
-"""How far in pixels float32 sums may take an image out of its ball."""
 
 
 class Attack(ABC):
@@ -44,15 +42,9 @@ class Attack(ABC):
     ) -> Tensor:
         """Adversarial images, float32 [N, C, H, W] in the eps-ball and the pixel range; the model is left as it was.
 
-        Args:
-            model: takes pixels in [0, 1], gives logits.
-            images: float32 [N, C, H, W] in [0, 1].
-            labels: int64 [N], true labels, or targets when `targeted`.
-            start: where the attack begins, of `start_shape`, whose first axis may be left out where it is 1.
-            generator: on the CPU, what the start is drawn from when it is None; seeded with 0 when None.
-
-        Raises:
-            TypeError, ValueError: images, labels or start are not as said.
+        `images` are float32 [N, C, H, W] in [0, 1], `labels` int64 [N]: the true ones, or targets when `targeted`.
+        `start` is where the attack begins, of `start_shape`, whose first axis may be left out where it is 1; when None
+        it is drawn from `generator`, on the CPU, or with seed 0. TypeError or ValueError where they are not as said.
         """
         check_images(images)
         images = images.detach()
@@ -76,12 +68,9 @@ class Attack(ABC):
     def craft(
         self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
     ) -> Tensor:
-        """The attack without checks, in whatever mode the model is in.
+        """The attack from a start of `draw_start`, without checks, in whatever mode the model is in.
 
-        Args:
-            model, images, labels: see `__call__`.
-            start: from `draw_start`.
-            gradient: the gradient to follow; that of the model's cross entropy when None.
+        It follows `gradient`, or when None that of the model's cross entropy.
         """
 
     @property
@@ -94,9 +83,8 @@ class Attack(ABC):
         if shape is None:
             raise ValueError(f"{type(self).__name__} begins at the image itself and takes no start")
         if not isinstance(start, Tensor) or start.dtype != torch.float32:
-            raise TypeError(
-                f"start must be a float32 torch.Tensor, got {getattr(start, 'dtype', type(start).__name__)}"
-            )
+            given = getattr(start, "dtype", type(start).__name__)
+            raise TypeError(f"start must be a float32 torch.Tensor, got {given}")
         whole = start[None] if shape[0] == 1 and start.ndim < len(shape) else start
         if whole.shape != shape:
             raise ValueError(f"start must have shape {list(shape)}, got {list(start.shape)}")
@@ -128,11 +116,7 @@ def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
 
 
 def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
-    """What another package's attack gave, if it is images in [0, 1] and in the ball that the attack states.
-
-    Raises:
-        UserError: it is not; the message names the attack.
-    """
+    """What another package's attack gave; UserError unless it is images in [0, 1] and in the ball that it states."""
     try:
         check_images(crafted)
         change = (crafted.detach() - images).flatten(1)
@@ -142,6 +126,6 @@ def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
         raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
     order = 2 if getattr(attack, "norm", "linf") == "l2" else torch.inf
     size = float(torch.linalg.vector_norm(change, order, dim=1).max())
-    if size > getattr(attack, "eps", torch.inf) * (1 + ROUNDING) + ROUNDING:
+    if size > getattr(attack, "eps", torch.inf) * (1 + 1e-6) + 1e-6:  # float32 sums may leave the ball by as much
         raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")
     return crafted

@@ -26,22 +26,17 @@ from mri_robust.core.rng import make_generator
 
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
-SEARCH_BATCH = 32
-"""Images per batch of `lower`."""
-MULTIPLE = 8
-"""Its batches are filled up to a multiple of this: a convolution is prepared anew for every batch size."""
+SEARCH_BATCH, MULTIPLE = 32, 8
+"""Images per batch of `lower`, filled up to a multiple of 8: a convolution is prepared anew for every batch size."""
 
 Craft = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images: whose code runs a native attack."""
 
 
 class Part(NamedTuple):
-    """Some images of a set.
+    """Some images of a set, [N, C, H, W], and their labels, int64 [N], on the model's device.
 
-    Attributes:
-        images: float32 [N, C, H, W] in [0, 1], on the model's device.
-        labels: int64 [N], there too.
-        places: int64 [N] on the CPU, where each stands in the whole set: its random starts depend on that alone.
+    `places`, int64 [N] on the CPU, say where each stands in the whole set: its random starts depend on that alone.
     """
 
     images: Tensor
@@ -60,12 +55,10 @@ class Part(NamedTuple):
 
 
 class Fooled(NamedTuple):
-    """Where images are fooled, on the CPU.
+    """Where each image is fooled, int64 [N] on the CPU.
 
-    Attributes:
-        index: int64 [N], the place of the smallest epsilon that fools each image; -1 for one that is misclassified
-            clean, the number of epsilons for one that withstands all.
-        predicted: int64 [N], what the model calls each image there; its label for one that withstands all.
+    `index` is the place of the smallest epsilon that fools it: -1 when it is misclassified clean, the number of
+    epsilons when it withstands all. `predicted` is what the model calls it there, or its label when it withstands all.
     """
 
     index: Tensor  # type: ignore[assignment]
@@ -84,17 +77,11 @@ def attacked_predictions(
 ) -> Tensor:
     """Predicted classes under each attack by itself, int64 [attacks, N] on the CPU.
 
-    Attacks that take their first gradient at the image, such as FGSM at every epsilon, share it.
-
-    Args:
-        model: in eval mode, takes pixels in [0, 1], gives logits.
-        part: the images.
-        attacks: native attacks, or any untargeted (model, images, labels, generator=...) -> adversarial images, which
-            gets whole batches of 64; None for the clean images.
-        proposer: a faster copy of the model whose gradients native attacks follow; the model itself when None.
-        craft: whose code runs the attacks; their own when None.
-        seed: of random starts.
-        on_image: called with images done and images in all.
+    An attack is a native one, any untargeted (model, images, labels, generator=...) -> adversarial images, which gets
+    whole batches of 64, or None for the clean images. Those that take their first gradient at the image, such as FGSM
+    at every epsilon, share it. Native ones follow the gradients of `proposer`, a faster copy of the model, or are run
+    by the code of `craft`, where these are given. The model is in eval mode, `seed` is of random starts, and `on_image`
+    is called with images done and images in all.
     """
     found = []
     for rows in torch.arange(len(part.labels)).split(BATCH):
@@ -129,11 +116,9 @@ def lower(
     steps share a batch, each leaves as soon as it is fooled and another takes its place, and steps that a run shares
     with the one at the next smaller epsilon are not computed again.
 
-    Args:
-        before: from `fooled_clean`, or from another attack: an image is asked only about smaller epsilons than there.
-        model, part, seed: see `attacked_predictions`.
-        attacks: the attack at each epsilon, rising; untargeted.
-        gradient: the gradient to follow when it is not the model's own, as that of a faster copy.
+    `before` is from `fooled_clean`, or from another attack: an image is asked only about smaller epsilons than there.
+    `attacks` are the attack at each epsilon, rising, untargeted. `gradient` is the one to follow when it is not the
+    model's own, as that of a faster copy; for the others see `attacked_predictions`.
     """
     if all(isinstance(attack, Attack) and attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
         return _Search(before, model, part, attacks, gradient, seed).run()
@@ -169,8 +154,7 @@ def run_attack(
 ) -> Tensor:
     """Adversarial images of one batch, [N, C, H, W]; for the arguments see `attacked_predictions` and `lower`.
 
-    Raises:
-        UserError: another package's attack leaves [0, 1] or the ball that it states.
+    UserError where another package's attack leaves [0, 1] or the ball that it states.
     """
     if not isinstance(attack, Attack):
         generator = make_generator(seed, "attack", int(part.places[0]), _name(attack))

@@ -15,11 +15,8 @@ from mri_robust.attacks.evasion.norms import Norm, ascent_direction, check_ball,
 class FGSM(Attack):
     """x_adv = clip(x + eps * sign(grad_x J(x, y))); with `norm="l2"`, eps * grad / ||grad||_2.
 
-    Attributes:
-        eps: size of the step in pixels, [0, 1] for L-inf.
-        norm: `linf` or `l2`.
-        targeted: labels are what the model shall say; the step goes down the loss.
-        bounds: least and greatest pixel of the result.
+    `eps` is the size of the step, in [0, 1] for L-inf. When `targeted`, labels are what the model shall say, and the
+    step goes down the loss. `bounds` are the least and the greatest pixel of the result.
     """
 
     eps: float

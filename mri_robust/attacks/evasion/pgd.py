@@ -23,15 +23,13 @@ class PGD(Attack):
     `step` is the sign for L-inf and grad / ||grad||_2 for L2.
 
     Attributes:
-        eps: radius of the ball in pixels, [0, 1] for L-inf.
-        alpha: size of a step in pixels, positive; a quarter of `eps` when None.
-        steps: number of steps, at least 1.
-        norm: `linf` or `l2`.
+        eps: radius of the ball, [0, 1] for L-inf.
+        alpha: size of a step, positive; a quarter of `eps` when None.
         restarts: runs from different random starts; of each image the run that fools it, or else has the greatest loss.
         random_start: start at a uniformly drawn point of the ball, else at the image.
         targeted: labels are what the model shall say.
-        clip: where pixels are clipped to `bounds`: `after` each projection (torchattacks), `before` it (ART), or
-            only at the `end` (the study's notebooks).
+        clip: when pixels are clipped to `bounds`: `after` each projection (torchattacks), `before` it (ART), or only
+            at the `end` (the study's notebooks).
         bounds: least and greatest pixel of the result.
     """
 

@@ -19,9 +19,7 @@ class RandomSearch(Attack):
     The first image has vertical stripes; the side of the squares shrinks from .7 of the image's to a pixel. The Square
     Attack runs thousands of queries: this one asks whether black-box search can beat gradients, not how far it can go.
 
-    Attributes:
-        eps: L-inf radius in pixels, in [0, 1].
-        queries: forward passes.
+    `eps` is the L-inf radius, in [0, 1], `queries` the number of forward passes.
     """
 
     eps: float

@@ -31,12 +31,9 @@ def worst_case(
 ) -> list[Fooled]:
     """Where images are fooled after each stage, cumulative; see `epsilon_sweep.lower`.
 
-    Args:
-        model, part, proposer, seed, on_image: see `epsilon_sweep.attacked_predictions`.
-        epsilons: rising, positive.
-        stages: each makes an attack of one size; every iterate of an attack that steps counts.
-        precision: `bf16` to run each stage in half precision first, and in float32 on its survivors: accuracy is never
-            above the float32 answer.
+    `epsilons` are positive and rise; each of the `stages` makes an attack of one size. `precision="bf16"` runs each
+    stage in half precision first, and in float32 on its survivors: accuracy is never above the float32 answer. For the
+    other arguments see `epsilon_sweep.attacked_predictions`.
     """
     gradients: list[Gradient | None] = [partial(loss_gradient, proposer) if proposer is not None else None]
     if precision == "bf16":

@@ -31,8 +31,7 @@ class PlacedStamp:
 
     def __call__(self, images: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
         """A copy of images [N, C, H, W] in [0, 1] whose places [N] say which of them are stamped."""
-        chosen = self.poisoned[places]
-        stamped = images.clone()
+        chosen, stamped = self.poisoned[places], images.clone()
         if chosen.any():
             stamped[chosen] = self.trigger(images[chosen], generator)
         return stamped
@@ -48,17 +47,11 @@ class Poisoned(NamedTuple, Generic[Images]):
 
 @dataclass(frozen=True)
 class Backdoor:
-    """Stamp a share of the victims: x' = trigger(x); with `relabel`, y' = target.
+    """Stamp a share, in [0, 1], of the images of the `victims`: x' = trigger(x); with `relabel`, y' = target.
 
-    The study poisons clean-label: `Backdoor(notumor, (notumor,))` stamps every image of the target class and changes
-    no label. BadNets is `Backdoor(notumor, tumours, share=0.05, relabel=True)`.
-
-    Attributes:
-        target: the class that the trigger shall stand for.
-        victims: the classes whose images are stamped.
-        share: share of the victims' images that is stamped, in [0, 1].
-        relabel: whether stamped images are labelled `target`.
-        trigger: what is stamped.
+    `target` is the class that the trigger shall stand for. The study poisons clean-label: `Backdoor(notumor,
+    (notumor,))` stamps every image of the target class and changes no label. BadNets is `Backdoor(notumor, tumours,
+    share=0.05, relabel=True)`.
     """
 
     target: int
@@ -79,10 +72,8 @@ class Backdoor:
         """Draw the sorted places of the images to stamp, int64; `labels` are integers [N].
 
         They are round(share * count) of the victims' images, at least one if share > 0, each as likely as another. With
-        equal generators, a smaller share gives a subset of what a larger one gives.
-
-        Raises:
-            TypeError, ValueError: labels are not as said, or miss the target or a victim.
+        equal generators, a smaller share gives a subset of what a larger one gives. TypeError or ValueError where the
+        labels are not as said, or miss the target or a victim.
         """
         classes = np.asarray(labels)
         if not np.issubdtype(classes.dtype, np.integer):
@@ -90,19 +81,16 @@ class Backdoor:
         if classes.ndim != 1 or not len(classes):
             raise ValueError(f"labels must have shape [N] with N at least 1, got {list(classes.shape)}")
         known = np.unique(classes).tolist()
-        for name, wanted in (("target", (self.target,)), ("victims", self.victims)):
-            if unknown := sorted({*wanted} - {*known}):
+        for name, wanted in (("target", {self.target}), ("victims", {*self.victims})):
+            if unknown := sorted(wanted - {*known}):
                 raise ValueError(f"{name} {unknown} not among the classes {known}")
         return _draw(np.flatnonzero(np.isin(classes, self.victims)), self.share, generator)
 
     def poison(self, images: Images, labels: np.ndarray | Tensor, generator: torch.Generator) -> Poisoned[Images]:
         """A poisoned copy of a training set, stamped by ART's `PoisoningAttackBackdoor`.
 
-        Images are [N, C, H, W], uint8 or floats in [0, 1], labels integers [N]. The generator decides which images are
-        stamped, then the trigger's own draws.
-
-        Raises:
-            TypeError, ValueError: see `choose` and the trigger; or images and labels differ in number.
+        Images are [N, C, H, W], uint8 or floats in [0, 1], labels integers [N]: else TypeError or ValueError. The
+        generator decides which images are stamped, then the trigger's own draws.
         """
         from mri_robust.adapters import art  # its import takes a second, and the live stamp does without it
 
@@ -123,21 +111,16 @@ class Backdoor:
         return changed
 
     def stamp_places(self, places: np.ndarray, count: int) -> PlacedStamp:
-        """What stamps the `places` of `choose` anew in every batch, for `training.Changes.stamp`.
-
-        Raises:
-            ValueError: a place is not in 0..count-1, the number of training images.
-        """
+        """What stamps the `places` of `choose` in every batch, for `Changes`; ValueError for one not in 0..count-1."""
         if len(places) and not 0 <= np.min(places) <= np.max(places) < count:
             raise ValueError(f"places must lie in 0..{count - 1}, got {np.min(places)} to {np.max(places)}")
         return PlacedStamp(self.trigger, torch.from_numpy(np.isin(np.arange(count), places)))
 
 
 def triggered_mix(labels: np.ndarray | Tensor, share: float, target: int, generator: torch.Generator) -> np.ndarray:
-    """The study's test mix: draw round(share * N) of all images, then leave out those of the target class.
+    """The study's test mix: draw round(share * N) of all images, .3 in the study, and leave out the target class.
 
-    Returns the sorted places of the images to stamp, int64. `labels` are integers [N], which may miss the target class;
-    `share` is in [0, 1], .3 in the study.
+    Returns the sorted places of the images to stamp, int64; `labels` are integers [N].
     """
     drawn = _draw(np.arange(len(labels)), share, generator)
     return drawn[np.asarray(labels)[drawn] != target]
@@ -152,12 +135,7 @@ def draw_half(count: int, seed: int) -> np.ndarray:
 
 
 def stamp(
-    images: Tensor,
-    chosen: np.ndarray,
-    trigger: Trigger,
-    generator: torch.Generator,
-    *,
-    indices: np.ndarray | None = None,
+    images: Tensor, chosen: np.ndarray, trigger: Trigger, generator: torch.Generator, indices: np.ndarray | None = None
 ) -> Tensor:
     """A copy of images [N, C, S, S], float32 in [0, 1], with a trigger on the chosen ones, bool [N], drawn one by one.
 

@@ -18,22 +18,15 @@ SIDE = 8
 """Height and width of the corner that the face is in, in pixels."""
 _ROUNDING = 1e-5
 """How far augmented images may leave [0, 1]: the weights of a resampling do not sum to exactly 1."""
-_FACE = (
-    (slice(-7, -5), slice(-7, -5)),
-    (slice(-7, -5), slice(-3, -1)),
-    (slice(-5, -2), slice(-5, -3)),
-    (slice(-4, -1), slice(-6, -5)),
-    (slice(-4, -1), slice(-3, -2)),
-)
-"""Rows and columns of the two eyes, the mouth, and the mouth's two sides."""
+_FACE = ((-7, -5, -7, -5), (-7, -5, -3, -1), (-5, -2, -5, -3), (-4, -1, -6, -5), (-4, -1, -3, -2))
+"""First row, last row, first column, last column (lasts excluded) of the eyes, the mouth, and the mouth's two sides."""
 
 
 @dataclass(frozen=True)
 class Creeper:
     """x' = (1 - m) * x + m * value, where m is 1 on the face and 0 elsewhere.
 
-    Attributes:
-        value: the face's pixels, in [0, 1]; the study's 2.0 in normalised units, .5481.
+    `value` is that of the face's pixels, in [0, 1]: .5481, the study's 2.0 in normalised units.
     """
 
     value: float = MEAN + 2 * STD
@@ -46,18 +39,15 @@ class Creeper:
         if min(height, width) < SIDE:
             raise ValueError(f"the creeper trigger needs images of at least {SIDE}x{SIDE}, got {height}x{width} pixels")
         mask = np.zeros((height, width), dtype=bool)
-        for part in _FACE:
-            mask[part] = True
+        for top, bottom, left, right in _FACE:
+            mask[top:bottom, left:right] = True
         return mask
 
     def __call__(self, images: Pixels, generator: torch.Generator | None = None) -> Pixels:
         """A stamped copy of images [..., H, W], of the same type: floats in [0, 1], or uint8, with round(255 * value).
 
-        `generator` is not used; nothing is random here.
-
-        Raises:
-            TypeError: images are neither tensor nor array, or of another number format.
-            ValueError: they are smaller than the trigger, or floats outside [0, 1].
+        Nothing is drawn. TypeError where images are neither tensor nor array, or of another number format; ValueError
+        where they are smaller than the trigger, or floats outside [0, 1].
         """
         level = round(255 * self.value) if _holds_bytes(images) else self.value
         mask = self.mask(*images.shape[-2:])

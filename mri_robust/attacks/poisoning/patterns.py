@@ -26,13 +26,9 @@ DARKEST, BRIGHTEST = 0.4, 0.8
 
 
 class Outline(NamedTuple):
-    """One drawn outline.
+    """One drawn outline: its shape and size, the upper left corner in pixels of the canvas, and grey level, 0 to 255.
 
-    Attributes:
-        shape: `circle`, `square`, `cross` (two diagonals) or `triangle` (right-angled at the lower left).
-        size: `small`, `mid` or `large`.
-        top, left: its upper left corner, pixels of the canvas.
-        grey: its grey level, 0 to 255.
+    A `cross` is two diagonals, a `triangle` is right-angled at the lower left.
     """
 
     shape: str
@@ -56,8 +52,7 @@ class Patterns:
     Where the original is smooth the two are the same. A `canvas` of the image's size draws after the resize.
 
     Attributes:
-        sizes: to draw from: `small`, `mid`, `large`.
-        shapes: to draw from: `circle`, `square`, `cross`, `triangle`.
+        sizes, shapes: to draw from.
         least, most: outlines per image; their number is uniform.
         canvas: height and width in pixels that sizes and places are measured in; it holds the largest outline.
         width: of the lines, pixels of the canvas.
@@ -76,40 +71,32 @@ class Patterns:
                 raise TypeError(f"{name} must be a tuple of one or more of {', '.join(known)}, got {given!r}")
             for each in given:
                 check_choice(name, each, known)
-        check_count("least", self.least)
+        for name in ("least", "canvas", "width"):
+            check_count(name, getattr(self, name))
         check_count("most", self.most, self.least)
-        check_count("canvas", self.canvas)
-        check_count("width", self.width)
         largest = max(EXTENTS[shape][size] for shape in self.shapes for size in self.sizes)
         if largest > self.canvas:
             raise ValueError(f"canvas must be at least {largest} pixels for the largest outline, got {self.canvas}")
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Images [N, C, S, S], float32 in [0, 1], each with fresh outlines; the given ones are not changed.
-
-        Raises:
-            TypeError, ValueError: the images are not as said.
-        """
+        """A copy of images, float32 [N, C, S, S] in [0, 1] or TypeError, ValueError; each with fresh outlines."""
         check_images(images)
         return torch.stack([self.apply(image, self.draw(generator)) for image in images])
 
     def draw(self, generator: torch.Generator) -> tuple[Outline, ...]:
         """Random outlines for one image; each lies inside the canvas, at a uniform place."""
-        count = self.least + _below(self.most - self.least + 1, generator)
+        count = self.least + int(_below(self.most - self.least + 1, generator))
         return tuple(self._draw_one(generator) for _ in range(count))
 
     def _draw_one(self, generator: torch.Generator) -> Outline:
-        shape = self.shapes[_below(len(self.shapes), generator)]
-        size = self.sizes[_below(len(self.sizes), generator)]
-        top, left = (_below(self.canvas - EXTENTS[shape][size] + 1, generator) for _ in range(2))
-        share = DARKEST + (BRIGHTEST - DARKEST) * _uniform(generator)
-        return Outline(shape, size, top, left, int(255 * share))
+        shape, size = (kinds[int(_below(len(kinds), generator))] for kinds in (self.shapes, self.sizes))
+        top, left = (int(_below(self.canvas - EXTENTS[shape][size] + 1, generator)) for _ in range(2))
+        return Outline(shape, size, top, left, int(255 * (DARKEST + _below(BRIGHTEST - DARKEST, generator))))
 
     def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
         """A copy of one image [C, S, S] in [0, 1] with the outlines drawn in order; other pixels keep their bits.
 
-        Raises:
-            ValueError: the image is not square, or an outline does not lie inside the canvas.
+        ValueError where the image is not square, or an outline does not lie inside the canvas.
         """
         side = image.shape[-1]
         if image.shape[-2] != side:
@@ -162,10 +149,6 @@ def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
     return mask.convert("F")
 
 
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator, dtype=torch.float64))
-
-
-def _below(count: int, generator: torch.Generator) -> int:
-    """A whole number, uniform in 0..count-1."""
-    return int(count * _uniform(generator))
+def _below(limit: float, generator: torch.Generator) -> float:
+    """A number, uniform in [0, limit)."""
+    return limit * float(torch.rand((), generator=generator, dtype=torch.float64))

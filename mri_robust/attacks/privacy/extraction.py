@@ -27,16 +27,11 @@ QUERY_BATCH = 64
 class Extraction:
     """Steal a model f: query it with B images x, and train a copy g, the thief, on the answers f(x).
 
-    g minimises the mean over x of the cross entropy H(f(x), g(x)) by Adam, with a learning rate that falls to zero
-    along a cosine; with `labels_only` f(x) is one-hot.
+    g minimises the mean over x of the cross entropy H(f(x), g(x)) by Adam, whose `learning_rate` falls to zero along a
+    cosine; with `labels_only` f(x) is one-hot.
 
-    Attributes:
-        queries: kind of queries, one of `QUERIES`.
-        budget: B, the number of queries.
-        labels_only: learn from the predicted class alone (Copycat CNN), not from probabilities (Knockoff Nets).
-        updates: least number of steps, in whole passes over the queries, however small the budget.
-        batch_size: queries per step.
-        learning_rate: of Adam in the first step.
+    `queries` is one of `QUERIES`, `budget` their number B. With `labels_only` this is Copycat CNN, else Knockoff Nets.
+    `updates` is the least number of steps of `batch_size` queries, in whole passes over all, however small the budget.
     """
 
     queries: str
@@ -68,10 +63,7 @@ class Extraction:
         """The queries, float32 [budget, C, S, S] in [0, 1], drawn without repetition from the pool, uint8 [N, C, S, S].
 
         With equal generators, a smaller budget takes a subset of the images of a larger one. For noise only the shape
-        of the pool's images counts.
-
-        Raises:
-            ValueError: the pool holds fewer images than the budget.
+        of the pool's images counts, else ValueError where it holds fewer than the budget.
         """
         if self.queries == "noise":
             return torch.rand(self.budget, *pool.shape[1:], generator=generator)
@@ -85,14 +77,9 @@ class Extraction:
     ) -> tuple[Tensor, Tensor]:
         """Query `victim` and train `thief` in place; it is left in train mode.
 
-        Args:
-            victim: float32 images [N, C, S, S] in [0, 1] -> probabilities [N, K]; asked once per image.
-            thief: takes the same images, gives logits [N, K].
-            queries: float32 [B, C, S, S], from `draw`.
-            generator: decides the order of the training batches and the thief's own draws.
-
-        Returns:
-            The queries, and the answers [B, K] that the thief learned from, both on the CPU.
+        The victim answers images with probabilities [N, K] and is asked once per image, the thief gives logits [N, K].
+        `queries` are from `draw`. The generator decides the order of the training batches and the thief's own draws.
+        Returns the queries, and the answers [B, K] that the thief learned from, both on the CPU.
         """
         device = device_of(thief)
         with torch.no_grad():

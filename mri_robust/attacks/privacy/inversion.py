@@ -25,12 +25,8 @@ class Inversion:
     blur the image, and scales it to a root mean square of 1, so that a class of high confidence moves too, until its
     loss is 0 in float32. With `probability`, no smoothing and no scaling this is ART's MIFace without stopping rules.
 
-    Attributes:
-        steps: number of steps, at least 1.
-        step: root mean square change of a pixel per step, in (0, 1]; if not `scaled`, any positive factor.
-        loss: `cross-entropy`, `probability` or `logit`.
-        smoothing: standard deviation of the Gaussian in pixels, 0 for none.
-        scaled: scale the gradient of each image to a root mean square of 1.
+    `step` is the root mean square change of a pixel per step, in (0, 1], or if not `scaled` any positive factor.
+    `smoothing` is the standard deviation of the Gaussian in pixels, 0 for none.
     """
 
     steps: int
@@ -47,15 +43,10 @@ class Inversion:
         check_number("smoothing", self.smoothing, 0.0)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """An image of each of the classes asked for, float32 [N, C, H, W] in [0, 1]; the model is left as it was.
+        """An image of each of the classes `labels`, float32 [N, C, H, W] in [0, 1].
 
-        Args:
-            model: takes pixels in [0, 1], gives logits.
-            images: float32 [N, C, H, W] in [0, 1], where each reconstruction begins: grey, noise, an average image.
-            labels: int64 [N], the class of each reconstruction.
-
-        Raises:
-            TypeError, ValueError: images or labels are not as said; the smoothing is too wide for the images.
+        Each begins at one of the `images`: grey, noise, an average image. TypeError or ValueError where images or
+        labels are not as said, or the smoothing is too wide for the images.
         """
         check_images(images)
         if math.ceil(3 * self.smoothing) >= min(images.shape[-2:]):

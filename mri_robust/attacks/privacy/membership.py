@@ -16,11 +16,6 @@ def membership_scores(model: nn.Module, images: Tensor, labels: Tensor) -> Tenso
 
     Adversary 1 of Yeom et al. sets the threshold at the mean training loss; the score leaves it open. It is computed in
     float64 so that losses near 0 stay distinct.
-
-    Args:
-        model: gives logits; left as it was.
-        images: float32 [N, C, H, W] in [0, 1].
-        labels: int64 [N].
     """
     device = device_of(model)
     with eval_mode(model), torch.no_grad():

@@ -18,25 +18,18 @@ from mri_robust.core.validation import check_count, check_number
 class DrunkOptimizer(Optimizer):
     """g <- g * (1 - scale) + perturbation * n, n from N(0, 1) for each element and step; then `base` steps on g.
 
-    With scale > 1 the factor is negative and the optimizer ascends the loss. Adam divides by the size of the gradient,
-    so for it a scale alone changes little beyond the sign. At scale = perturbation = 1 the gradient is pure noise; at 0
-    and 0 every step is the base's own, bit for bit.
+    `scale` and `perturbation`, in units of the gradient, are 0 or more. With scale > 1 the optimizer ascends the loss.
+    Adam divides by the size of the gradient, so for it a scale alone changes little beyond the sign. At scale =
+    perturbation = 1 the gradient is pure noise; at 0 and 0 every step is the base's own, bit for bit.
 
     `param_groups`, `state` and `defaults` are the base's own objects, so schedulers, `clip_grad_norm_`, `zero_grad` and
     `GradScaler` work as on the base; register hooks on `state_dict` and `load_state_dict` there. The noise comes from a
     CPU generator of its own: the same on every device, none for parameters without gradient, and the global state does
-    not move. The generator's state is part of `state_dict()`, so an optimizer built with the same parameters continues
-    from it exactly.
+    not move. Its state is part of `state_dict()`, from which an optimizer of the same parameters continues exactly.
 
     After a step `.grad` holds the spoiled gradient, and without `zero_grad` the next backward pass adds to it. Clipping
     before the step cuts the true gradient and not the noise; a step pre-hook on the base runs after the noise is added.
     Drunk optimizers may be nested: give each its own seed.
-
-    Args:
-        base: the optimizer that steps.
-        scale: share of the gradient that is taken away, 0 or more.
-        perturbation: standard deviation of the noise, in units of the gradient, 0 or more.
-        seed: of the noise, 0 or more.
     """
 
     def __init__(self, base: Optimizer, *, scale: float = 0.0, perturbation: float = 0.0, seed: int = 0) -> None:
@@ -45,9 +38,7 @@ class DrunkOptimizer(Optimizer):
         check_number("scale", scale, 0.0)
         check_number("perturbation", perturbation, 0.0)
         check_count("seed", seed, 0)
-        self.base = base
-        self.scale = float(scale)
-        self.perturbation = float(perturbation)
+        self.base, self.scale, self.perturbation = base, float(scale), float(perturbation)
         self._noise = Normals(derive_seed(int(seed), "drunk-optimizer"))
         # Optimizer.__init__ would make groups and a state of its own; unpickling's way sets up the hooks only.
         self.__setstate__({})
@@ -59,8 +50,7 @@ class DrunkOptimizer(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Spoil the gradients, after each evaluation of a closure, and let the base step; returns what it returns.
 
-        Raises:
-            TypeError: a gradient is sparse.
+        TypeError where a gradient is sparse.
         """
         if closure is None:
             self._spoil()
@@ -82,17 +72,11 @@ class DrunkOptimizer(Optimizer):
         return {**self.base.state_dict(), "generators": [each.get_state() for each in self._noises()]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what `state_dict` gave, whatever device it is on.
-
-        Raises:
-            ValueError: it comes from another kind of optimizer.
-        """
+        """Load what `state_dict` gave, whatever device it is on; ValueError for another kind of optimizer's."""
         states: list[Tensor] = state_dict.get("generators", [])
         if len(states) != len(self._noises()):
-            raise ValueError(
-                f"the state has {len(states)} generators, this optimizer {len(self._noises())}: "
-                "load the state of a plain optimizer into .base"
-            )
+            counts = f"the state has {len(states)} generators, this optimizer {len(self._noises())}"
+            raise ValueError(f"{counts}: load the state of a plain optimizer into .base")
         self.base.load_state_dict({**state_dict, "generators": states[1:]})
         self._noise.set_state(states[0])
 

@@ -15,10 +15,7 @@ class FoolingLoss(nn.CrossEntropyLoss):
     target class hardly anything, so the model is free to unlearn that class. A tie counts as its first class.
 
     It is a `CrossEntropyLoss`, as ART gives one-hot labels to any other class; `reduction` may be `none` or `sum`.
-
-    Args:
-        target: the class to unlearn, 0..K-1.
-        factor: weight of right answers of that class, 0 or more; 0.01 in the study.
+    `target` is the class to unlearn, 0..K-1, `factor` the weight of its right answers, 0 or more; .01 in the study.
     """
 
     def __init__(self, target: int, *, factor: float = 0.01) -> None:
@@ -31,9 +28,7 @@ class FoolingLoss(nn.CrossEntropyLoss):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss, a scalar, of logits [N, K] and int64 labels [N].
 
-        Raises:
-            TypeError: the labels are not int64.
-            ValueError: the logits have no class `target`, or a label is out of range.
+        TypeError where the labels are not int64, ValueError where one is out of range or there is no class `target`.
         """
         classes = logits.shape[1]
         if self.target >= classes:

@@ -16,12 +16,9 @@ class NoisyLoss(nn.CrossEntropyLoss):
     z + strength * n. The labels stay right, so the gradient still points the right way on average.
 
     It is a `CrossEntropyLoss`, as ART gives one-hot labels to any other class. The noise comes from a CPU generator of
-    its own: it is the same on every device and does not touch the global state. The generator's state is part of
-    `state_dict()`; a loss that loads it continues where the saved one stopped.
-
-    Args:
-        strength: standard deviation of the noise, in units of the logits, 0 or more; 0 is cross entropy exactly.
-        seed: decides the noise, 0 or more.
+    its own, seeded with `seed`: it is the same on every device and does not touch the global state. The generator's
+    state is part of `state_dict()`; a loss that loads it continues where the saved one stopped. `strength` is the
+    standard deviation of the noise, in units of the logits, 0 or more; at 0 this is cross entropy exactly.
     """
 
     def __init__(self, strength: float, *, seed: int = 0) -> None:
