@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What a run cuts against the study."""
+    """What a run cuts against the study; the defaults are the study's own."""
 
     name: str  # `quick`, `small`, `standard` or `full`
-    image_size: int  # pixels; the study's own is 224
-    batch_size: int  # images a training step; the study's own is 8
-    rate: float  # factor on the study's learning rates, for larger batches and fewer steps
-    anneal: bool  # let the learning rate fall to zero along a cosine, which short trainings need
-    train_images: int | None  # most training images used; None for all
-    epochs: dict[int, int]  # study epochs -> epochs here; for ResNets, `resnet_epochs`
-    resnet_epochs: dict[int, int]
-    whole_augmentation: bool  # section 5.1's augmentation in full; else flips and rotation alone
-    training_steps: int  # most PGD steps while training; the reach (steps * alpha) is kept
-    attack_share: float  # share of the test images that PGD attacks, and `attack_least`, the least number
-    attack_least: int
-    epsilons: tuple[float, ...]  # radii in pixels of the sound protocol's attacks, rising
-    steps: int  # of PGD in the worst case, as are `restarts`
-    restarts: int
-    attacked_images: int | None  # the cuts of images and epochs for the many models whose training is attacked
-    attacked_epochs: dict[int, int]
-    strengths: tuple[int, ...]  # of DrunkOptimizer without a number of the study: scale and perturbation apart, scratch
-    pattern_growth: float  # factor on the snooping patterns' size against the image
-    strong: bool  # also run APGD and Square in the worst case, and train the models that start from scratch
-    copy_images: int  # images that a copy of a model is trained on, each counted as often as it is shown
+    image_size: int = 224  # pixels
+    batch_size: int = 8  # images a training step
+    rate: float = 1.0  # factor on the study's learning rates, for larger batches and fewer steps
+    anneal: bool = False  # let the learning rate fall to zero along a cosine, which short trainings need
+    train_images: int | None = None  # most training images used; None for all
+    epochs: dict[int, int] = field(default_factory=dict)  # study epochs -> epochs here; for ResNets, `resnet_epochs`
+    resnet_epochs: dict[int, int] = field(default_factory=dict)
+    whole_augmentation: bool = True  # section 5.1's augmentation in full; else flips and rotation alone
+    training_steps: int = 7  # most PGD steps while training; the reach (steps * alpha) is kept
+    attack_share: float = 1.0  # share of the test images that PGD attacks, and `attack_least`, the least number
+    attack_least: int = 256
+    epsilons: tuple[float, ...] = (1 / 255, 2 / 255, 4 / 255, 8 / 255)  # in pixels, of the sound protocol's attacks
+    steps: int = 40  # of PGD in the worst case, as are `restarts`
+    restarts: int = 5
+    attacked_images: int | None = None  # the cuts of images and epochs for the many models whose training is attacked
+    attacked_epochs: dict[int, int] = field(default_factory=dict)
+    strengths: tuple[int, ...] = tuple(range(1, 10))  # of DrunkOptimizer where the study has no number
+    pattern_growth: float = 1.0  # factor on the snooping patterns' size against the image
+    strong: bool = True  # also run APGD and Square in the worst case, and train the models that start from scratch
+    copy_images: int = 32_000  # images that a copy of a model is trained on, each counted as often as it is shown
 
     def attack_images(self, test_images: int) -> int:
         """How many of the test images PGD attacks."""
@@ -67,57 +67,11 @@ def _epochs(epochs: dict[int, int]) -> str:
     return ", ".join(f"{here} epochs for {study}" for study, here in epochs.items())
 
 
-FULL = Scale(
-    name="full",
-    image_size=224,
-    batch_size=8,
-    rate=1.0,
-    anneal=False,
-    train_images=None,
-    epochs={},
-    resnet_epochs={},
-    whole_augmentation=True,
-    training_steps=7,
-    attack_share=1.0,
-    attack_least=256,
-    epsilons=(1 / 255, 2 / 255, 4 / 255, 8 / 255),
-    steps=40,
-    restarts=5,
-    attacked_images=None,
-    attacked_epochs={},
-    strengths=tuple(range(1, 10)),
-    pattern_growth=1.0,
-    strong=True,
-    copy_images=32_000,
-)
+FULL = Scale("full")
 STANDARD = replace(
     FULL, name="standard", image_size=112, batch_size=16, rate=2.0, restarts=2, strengths=(1, 3, 9), pattern_growth=2.0
 )
-QUICK = Scale(
-    name="quick",
-    image_size=48,
-    batch_size=32,
-    rate=5.0,
-    anneal=True,
-    train_images=2000,
-    epochs={10: 8, 5: 3, 30: 20},
-    resnet_epochs={5: 2, 10: 4},
-    whole_augmentation=False,
-    training_steps=3,
-    attack_share=0.2,
-    attack_least=96,
-    epsilons=FULL.epsilons,
-    steps=7,
-    restarts=1,
-    attacked_images=700,
-    attacked_epochs={10: 6, 5: 3},
-    strengths=(1, 3),
-    pattern_growth=3.5,
-    strong=False,
-    copy_images=4800,
-)
-SMALL = replace(
-    FULL,
+SMALL = Scale(
     name="small",
     image_size=56,
     batch_size=32,
@@ -130,6 +84,21 @@ SMALL = replace(
     strengths=(1, 3),
     pattern_growth=3.5,
     strong=False,
+)
+QUICK = replace(
+    SMALL,
+    name="quick",
+    image_size=48,
+    rate=5.0,
+    anneal=True,
+    train_images=2000,
+    epochs={10: 8, 5: 3, 30: 20},
+    resnet_epochs={5: 2, 10: 4},
+    attack_least=96,
+    steps=7,
+    attacked_images=700,
+    attacked_epochs={10: 6, 5: 3},
+    copy_images=4800,
 )
 AUDIT = replace(QUICK, name="audit", attack_share=1.0, steps=40, restarts=5, strong=True)
 """How a user's own model is asked: with the full worst case; what has to be trained beside it is trained quickly."""
