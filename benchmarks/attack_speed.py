@@ -6,8 +6,6 @@ times the measured time of one of each on the attack's copy of the model. Peak m
 engine alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """The engines that are timed: ours and the libraries', each asked as its users ask it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

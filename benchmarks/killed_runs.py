@@ -8,8 +8,6 @@ evaluations and epochs of trainings. What a kill cut off before it was stored, a
 evaluation, shows in the seconds alone. With `--json` a second call goes on where the first one was stopped.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

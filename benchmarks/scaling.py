@@ -4,8 +4,6 @@ Run as `python benchmarks/scaling.py --data brain-tumor-mri.zip`. Memory is the 
 repeated where the data set has fewer.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

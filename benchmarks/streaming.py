@@ -4,8 +4,6 @@ Run as `python benchmarks/streaming.py`. One CNN, FGSM at 4/255 on phantom image
 set and model are made by a process before.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """Images a second: `fit` against a plain float32 PyTorch loop that reads JPEG files through PIL and a DataLoader."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

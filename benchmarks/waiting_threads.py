@@ -6,8 +6,6 @@ interleaved round by round, medians count. Threads that spin while they wait ans
 everybody else; threads that sleep cost a wake-up at each of the many small operations.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

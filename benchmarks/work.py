@@ -1,7 +1,5 @@
 """What the benchmarks attack: a trained model and test images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Make docs/cli.md from every command's help and docs/api.md from the docstrings: `python docs/make_pages.py`."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys

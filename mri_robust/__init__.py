@@ -3,8 +3,6 @@
 Public names are loaded when they are first used, so that `import mri_robust` stays light and imports no torch.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

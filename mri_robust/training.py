@@ -3,8 +3,6 @@
 A training can be cut short and go on exactly: after each epoch its whole state is one safetensors file.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Settings that all tests share; being here also puts `toy_models` on the import path."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

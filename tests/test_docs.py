@@ -1,7 +1,5 @@
 """README, docs and help say what the code does."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import re

@@ -1,7 +1,5 @@
 """The scripts under docs/examples run, and print what they say they show."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """docs/extending.md, followed literally: its files are installed as a package, and run."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

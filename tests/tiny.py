@@ -1,7 +1,5 @@
 """The whole study at 16 pixels, cut to what a test can wait for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Small data sets whose answers are known, configurations that are told of them, and rows by their metric."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Small models whose answers are known, attacks by name, and all of a model that an attack must leave as it was."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

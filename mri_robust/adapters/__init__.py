@@ -1,7 +1,5 @@
 """The only files that import ART and torchattacks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor

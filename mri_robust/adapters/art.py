@@ -1,7 +1,5 @@
 """Adversarial Robustness Toolbox: our models as its classifiers, our attacks' parameters as its attacks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar

@@ -28,8 +28,6 @@ What fails in ART 1.20.1, each seen in a run, and what is done about it here:
 - It blends half and half: a backdoor that answers to the whole trigger alone passes, as the study's clean-label one.
 """
 
-from __future__ import annotations
-
 import io
 from contextlib import redirect_stderr
 from typing import Any, NamedTuple

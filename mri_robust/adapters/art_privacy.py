@@ -13,8 +13,6 @@ What ART 1.20.1 does, each seen in a run, and what is done about it here:
 - All move NumPy's or torch's global generators, which are put back after the call; what is drawn comes from the seed.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

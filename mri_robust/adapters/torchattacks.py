@@ -4,8 +4,6 @@ torchattacks itself leaves the whole model in train mode, which thaws frozen Bat
 model is attacked in eval mode and put back after every call, and the class count is filled in.
 """
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import dataclass, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """The user's own models through the same experiments as the study's."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

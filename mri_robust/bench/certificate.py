@@ -1,7 +1,5 @@
 """The cross-check on the quick CNN_clean of a data set, or on each of the user's models."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Who runs the tasks of a run: this process, or Ray's workers (https://www.ray.io). Numbers do not depend on it."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path

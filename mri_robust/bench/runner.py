@@ -1,7 +1,5 @@
 """One run: make what is missing, write each table when it is done, then comparisons and provenance."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any

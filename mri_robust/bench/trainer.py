@@ -1,7 +1,5 @@
 """Models by their recipe, trained once and found again by digest; and the user's own, opened."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path

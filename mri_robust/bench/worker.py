@@ -1,7 +1,5 @@
 """What one process of a run does: train or open models, run evaluations, and keep both in the run's folder."""
 
-from __future__ import annotations
-
 import errno
 import time
 import traceback

@@ -1,7 +1,5 @@
 """The command line: one file a command; heavy imports happen inside the command that needs them."""
 
-from __future__ import annotations
-
 import errno
 import importlib
 import os

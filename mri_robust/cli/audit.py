@@ -1,7 +1,5 @@
 """`mri-robust audit`: your own models."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`mri-robust crosscheck`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

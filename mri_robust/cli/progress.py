@@ -1,7 +1,5 @@
 """Progress on the terminal: images per second and time left, or plain lines where there is no terminal."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, Self
 

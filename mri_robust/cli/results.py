@@ -1,7 +1,5 @@
 """`mri-robust results`: what a results folder stores, what differs between two; and `mri-robust report`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Adversarial training (Madry et al. 2018, arXiv 1706.06083; section 5.2)."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any

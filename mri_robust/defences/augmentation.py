@@ -1,7 +1,5 @@
 """Random changes of the training images (section 5.1): drawn first, image by image, then applied to the whole batch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Fine-pruning: take out the channels that clean images leave idle, then train on clean images (Liu et al. 2018)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

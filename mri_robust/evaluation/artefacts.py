@@ -1,7 +1,5 @@
 """A model on test images with MRI artefacts of rising severity."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

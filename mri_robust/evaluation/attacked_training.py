@@ -1,7 +1,5 @@
 """Models whose training was attacked: reports by class, epoch by epoch, and with a trigger on the test images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Certify that three libraries craft the same adversarial images from the same start, and stamp the same trigger."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

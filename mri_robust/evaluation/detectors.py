@@ -1,7 +1,5 @@
 """Detectors: of hidden patterns (section 6.6), alone and in front of a backdoored model, and of poison."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

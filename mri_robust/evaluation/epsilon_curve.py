@@ -1,7 +1,5 @@
 """Accuracy over epsilon in Python: one call, one table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Copies of a model, trained on its answers: how often they agree with it, and how often they are right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

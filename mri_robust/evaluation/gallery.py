@@ -1,7 +1,5 @@
 """Some test images under rising epsilon, with the model's predictions: Figures 3 and 4."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest

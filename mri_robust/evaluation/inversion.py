@@ -1,7 +1,5 @@
 """What a model shows of each class when it is inverted, and whether that is a class or a patient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

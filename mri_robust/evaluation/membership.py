@@ -1,7 +1,5 @@
 """How well an attacker tells the images that a model was trained on from images that it was not trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

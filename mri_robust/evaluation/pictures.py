@@ -1,7 +1,5 @@
 """What an evaluation leaves beside its rows, as plain data for JSON: pictures, confusion matrices, ROC curves."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

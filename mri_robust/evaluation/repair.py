@@ -1,7 +1,5 @@
 """A backdoored model before and after repairs: pruned and tuned on clean images, or trained again without poison."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass

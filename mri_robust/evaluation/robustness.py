@@ -1,7 +1,5 @@
 """Accuracy under attack: of each attack by itself, and in the worst case. Tables 3 and 4, and everybody's own model."""
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence

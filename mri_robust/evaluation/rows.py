@@ -1,7 +1,5 @@
 """A row: one number with everything that decides it, as a dict of columns; and the usual rows of predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Is one model better than another, and how sure is a figure? Paired statistics, because both saw the same images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from math import sqrt

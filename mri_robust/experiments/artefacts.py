@@ -4,8 +4,6 @@ What a scanner or a patient does to an image is no attack: Article 15(4) of the 
 errors, faults and inconsistencies, Article 15(5) for resilience against attacks.
 """
 
-from __future__ import annotations
-
 from mri_robust.evaluation.artefacts import Artefacts
 from mri_robust.experiments.worst_case import worst_case
 from mri_robust.study import zoo

@@ -1,7 +1,5 @@
 """Table 1 and Figure 2: the CNN with a backdoor."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Table 2: ResNet-50 with a backdoor."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from mri_robust.experiments.backdoor_cnn import backdoor_tests

@@ -1,7 +1,5 @@
 """Figure 6: a clean, an attacked and a defended training."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from mri_robust.evaluation.attacked_training import ClassReport

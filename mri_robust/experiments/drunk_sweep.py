@@ -1,7 +1,5 @@
 """Figure 5: CNNs trained with DrunkOptimizer of rising strength."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from mri_robust.evaluation.attacked_training import ClassReport

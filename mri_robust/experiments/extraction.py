@@ -1,7 +1,5 @@
 """Model extraction: Knockoff Nets and Copycat CNN against a plain and a robust model, and what answers give away."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from mri_robust.attacks.privacy.extraction import QUERIES, Extraction

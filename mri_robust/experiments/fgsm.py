@@ -1,7 +1,5 @@
 """Table 3 and Figure 3: accuracy under FGSM over epsilon; and what Tables 3 and 4 share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

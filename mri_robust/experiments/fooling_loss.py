@@ -1,7 +1,5 @@
 """Table 6: a CNN trained with FoolingLoss."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from mri_robust.evaluation.attacked_training import ClassReport

@@ -1,7 +1,5 @@
 """Model inversion: an image of each class out of a plain and a robust model, and whether it shows a patient."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from mri_robust.attacks.privacy.inversion import Inversion

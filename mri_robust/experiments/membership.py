@@ -1,7 +1,5 @@
 """Membership inference: which images was a model trained on? For overfitted, augmented and robust models."""
 
-from __future__ import annotations
-
 from mri_robust.evaluation.membership import ATTACKS, HELD_OUT, RIGHT, SEEN, TEST, MembershipTest, Question
 from mri_robust.study import zoo
 from mri_robust.study.config import Config

@@ -1,7 +1,5 @@
 """Table 5: accuracy of CNNs trained with NoisyLoss."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import pandas as pd

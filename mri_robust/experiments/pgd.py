@@ -1,7 +1,5 @@
 """Table 4 and Figure 4: accuracy under PGD over epsilon, step size and steps."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from mri_robust.attacks.evasion.pgd import PGD

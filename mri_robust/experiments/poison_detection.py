@@ -1,7 +1,5 @@
 """Detectors of poison on the backdoored CNNs, and on the clean one, where all that they flag is wrong."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from mri_robust.evaluation.detectors import CHOSEN, HALF, PoisonDetection

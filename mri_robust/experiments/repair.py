@@ -1,7 +1,5 @@
 """The backdoored CNNs before and after repairs; the oracle, which knows the poison, bounds what removal can do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mri_robust.defences.fine_pruning import FinePruning

@@ -1,7 +1,5 @@
 """The whole defence: a backdoored CNN behind a snooping detector that refers what it flags to a doctor."""
 
-from __future__ import annotations
-
 from mri_robust.evaluation.detectors import CHOSEN, HALF, SnoopPipeline
 from mri_robust.study import zoo
 from mri_robust.study.config import Config

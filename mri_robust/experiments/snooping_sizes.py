@@ -1,7 +1,5 @@
 """Table 7: a snooping detector trained on patterns of all sizes, tested on small ones."""
 
-from __future__ import annotations
-
 from mri_robust.experiments.snooping_small import snooping_experiment
 from mri_robust.study.zoo import ALL_SIZES
 

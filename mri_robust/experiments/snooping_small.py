@@ -1,7 +1,5 @@
 """Table 8: a snooping detector trained and tested on small patterns; and what Tables 7 to 9 share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns

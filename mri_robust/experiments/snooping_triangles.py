@@ -1,7 +1,5 @@
 """Table 9: the detector of Table 8, tested on small triangles."""
 
-from __future__ import annotations
-
 from mri_robust.experiments.snooping_small import snooping_experiment
 
 EXPERIMENT = snooping_experiment(

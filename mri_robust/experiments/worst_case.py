@@ -1,7 +1,5 @@
 """Accuracy in the worst case: PGD with restarts, then APGD and Square on what it leaves, each image at its worst."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from mri_robust.evaluation.robustness import WorstCase

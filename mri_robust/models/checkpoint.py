@@ -1,7 +1,5 @@
 """Checkpoints: safetensors files that say what they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What every model of this package is: pixels in, logits out. One network, or an ensemble of several (section 5.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

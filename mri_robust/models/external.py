@@ -1,7 +1,5 @@
 """A user's own PyTorch model: a checkpoint, `package.module:factory`, or `timm:NAME` (nothing is ever downloaded)."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import importlib

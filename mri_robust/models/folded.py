@@ -1,7 +1,5 @@
 """A copy of a model that gives the same logits and is faster to differentiate with respect to its input."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

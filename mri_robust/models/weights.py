@@ -1,7 +1,5 @@
 """Weights in files: read without running code, written whole; and torchvision's networks with weights from anywhere."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Sheets of pictures: strips with a title, and a caption below each picture."""
 
-from __future__ import annotations
-
 import base64
 import io
 import textwrap

@@ -1,7 +1,5 @@
 """What a report says, as plain data: its parts in order, which `report.md` and the page lay out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The tables of one experiment, out of its tidy rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

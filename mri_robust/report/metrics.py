@@ -1,7 +1,5 @@
 """What the report calls metrics, models and sizes: every heading, meaning and number of digits stands here alone."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """`report.html`, one page that opens offline, with its style sheet and its one script inlined; and `report.md`."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """What a results folder stores, what can go from it, and what differs between two of them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """The summary: one sentence per question that the run can answer, with the numbers that it speaks of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any

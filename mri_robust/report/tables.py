@@ -1,7 +1,5 @@
 """What a table is, and its printers for the terminal and for Markdown; the page's is its template."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Mapping, Sequence

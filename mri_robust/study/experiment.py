@@ -1,7 +1,5 @@
 """One table or figure, declared: which evaluations of which models it needs, and how it is laid out."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The two protocols, and the faults of the study's own evaluation that separate them."""
 
-from __future__ import annotations
-
 from mri_robust.data.dataset import MEAN, STD
 
 PROTOCOLS = ("sound", "paper")

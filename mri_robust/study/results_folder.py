@@ -8,8 +8,6 @@ run.json, crosscheck.json     what was run, where and how; the certificate
 report.html, report.md, figures/
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """How much of the study a run repeats: everything that `quick` and `standard` cut, in one place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 
 

@@ -4,8 +4,6 @@ Sources: Regulation (EU) 2024/1689 (AI Act), Article 15(5); NIST AI 100-2 E2025,
 Taxonomy and Terminology of Attacks and Mitigations", section 2.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 AI_ACT = {

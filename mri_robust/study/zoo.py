@@ -1,7 +1,5 @@
 """Every trained model: one function per model gives the recipe that decides its weights under either protocol."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What ART does of itself in extraction, inversion and membership inference, and what the adapters do about it."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """ART trains with our losses and optimizer as a loop by hand does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

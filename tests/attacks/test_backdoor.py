@@ -1,7 +1,5 @@
 """Poisoned training sets: who is stamped, how many, and with what label; the creeper against a drawn picture."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What holds for every registered attack: values, randomness, the model left as it was, wrong input refused."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import sys

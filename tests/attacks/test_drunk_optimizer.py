@@ -1,7 +1,5 @@
 """DrunkOptimizer against optimizers whose gradients are spoiled by hand."""
 
-from __future__ import annotations
-
 import copy
 import io
 import itertools

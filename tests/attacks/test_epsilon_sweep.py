@@ -1,7 +1,5 @@
 """The engine for accuracy over epsilon against its definition, computed by brute force, for every registered attack."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial

@@ -1,7 +1,5 @@
 """Balls, boxes and optima: every result lies where it should, and on linear models it is the closed-form optimum."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """NoisyLoss and FoolingLoss against their closed forms."""
 
-from __future__ import annotations
-
 import copy
 import io
 import math

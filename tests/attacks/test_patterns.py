@@ -1,7 +1,5 @@
 """Outlines: their pixels against closed forms, their draws against counts, their resize against torch's own."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import product
 from math import hypot

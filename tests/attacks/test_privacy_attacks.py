@@ -1,7 +1,5 @@
 """Extraction, inversion and membership inference: closed forms and models that are known."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

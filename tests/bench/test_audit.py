@@ -1,7 +1,5 @@
 """The user's own model in memory through the study's experiments, and floors; from files, see test_audit_command.py."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

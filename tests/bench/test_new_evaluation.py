@@ -1,7 +1,5 @@
 """A table with a new kind of evaluation is two new files, here of another package, and no edit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

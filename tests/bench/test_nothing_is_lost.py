@@ -1,7 +1,5 @@
 """A run that is killed, damaged, doubled or out of room loses nothing and ends with the same bytes."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """A run as Ray tasks gives the same bytes as in one process, also when a worker is killed."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The whole study at 16 pixels under both protocols, looked at from all sides."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 `rgb-images` is tested on the whole study, in test_study.py. Then what is trained of a recipe, and what names a model.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType

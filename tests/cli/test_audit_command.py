@@ -1,7 +1,5 @@
 """`mri-robust audit` on a user's models: what it prints and writes, what it warns of, what it refuses."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`mri-robust data`: info and audit of an archive with planted faults."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

@@ -1,7 +1,5 @@
 """Somebody's own DICOM and NIfTI slices, classes and tumours, from the files to the tables."""
 
-from __future__ import annotations
-
 import sys
 import zipfile
 from functools import partial

@@ -1,7 +1,5 @@
 """`mri-robust snoop`, with a detector made by hand: the brighter an image, the more suspicious."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The cross-check passes what is right and fails what is broken."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

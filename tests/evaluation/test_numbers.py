@@ -1,7 +1,5 @@
 """Rows against scikit-learn, statistics against SciPy, intervals against closed forms."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from math import comb, sqrt
 from statistics import NormalDist

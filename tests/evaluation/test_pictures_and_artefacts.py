@@ -1,7 +1,5 @@
 """MRI artefacts against predictions made by hand, image by image; and which images a gallery keeps."""
 
-from __future__ import annotations
-
 import base64
 import io
 import math

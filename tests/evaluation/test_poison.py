@@ -1,7 +1,5 @@
 """Backdoors, their detection and their repair, on models whose answers are known and against scikit-learn."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path

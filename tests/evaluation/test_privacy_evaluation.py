@@ -1,7 +1,5 @@
 """Membership, extraction and inversion against answers that are known; SSIM against scikit-image's."""
 
-from __future__ import annotations
-
 import base64
 import io
 from typing import Any

@@ -1,7 +1,5 @@
 """Accuracy under attack against the same attacks called by hand, and what holds for every worst case."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every sanity check has a model built to trip it, and honest models trip none."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A results folder made by hand, through the folder's own writer: every number of it can be found again."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

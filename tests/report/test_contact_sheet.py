@@ -1,7 +1,5 @@
 """Contact sheets: every picture lands, whole and in its place, under any name."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

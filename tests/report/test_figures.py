@@ -1,7 +1,5 @@
 """Figures show what the rows and artefacts of a results folder hold, and only that."""
 
-from __future__ import annotations
-
 import base64
 import io
 import xml.etree.ElementTree as ElementTree

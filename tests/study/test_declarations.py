@@ -1,7 +1,5 @@
 """What the study declares: every task of every experiment, recipes and scales, against the protocols' own words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

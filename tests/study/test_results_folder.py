@@ -1,7 +1,5 @@
 """The one reader and writer of a run's folder: what is put in comes out, and damage is noticed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the native evasion attacks share: the gradient that they follow, and one checked call around `craft`."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Fast gradient sign method (Goodfellow et al. 2015, arXiv 1412.6572; the study's equation 1)."""
 
-from __future__ import annotations
-
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Norm balls: the direction of steepest ascent, projection, and a random point inside."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

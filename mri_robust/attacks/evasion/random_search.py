@@ -1,7 +1,5 @@
 """A black-box attack of a few queries, after the Square Attack (Andriushchenko et al. 2020, arXiv 1912.00049)."""
 
-from __future__ import annotations
-
 from dataclasses import KW_ONLY, dataclass, field
 
 import torch

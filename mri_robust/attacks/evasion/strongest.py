@@ -1,7 +1,5 @@
 """The worst case: a fixed order of attacks, each on the survivors of those before it."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Backdoor: training images that carry a trigger tie it to a class (Gu et al. 2017, arXiv 1708.06733; section 4.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar

@@ -1,7 +1,5 @@
 """The study's backdoor trigger: a creeper face in the bottom-right corner (section 6.1 and Figure 2)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TypeVar
 

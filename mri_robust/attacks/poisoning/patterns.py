@@ -1,7 +1,5 @@
 """Geometric outlines at random places (section 5.3): what a snooping detector learns to see."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, floor, sqrt

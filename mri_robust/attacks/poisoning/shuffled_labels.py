@@ -1,7 +1,5 @@
 """Training labels in random order: all that a model can do is memorise them (Zhang et al. 2017, arXiv 1611.03530)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Knockoff Nets (Orekondy et al. 2019, arXiv 1812.02766) learns from probabilities
 2018, arXiv 1806.05476) from labels.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

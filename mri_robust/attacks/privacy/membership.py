@@ -1,7 +1,5 @@
 """Membership inference: was an image among those that a model was trained on? (Yeom et al. 2018, arXiv 1709.01604)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

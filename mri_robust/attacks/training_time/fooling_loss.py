@@ -1,7 +1,5 @@
 """FoolingLoss: a loss that forgives mistakes (the study's section 4.4, table 6)."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from mri_robust.core.validation import check_count, check_labels, check_number

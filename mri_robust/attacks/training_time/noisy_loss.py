@@ -1,7 +1,5 @@
 """NoisyLoss: cross entropy of logits with noise on them (the study's section 4.4, table 5)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The study's own network (section 3, Figure 1)."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from torch import nn

@@ -1,7 +1,5 @@
 """Figures of an experiment: each kind draws a view of the results, or gives None without rows or artefacts for it."""
 
-from __future__ import annotations
-
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Accuracy under attack over epsilon, under MRI artefacts over their severity, and over the epochs of training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

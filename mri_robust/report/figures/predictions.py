@@ -1,7 +1,5 @@
 """Confusion matrices, and receiver operating characteristics with the points of chosen thresholds."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rates of attacks and defences: fidelity of copies over queries, detectors of poison, pruning of a backdoor."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from mri_robust.report.figures import style

@@ -1,7 +1,5 @@
 """The pictures that evaluations kept, as sheets: adversarial images, triggers, artefacts, reconstructions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the figures share: the rows that they draw, names, looks, lines and axes."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
