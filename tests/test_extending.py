@@ -25,7 +25,7 @@ from mri_robust.adapters.torchattacks import as_torchattack
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.cli import main
 from mri_robust.data import SOURCES
-from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.evaluation import predicted_classes
 from mri_robust.models.architectures import ARCHITECTURES
 from mri_robust.study.experiment import EXPERIMENTS
 from mri_robust.study.scale import SCALES

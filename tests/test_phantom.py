@@ -1,6 +1,5 @@
 """Phantom slices: the same for the same seed, right in their anatomy, and not to be told apart without looking."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data.phantom.slices import CLASSES, draw, label_of, plan_slice, render
+from mri_robust.data.phantom.slices import CLASSES, Plan, draw, label_of
 from mri_robust.data.sources import phantom
 from mri_robust.data.sources.phantom import Extent, parse_extent
 
@@ -24,7 +23,7 @@ def cache(tmp_path, monkeypatch):
 
 def plans(label: int, count: int):
     indices = (index for index in range(10_000) if label_of(0, "train", index) == label)
-    return [plan_slice(0, "train", next(indices)) for _ in range(count)]
+    return [Plan(0, "train", next(indices)) for _ in range(count)]
 
 
 def areas_averaged(images: np.ndarray, size: int) -> np.ndarray:
@@ -103,28 +102,31 @@ def test_the_second_load_maps_what_the_first_has_drawn_and_without_a_cache_it_is
 
 
 def test_tumours_lie_where_their_kind_grows():
-    for drawn in (render(plan, 128) for plan in plans(GLIOMA, 24)):  # inside, a bright ring around a dark core
+    for drawn in (plan.render(128) for plan in plans(GLIOMA, 24)):  # inside, a bright ring around a dark core
         assert drawn.tumour.sum() > 100
         assert not (drawn.tumour & ~drawn.brain).any()
         depth = ndimage.distance_transform_edt(drawn.tumour)
         core, ring = drawn.image[depth > 0.75 * depth.max()].mean(), np.percentile(drawn.image[drawn.tumour], 75)
         assert ring > core + 20
-    for drawn in (render(plan, 128) for plan in plans(MENINGIOMA, 24)):  # with a broad base on the inner skull
+    for drawn in (plan.render(128) for plan in plans(MENINGIOMA, 24)):  # with a broad base on the inner skull
         assert drawn.tumour.sum() > 100
         assert not (drawn.tumour & ~drawn.cavity).any()
         skull = ndimage.binary_dilation(~drawn.cavity, iterations=2)
         assert (drawn.tumour & skull).sum() > 0.5 * np.sqrt(drawn.tumour.sum())
     for plan in plans(PITUITARY, 24):  # at the midline and low
-        drawn = render(replace(plan, head=replace(plan.head, turn=0.0)), 128)
+        plan.head.turn = 0.0  # upright
+        drawn = plan.render(128)
         (y, x), (middle_y, middle_x) = map(ndimage.center_of_mass, (drawn.tumour, drawn.cavity))
-        assert (y < middle_y) == drawn.view.startswith("axial")
-        assert drawn.view.startswith("sagittal") or abs(x - middle_x) < 0.08 * drawn.skin.any(axis=0).sum()
+        assert (y < middle_y) == plan.plane.name.startswith("axial")
+        assert plan.plane.name.startswith("sagittal") or abs(x - middle_x) < 0.08 * drawn.skin.any(axis=0).sum()
 
 
 @pytest.mark.parametrize("label", [GLIOMA, MENINGIOMA, PITUITARY])
 def test_a_tumour_changes_much_but_nothing_outside_its_reach(label):
     for plan in plans(label, 8):
-        ill, well = render(plan, 96), render(replace(plan, tumour=None), 96)
+        ill = plan.render(96)
+        plan.tumour = None
+        well = plan.render(96)
         changed = ill.image.astype(int) - well.image
         assert not changed[~ill.affected].any()
         assert not (well.tumour | well.affected).any()
@@ -134,7 +136,7 @@ def test_a_tumour_changes_much_but_nothing_outside_its_reach(label):
 
 def test_the_class_cannot_be_read_off_planes_thumbnails_or_brightness():
     for label in range(4):
-        assert {plan.scene.name.split("-")[0] for plan in plans(label, 30)} == {"axial", "coronal", "sagittal"}
+        assert {plan.plane.name.split("-")[0] for plan in plans(label, 30)} == {"axial", "coronal", "sagittal"}
     data = load_dataset("phantom:train=600,test=200", size=32)
     train, test = (areas_averaged(split.images[:, 0] / 255, 16) for split in (data.train, data.test))
     model = LogisticRegression(max_iter=300).fit(train.reshape(600, -1), data.train.labels)

@@ -23,8 +23,7 @@ from mri_robust.core.rng import derive_seed
 from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
-from mri_robust.evaluation.evaluation import CODE_VERSION
-from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.evaluation import CODE_VERSION, predicted_classes
 from mri_robust.evaluation.sanity import GAP
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model

@@ -9,27 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.data.artefacts import ARTEFACTS, WORST, severity
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import BATCH, predicted_classes, unit_images
 from mri_robust.evaluation.rows import Row, choose_images, figure, rates, subsets
+from mri_robust.training import to_unit_range
 
 LEVELS = tuple(range(1, WORST + 1))
 
 
 @dataclass(frozen=True)
 class Artefacts(Evaluation):
-    """Spoil the test images, predict and count. Images draw the same random numbers at every level of an artefact.
+    """Spoil the test images, predict and count. Images draw the same random numbers at every level of an artefact."""
 
-    Attributes:
-        images: how many of the shuffled test images.
-        pictures: also keep a test image under each artefact.
-    """
-
-    images: int
-    pictures: bool = False
+    images: int  # how many of the shuffled test images
+    pictures: bool = False  # also keep a test image under each artefact
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """First the means over all artefacts and levels, then the rates of each, level after level."""
@@ -42,7 +38,7 @@ class Artefacts(Evaluation):
         for called, (name, level) in zip(predicted, context.steps(conditions), strict=True):
             artefact, generator = severity(name, level), self.generator("artefact", name)
             for begin in range(0, len(images), BATCH):
-                spoilt = artefact(unit_images(images[begin : begin + BATCH]), generator)
+                spoilt = artefact(to_unit_range(images[begin : begin + BATCH]), generator)
                 called[begin : begin + BATCH] = predicted_classes(context.model, spoilt)
         masks = subsets(dataset, self.leak_free, chosen)
         for subset, kept in masks.items():
@@ -56,7 +52,7 @@ class Artefacts(Evaluation):
     def _sheet(self, dataset: Dataset) -> list[dict[str, Any]]:
         """The first test image that shows a tumour, clean and under each artefact and level."""
         place = int((~np.isin(dataset.test.labels, dataset.healthy)).argmax())
-        image = unit_images(dataset.test.images[place : place + 1])
+        image = to_unit_range(dataset.test.images[place : place + 1])
 
         def spoilt(name: str, level: int) -> dict[str, Any]:
             changed = severity(name, level)(image, self.generator("artefact", name))

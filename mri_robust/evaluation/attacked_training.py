@@ -13,10 +13,10 @@ from mri_robust.adapters.art import stamp
 from mri_robust.attacks.poisoning.backdoor import triggered_mix
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, confusion, strip
-from mri_robust.evaluation.prediction import predicted_classes, unit_images
 from mri_robust.evaluation.rows import Row, class_rows, figure, shares
+from mri_robust.training import to_unit_range
 
 LEARNT = 0.9
 """Accuracy on the test images that a training reaches to count as having learnt."""
@@ -30,12 +30,9 @@ class ClassReport(Evaluation):
     """Accuracy, and precision, recall and F1 of each class; then test and training accuracy after each epoch.
 
     `epochs_to_90` is the number of epochs until 90 % of the test images were right, where they were.
-
-    Attributes:
-        attack: what was done to the training, for the rows.
     """
 
-    attack: str = "none"
+    attack: str = "none"  # what was done to the training, for the rows
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of the finished model, then those of each epoch that was watched."""
@@ -59,16 +56,11 @@ class BackdoorTest(Evaluation):
     """Reports on the clean test images and on the study's mix; the attack success rate on triggered ones (section 6.1).
 
     The attack success rate is the share of triggered images of other classes that the model calls `target`.
-
-    Attributes:
-        target: the class that the trigger stands for.
-        tests: some of `TESTS`.
-        attack: how the model was poisoned, for the rows.
     """
 
-    target: int
+    target: int  # the class that the trigger stands for
     tests: tuple[str, ...] = TESTS
-    attack: str = "creeper"
+    attack: str = "creeper"  # how the model was poisoned, for the rows
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of each test."""
@@ -88,7 +80,7 @@ class BackdoorTest(Evaluation):
     def _sheet(self, dataset: Dataset) -> list[dict[str, object]]:
         """The trigger alone, and a test image of another class without it and with it."""
         place = int(np.flatnonzero(dataset.test.labels != self.target)[0])
-        clean, corner = unit_images(dataset.test.images[place : place + 1]), Creeper()(torch.zeros(1, 1, 8, 8))
+        clean, corner = to_unit_range(dataset.test.images[place : place + 1]), Creeper()(torch.zeros(1, 1, 8, 8))
         name = dataset.classes[dataset.test.labels[place]]
         stamped = cell(stamp(Creeper(), clean)[0], f"{name}, with the trigger")
         return [strip("", [cell(corner[0], "the trigger, 8 x 8 pixels"), cell(clean[0], name), stamped])]
@@ -107,7 +99,7 @@ def triggered_places(test: str, labels: np.ndarray, target: int, generator: torc
 
 def triggered(dataset: Dataset, places: np.ndarray) -> Tensor:
     """The test images, float32 in [0, 1], stamped by ART at `places`."""
-    images = unit_images(dataset.test.images)
+    images = to_unit_range(dataset.test.images)
     if len(places):
         images[places] = stamp(Creeper(), images[places])
     return images

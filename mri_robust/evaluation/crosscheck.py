@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import stamp
-from mri_robust.attacks.evasion.attack import fooled
+from mri_robust.attacks.evasion.attack import fooled, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.poisoning.backdoor import Trigger
 from mri_robust.attacks.poisoning.creeper import SIDE, Creeper
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
-from mri_robust.evaluation.mutants import MUTANTS, Native, Stamping, WavyModel
 from mri_robust.evaluation.robustness import load_engine
 from mri_robust.study.config import ENGINES
 
@@ -35,7 +35,25 @@ STEPS = 10
 L2_EPS, L2_ALPHA = 1.0, 0.25
 SELF_TEST_IMAGES = 16
 """Images of the small model on which broken copies must fail."""
+WAVY_SIDE = 16
 LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")
+
+Native = FGSM | PGD
+
+
+@dataclass(frozen=True)
+class Stamping:
+    """A trigger without random draws in place of an attack: it stamps every image, whatever the model."""
+
+    trigger: Trigger
+    targeted: ClassVar[bool] = False
+
+    def craft(self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+        """The images [N, C, H, W] in [0, 1], stamped; nothing else is used."""
+        return self.trigger(images)
+
+    def draw_start(self, images: Tensor, generator: torch.Generator) -> None:
+        """Nothing: a stamp begins at the image."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +98,16 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
 class Certificate:
     """What a cross-check found.
 
-    Attributes:
-        rows: one for each attack and pair of engines, on `images` images: `bit_identical` and `equal_predictions`,
-            shares of them; `max_difference`, of a pixel, None where it is no number; `success_differs`, how many one
-            engine fools and the other does not; and whether that `passed` the check's `bound`.
-        mutants: mutation of the native attack -> whether the check caught it.
-        images: images compared.
-        device: where.
-        about: the model and data compared, plain data.
+    It has one row for each attack and pair of engines, on `images` images: `bit_identical` and `equal_predictions`,
+    shares of them; `max_difference`, of a pixel, None where it is no number; `success_differs`, how many one engine
+    fools and the other does not; and whether that `passed` the check's `bound`.
     """
 
     rows: tuple[dict[str, Any], ...]
-    mutants: dict[str, bool]
-    images: int
-    device: str
-    about: dict[str, Any] = field(default_factory=dict)
+    mutants: dict[str, bool]  # mutation of the native attack -> whether the check caught it
+    images: int  # how many were compared
+    device: str  # where
+    about: dict[str, Any] = field(default_factory=dict)  # the model and data compared, plain data
 
     @property
     def passed(self) -> bool:
@@ -110,16 +123,12 @@ class Certificate:
         if self.passed:
             exact = sum(row["bit_identical"] == 1 for row in self.rows)
             caught = f"; {len(self.mutants)} of {len(self.mutants)} mutants caught" if self.mutants else ""
-            return (
-                f"cross-check PASSED: {len(self.rows)} comparisons on {self.images} images within bounds, "
-                f"{exact} of them bit-identical on every image{caught}"
-            )
-        broken = [
-            f"{row['attack']} ({row['engine']} against {row['other']}"
-            + (f" on {row['model']})" if "model" in row else ")")
-            for row in self.rows
-            if not row["passed"]
-        ]
+            compared = f"{len(self.rows)} comparisons on {self.images} images within bounds"
+            return f"cross-check PASSED: {compared}, {exact} of them bit-identical on every image{caught}"
+        broken = []
+        for row in self.rows:
+            on_model = f" on {row['model']}" if "model" in row else ""
+            broken += [] if row["passed"] else [f"{row['attack']} ({row['engine']} against {row['other']}{on_model})"]
         broken += [f"mutant '{name}' passed" for name, caught in self.mutants.items() if not caught]
         return f"cross-check FAILED: {'; '.join(broken)}"
 
@@ -185,7 +194,7 @@ def catches(mutation: str, reference: Craft) -> bool:
     """
     kinds, broken = MUTANTS[mutation]
     model = WavyModel()
-    asked = _Comparison(model, *model.images(SELF_TEST_IMAGES), len(model.classes))
+    asked = _Comparison(model, *model.images(SELF_TEST_IMAGES), classes=4)
     # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
     checks = [check for check in standard_checks() if check.equal_success and "art" in check.engines]
     touched = [check for check in checks if isinstance(check.attack, kinds)]
@@ -263,3 +272,55 @@ def summary(
         "bound": check.bound,
         "passed": greatest <= check.bound and not (check.equal_success and count),
     }
+
+
+class WavyModel(nn.Module):
+    """Four logits that rise and fall many times within the ball, so that every step of an attack tells.
+
+    On a user's model, which may be smooth, a step more or less may change nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.waves = nn.Buffer(torch.randn(64, WAVY_SIDE**2, generator=generator))
+        self.mixture = nn.Buffer(torch.randn(4, 64, generator=generator))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, 4] of images [N, 1, 16, 16]."""
+        return torch.sin(4 * images.flatten(1) @ self.waves.T) @ self.mixture.T
+
+    def images(self, count: int) -> tuple[Tensor, Tensor]:
+        """Images well inside [0, 1], and labels."""
+        pixels = torch.rand((count, 1, WAVY_SIDE, WAVY_SIDE), generator=torch.Generator().manual_seed(1))
+        return 0.25 + pixels / 2, torch.arange(count) % 4
+
+
+def wrong_sign(attack: Native, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Steps down the loss instead of up."""
+
+    def turned(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        slope, logits = loss_gradient(model, images, labels)
+        return -slope, logits
+
+    return attack.craft(model, images, labels, start, turned)
+
+
+def changed(change: Callable[[Any], Native], attack: Any, *rest: Any) -> Tensor:
+    """Runs another attack in the place of `attack`: `change`(attack)."""
+    return change(attack).craft(*rest)
+
+
+def moved_trigger(attack: Stamping, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
+    """Stamps one pixel further left: the images are moved right, stamped, and moved back."""
+    return attack.trigger(images.roll(1, -1)).roll(-1, -1)
+
+
+# A cross-check that passes one of these is worth nothing.
+MUTANTS: dict[str, tuple[tuple[type, ...], Craft]] = {
+    "wrong sign": ((FGSM, PGD), wrong_sign),
+    "one step fewer": ((PGD,), partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1)))),
+    "no projection": ((PGD,), partial(changed, lambda attack: replace(attack, eps=1.0))),
+    "moved trigger": ((Stamping,), moved_trigger),
+}
+"""Mutation of the native attacks -> the attacks that it touches, and how it runs them."""

@@ -12,17 +12,18 @@ from torch import Tensor
 
 from mri_robust.adapters.art_detectors import ANALYSES, activation_flags, spectral_flags, spectral_scores
 from mri_robust.adapters.art_detectors import strip as blend
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
 from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
-from mri_robust.evaluation.prediction import BATCH, predicted_classes, unit_images
 from mri_robust.evaluation.rows import Row, auc_row, caught_row, draw, figure, precision_rows, share
 from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
+from mri_robust.training import to_unit_range
 
 FALSE_POSITIVES = 0.05
 """The false-positive rate at which `tpr_at_fpr` is read off the ROC curve."""
@@ -37,17 +38,11 @@ VERDICTS = len(ANALYSES) + 5
 
 @dataclass(frozen=True)
 class SnoopingTest(Evaluation):
-    """Stamp half of the test images, score all, and count.
+    """Stamp half of the test images, score all, and count."""
 
-    Attributes:
-        patterns: what is drawn on the stamped half.
-        fixed: draw each image's pattern from its index: fault `fixed-patterns`.
-        whole: also at the threshold that the detector chose, and on the creeper trigger, which it never saw.
-    """
-
-    patterns: Patterns
-    fixed: bool = False
-    whole: bool = True
+    patterns: Patterns  # what is drawn on the stamped half
+    fixed: bool = False  # draw each image's pattern from its index: fault `fixed-patterns`
+    whole: bool = True  # also at the threshold that the detector chose, and on the creeper trigger, which it never saw
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The report of the classes `no_pattern` and `pattern`, `fpr`, `auc`, `tpr_at_fpr` (at 5 %) and `threshold`."""
@@ -69,8 +64,7 @@ class SnoopingTest(Evaluation):
     def _rows(
         self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: Any
     ) -> Iterator[Row]:
-        classes = context.model.model.classes
-        predicted = (scores >= least).astype(np.int64)
+        classes, predicted = context.model.model.classes, (scores >= least).astype(np.int64)
         yield share(predicted == labels, "accuracy", **factors)
         for index, name in enumerate(classes):
             yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
@@ -79,8 +73,8 @@ class SnoopingTest(Evaluation):
         yield auc_row(labels, scores, **factors)
         yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
         yield figure("threshold", least, **factors)
-        matrix = confusion(f"{factors['attack']}, threshold {least:.2f}", labels, predicted, classes)
-        context.artefacts["confusion"].append(matrix)
+        name = f"{factors['attack']}, threshold {least:.2f}"
+        context.artefacts["confusion"].append(confusion(name, labels, predicted, classes))
 
     @staticmethod
     def _keep_pictures(context: Context, name: str, images: Tensor, labels: np.ndarray, scores: np.ndarray) -> None:
@@ -88,24 +82,17 @@ class SnoopingTest(Evaluation):
         flagged = scores >= context.model.threshold
         point = [float(flagged[labels == 0].mean()), float(flagged[labels == 1].mean())]
         context.artefacts["roc"].append(roc_points(name, labels, scores) | {"point": point})
-        places = np.flatnonzero(labels)[:SAMPLES]
-        cells = [cell(images[place], f"score {scores[place]:.2f}") for place in places]
+        cells = [cell(images[place], f"score {scores[place]:.2f}") for place in np.flatnonzero(labels)[:SAMPLES]]
         context.artefacts["sheet"].append(strip(name, cells))
 
 
 @dataclass(frozen=True)
 class SnoopPipeline(Evaluation):
-    """A backdoored model behind a detector that refers what it flags to a doctor.
+    """A backdoored model behind a detector that refers what it flags to a doctor."""
 
-    Attributes:
-        target: the class that the trigger stands for.
-        detector: the recipe of the detector; None for the model alone.
-        threshold: `CHOSEN` or `HALF`.
-    """
-
-    target: int
-    detector: Recipe | None = None
-    threshold: str = CHOSEN
+    target: int  # the class that the trigger stands for
+    detector: Recipe | None = None  # of the detector; None for the model alone
+    threshold: str = CHOSEN  # or `HALF`
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """For each test `referred` (share of images that go to a doctor), `accuracy` of the rest, and of the triggered
@@ -146,20 +133,13 @@ class PoisonDetection(Evaluation):
 
     The training set is what the model was trained on. The test set is clean test images, and test images of other
     classes than `target` with the trigger; without those where nothing was poisoned.
-
-    Attributes:
-        target: the class that the trigger stands for.
-        detector: the recipe of the snooping detector.
-        images: most test images, clean and triggered each, and most trusted ones.
-        attack: how the model was poisoned, for the rows.
-        threshold: of the snooping detector, `CHOSEN` or `HALF`.
     """
 
-    target: int
-    detector: Recipe
-    images: int
-    attack: str = "creeper"
-    threshold: str = CHOSEN
+    target: int  # the class that the trigger stands for
+    detector: Recipe  # of the snooping detector
+    images: int  # most test images, clean and triggered each, and most trusted ones
+    attack: str = "creeper"  # how the model was poisoned, for the rows
+    threshold: str = CHOSEN  # of the snooping detector, or `HALF`
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """Precision, recall, false-positive rate and AUC of each detector, those that there are images for."""
@@ -182,7 +162,7 @@ class PoisonDetection(Evaluation):
             scores = np.concatenate([snooper.score(batch) for batch in batches])
             yield ("snooper", "", where), scores >= threshold_of(snooper, self.threshold), scores
         trusted, _ = trusted_images(context.dataset.train, self.images, seed)
-        found = blend(model, unit_images(trusted).numpy(), images.numpy(), seed=seed)
+        found = blend(model, to_unit_range(trusted).numpy(), images.numpy(), seed=seed)
         # Low entropy is suspicious: ART's, over the blends, and Gao et al.'s.
         yield ("strip", "entropy over blends", "test"), found.abstained, -found.over_blends
         yield ("strip", "entropy over classes", "test"), found.flagged, -found.over_classes
@@ -194,7 +174,7 @@ class PoisonDetection(Evaluation):
         victims = np.flatnonzero(labels != self.target)
         count = self.images if getattr(context.asked, "poison", None) is not None else 0
         stamped = victims[draw(len(victims), count, self.generator("triggered inputs"))]
-        images = torch.cat([unit_images(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
+        images = torch.cat([to_unit_range(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
         return images, np.arange(len(images)) >= len(clean)
 
 

@@ -1,4 +1,4 @@
-"""What every kind of evaluation is: a frozen value that is called with a context and yields rows."""
+"""What every kind of evaluation is: a frozen value that is called with a context and yields rows. And predictions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
+from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import Result
+from mri_robust.training import to_unit_range
 
 Item = TypeVar("Item")
 CODE_VERSION = 2
@@ -23,27 +28,16 @@ CODE_VERSION = 2
 
 @dataclass
 class Context:
-    """What an evaluation is called with.
+    """What an evaluation is called with, and where it leaves its pictures and curves."""
 
-    Attributes:
-        model: the module, or a `Snooper`, on its device; left as it was.
-        dataset: the data, at the model's size.
-        asked: the recipe of the model, or what the user's own was asked for by.
-        history: the record of its training, one entry an epoch.
-        open_model: recipe -> its trained model, for the further models that an evaluation names.
-        precision: number format of trainings that belong to the evaluation, `bf16` or `fp32`.
-        on_step: called with steps done and steps in all.
-        artefacts: pictures and curves that the evaluation leaves, name -> plain data.
-    """
-
-    model: Any
-    dataset: Dataset
-    asked: Model = field(default_factory=lambda: External("model"))
-    history: list[dict[str, Any]] = field(default_factory=list)
-    open_model: Callable[[Recipe], Any] | None = None
-    precision: str = "fp32"
-    on_step: OnImages = silent
-    artefacts: dict[str, Any] = field(default_factory=dict)
+    model: Any  # the module, or a `Snooper`, on its device; left as it was
+    dataset: Dataset  # at the model's size
+    asked: Model = field(default_factory=lambda: External("model"))  # its recipe, or what the user's own was asked by
+    history: list[dict[str, Any]] = field(default_factory=list)  # the record of its training, one entry per epoch
+    open_model: Callable[[Recipe], Any] | None = None  # recipe -> a further model, trained
+    precision: str = "fp32"  # number format of trainings that belong to the evaluation, `bf16` or `fp32`
+    on_step: OnImages = silent  # called with steps done and steps in all
+    artefacts: dict[str, Any] = field(default_factory=dict)  # what the evaluation leaves, name -> plain data
 
     def steps(self, items: Collection[Item]) -> Iterator[Item]:
         """The items one by one; each is reported as done when the next is asked for."""
@@ -52,11 +46,7 @@ class Context:
             self.on_step(number, len(items))
 
     def get(self, recipe: Recipe) -> Any:
-        """A further model, trained if need be.
-
-        Raises:
-            ValueError: this context can open none.
-        """
+        """A further model, trained if need be; ValueError where this context can open none."""
         if self.open_model is None:
             raise ValueError(f"this evaluation also needs the model '{recipe.model}': give open_model")
         return self.open_model(recipe)
@@ -64,16 +54,11 @@ class Context:
 
 @dataclass(frozen=True)
 class Evaluation(ABC):
-    """A question to a model. Its fields decide its rows, so that it is the key under which they are stored.
-
-    Attributes:
-        seed: of everything drawn.
-        leak_free: also count without the test images that stand in the training set.
-    """
+    """A question to a model. Its fields decide its rows, so that it is the key under which they are stored."""
 
     _: KW_ONLY
-    seed: int = 0
-    leak_free: bool = False
+    seed: int = 0  # of everything drawn
+    leak_free: bool = False  # also count without the test images that stand in the training set
 
     @abstractmethod
     def __call__(self, context: Context) -> Iterable[Row]:
@@ -103,3 +88,25 @@ def measure(evaluation: Evaluation, context: Context, parts: Sequence[Result] = 
     """The rows of an evaluation and what it left in the context, as plain data."""
     rows = list(evaluation.merge(parts, context) if parts else evaluation(context))
     return {"rows": rows, "artefacts": context.artefacts}
+
+
+def logits_of(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
+    """float32 [N, K] on the CPU; the model is run in eval mode on the device it is on, and left as it was.
+
+    `images` are uint8 or float32 in [0, 1], [N, C, H, W], N at least 1.
+    """
+    device, found = device_of(model), []
+    with eval_mode(model), torch.no_grad():
+        for begin in range(0, len(images), BATCH):
+            found.append(model(to_unit_range(images[begin : begin + BATCH]).to(device)).float().cpu())
+        return torch.cat(found)
+
+
+def probabilities(model: nn.Module, images: np.ndarray | Tensor) -> Tensor:
+    """float32 [N, K] on the CPU: the probability of each class; arguments as `logits_of`."""
+    return logits_of(model, images).softmax(1)
+
+
+def predicted_classes(model: nn.Module, images: np.ndarray | Tensor) -> np.ndarray:
+    """int64 [N]: the class of greatest logit; arguments as `logits_of`."""
+    return logits_of(model, images).argmax(1).numpy()

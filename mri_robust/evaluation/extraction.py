@@ -15,8 +15,7 @@ from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.dataset import Dataset, load_dataset
-from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.rows import Row, figure, share, shares
 from mri_robust.models.classifier import Classifier, build_model
 
@@ -28,17 +27,11 @@ THIEF = "cnn"
 
 @dataclass(frozen=True)
 class Theft:
-    """One way to a copy.
+    """One way to a copy."""
 
-    Attributes:
-        thief: `ART`, `own code`, or for the controls `untrained copy` and `the model itself`.
-        attack: what is asked, and how the copy is trained; None for the controls.
-        answers: what is done to the victim's answers, see `adapters.art_privacy.DEFENCES`; empty for nothing.
-    """
-
-    thief: str
-    attack: Extraction | None = None
-    answers: str = ""
+    thief: str  # `ART`, `own code`, or for the controls `untrained copy` and `the model itself`
+    attack: Extraction | None = None  # what is asked, and how the copy is trained; None for the controls
+    answers: str = ""  # what is done to the victim's answers, see `adapters.art_privacy.DEFENCES`; empty for nothing
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -57,12 +50,9 @@ class ExtractionTest(Evaluation):
     For each theft `fidelity`, the share of test images on which copy and model agree, and the copy's `accuracy`;
     `right_answers`, the share of queries whose answer names the model's class; of own code also `fidelity_gap`, its
     fidelity less that of the same theft by ART.
-
-    Attributes:
-        thefts: in table order.
     """
 
-    thefts: tuple[Theft, ...]
+    thefts: tuple[Theft, ...]  # in table order
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The rows of each theft."""
@@ -95,10 +85,9 @@ class ExtractionTest(Evaluation):
             seed = derive_seed(self.seed, "art")
             asked, answers = steal(attack, victim, thief, queries, defence=theft.answers, seed=seed)
         else:
+            generator = self.generator("own code")
             with eval_mode(victim):
-                asked, answers = attack(
-                    lambda images: victim(images).softmax(1), thief, queries, generator=self.generator("own code")
-                )
+                asked, answers = attack(lambda images: victim(images).softmax(1), thief, queries, generator=generator)
         return thief.copy, predicted_classes(victim, asked) == answers.argmax(1).numpy()
 
     def _first_weights(self, context: Context) -> Classifier:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from mri_robust.attacks.evasion.epsilon_sweep import Part, run_attack
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import probabilities, unit_images
 from mri_robust.evaluation.robustness import load_engine
 from mri_robust.evaluation.rows import Row
+from mri_robust.training import to_unit_range
 
 CANDIDATES = 128
 """Test images of a kind among which its pictures are looked for."""
@@ -33,21 +33,17 @@ class Gallery(Evaluation):
     It keeps a sheet, first the tumour of the study's figures: one strip per image, with the clean picture and one per
     attack, each with `epsilon`, `predicted`, `probability`, `probabilities` of all classes and `change`, the greatest
     pixel difference.
-
-    Attributes:
-        attacks: in the order of the figure.
-        engine: whose code crafts.
     """
 
-    attacks: tuple[Any, ...]
-    engine: str = "native"
+    attacks: tuple[Any, ...]  # in the order of the figure
+    engine: str = "native"  # whose code crafts
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """No rows; see `context.artefacts["gallery"]`."""
         model, dataset = context.model, context.dataset
         test, device = dataset.test, device_of(model)
         chosen = _choose(model, dataset)
-        clean, labels = unit_images(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
+        clean, labels = to_unit_range(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, 0.0)]
         part, craft = Part.of(clean, labels), load_engine(self.engine)
         with eval_mode(model):
@@ -85,9 +81,7 @@ def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:
     return sure or [int(places[confidence.argmax()])]
 
 
-def _cells(
-    model: nn.Module, images: Tensor, clean: Tensor, classes: tuple[str, ...], eps: float
-) -> list[dict[str, Any]]:
+def _cells(model: nn.Module, images: Tensor, clean: Tensor, classes: Sequence[str], eps: float) -> list[dict[str, Any]]:
     """What is kept of each image at one epsilon."""
     changes = (images - clean).abs().amax((1, 2, 3)).tolist()
     cells = []

@@ -16,12 +16,11 @@ from mri_robust.adapters.art_privacy import invert
 from mri_robust.attacks.privacy.inversion import Inversion
 from mri_robust.core.eval_mode import device_of
 from mri_robust.data.audit import leaked_test_images
-from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.prediction import probabilities, unit_images
 from mri_robust.evaluation.rows import Row, figure, share
 from mri_robust.study.recipe import Recipe
+from mri_robust.training import to_unit_range
 
 TEST_IMAGES = 4
 """Of each class, drawn for the control."""
@@ -33,19 +32,12 @@ C1, C2 = 0.01**2, 0.03**2
 
 @dataclass(frozen=True)
 class Inverted:
-    """One inversion of every class.
+    """One inversion of every class."""
 
-    Attributes:
-        name: what its rows are called.
-        attack: how it is made.
-        art: by ART's version of the attack too, which has to give the same.
-        start: `average`, the mean of all training images, or `grey`.
-    """
-
-    name: str
+    name: str  # what its rows are called
     attack: Inversion
-    art: bool = False
-    start: str = "average"
+    art: bool = False  # by ART's version of the attack too, which has to give the same
+    start: str = "average"  # the mean of all training images, or `grey`
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,6 @@ class InversionTest(Evaluation):
     training image of the class and with its mean; `roughness`, the mean difference of neighbouring pixels; and
     `recognised`, the share of the images whose class the second model names. Of an inversion by ART also
     `art_difference`, the greatest difference of a pixel from our own code's.
-
-    Attributes:
-        inversions: what is made.
-        second: the recipe of the second model.
-        controls: some of `CONTROLS`.
     """
 
     inversions: tuple[Inverted, ...]
@@ -91,10 +78,8 @@ class _Scene:
     """The models, and the images that reconstructions start from and are compared with; all images on the CPU."""
 
     def __init__(self, context: Context, asked: InversionTest) -> None:
-        self.model: nn.Module = context.model
+        self.model, self.dataset, self.asked = context.model, context.dataset, asked
         self.second: nn.Module = context.get(asked.second)
-        self.dataset: Dataset = context.dataset
-        self.asked = asked
         self.classes = torch.from_numpy(np.unique(self.dataset.train.labels))
         self.means = torch.stack([_mean(self._of_class(label)) for label in self.classes.tolist()])
 
@@ -161,7 +146,7 @@ class _Scene:
         drawn = torch.randperm(len(test), generator=generator).numpy()
         kept = drawn[~leaked_test_images(self.dataset)[drawn]]
         places = np.concatenate([kept[test.labels[kept] == label][:TEST_IMAGES] for label in self.classes.tolist()])
-        return unit_images(test.images[places]), torch.from_numpy(test.labels[places])
+        return to_unit_range(test.images[places]), torch.from_numpy(test.labels[places])
 
 
 class Moments:

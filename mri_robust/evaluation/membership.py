@@ -15,12 +15,12 @@ from mri_robust.core.rng import derive_seed
 from mri_robust.data.audit import fingerprint, leaked_test_images
 from mri_robust.data.dataset import Split
 from mri_robust.data.subset import training_places
-from mri_robust.evaluation.evaluation import Context, Evaluation
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import roc_points
-from mri_robust.evaluation.prediction import predicted_classes, unit_images
 from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, share
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.study.recipe import Recipe
+from mri_robust.training import to_unit_range
 
 SEEN, HELD_OUT, TEST = "seen", "held out", "test"
 LOSS_THRESHOLD, BLACK_BOX, RIGHT = "loss threshold", "black box", "right prediction"
@@ -34,8 +34,6 @@ MOST = 2000
 
 Question = tuple[str, str, str]
 """(attack, the members, the others): which images are told apart from which."""
-
-
 Scored = tuple[np.ndarray, np.ndarray, list[Row]]
 """What an attack says: bool [N], whether each image is a member; a score, float [N]; and rows of its own."""
 
@@ -44,11 +42,8 @@ Scored = tuple[np.ndarray, np.ndarray, list[Row]]
 class MembershipTest(Evaluation):
     """Let each attack say of images whether they are members, and count.
 
-    `auc`, `tpr_at_1_fpr`, the attack's own figures, and how many `members` and `others` were scored.
-
-    Attributes:
-        questions: what is asked, of the kinds of images `seen`, `held out` and `test`. Held-out images against test
-            images are a control: nobody was trained on either.
+    `auc`, `tpr_at_1_fpr`, the attack's own figures, and how many `members` and `others` were scored. The kinds of
+    images are `seen`, `held out` and `test`. Held-out against test images are a control: no model saw either.
     """
 
     questions: tuple[Question, ...]
@@ -93,11 +88,7 @@ class MembershipTest(Evaluation):
         return _truth(asked, asked_others), scores, []
 
     def _images(self, context: Context, kind: str) -> Labelled:
-        """At most `MOST` images of a kind: of two kinds none has a duplicate in the other.
-
-        Raises:
-            ValueError: there are none.
-        """
+        """At most `MOST` images of a kind: of two kinds none has a duplicate in the other. ValueError without any."""
         if kind == SEEN:  # under the labels that they were trained with
             seen = training_set(context.asked, context.dataset)
             images, labels = seen.images, seen.labels
@@ -111,7 +102,7 @@ class MembershipTest(Evaluation):
         if not len(labels):
             raise ValueError(f"there are no images '{kind}' without a duplicate among those trained on")
         some = torch.randperm(len(labels), generator=self.generator(kind))[:MOST].numpy()
-        return unit_images(images[some]), torch.from_numpy(labels[some])
+        return to_unit_range(images[some]), torch.from_numpy(labels[some])
 
 
 def _not_seen(context: Context, kind: str) -> tuple[Split, np.ndarray]:

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from mri_robust.adapters.art_detectors import activation_flags
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.rng import derive_seed
 from mri_robust.defences.fine_pruning import FinePruning, channels_off, last_convolution, prune_channels, pruning_order
 from mri_robust.evaluation.attacked_training import triggered
-from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.prediction import BATCH, predicted_classes
+from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.rows import Row, draw, figure, share, shares
 from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import Classifier, build_model, penultimate_features
@@ -31,21 +31,13 @@ REPAIRS = 6
 
 @dataclass(frozen=True)
 class Repair(Evaluation):
-    """Repair copies of the model, and count what each calls the test images, clean and triggered.
+    """Repair copies of the model, and count what each calls the test images, clean and triggered."""
 
-    Attributes:
-        target: the class that the trigger stands for.
-        trusted: how many clean images the repairer has.
-        images: most clean and most triggered images for the curve over pruned channels.
-        pruning: how channels are pruned, and the rest tuned.
-        attack: how the model was poisoned, for the rows.
-    """
-
-    target: int
-    trusted: int
-    images: int
-    pruning: FinePruning
-    attack: str = "creeper"
+    target: int  # the class that the trigger stands for
+    trusted: int  # how many clean images the repairer has
+    images: int  # most clean and most triggered images for the curve over pruned channels
+    pruning: FinePruning  # how channels are pruned, and the rest tuned
+    attack: str = "creeper"  # how the model was poisoned, for the rows
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """For each repair `accuracy` on clean test images; `asr`, the share of triggered images of other classes that
@@ -82,10 +74,8 @@ class Repair(Evaluation):
     ) -> Iterator[tuple[str, Classifier, dict[str, float]]]:
         """(name, repaired copy, metric -> the share that was taken away).
 
-        The last repair knows the poison, and bounds what removal can do.
-
-        Raises:
-            ValueError: nobody knows how a user's own model was trained.
+        The last repair knows the poison, and bounds what removal can do. ValueError where a user's own model would have
+        to be trained again: nobody knows how.
         """
         model = context.model
         yield "none", model, {}
@@ -118,16 +108,9 @@ def trained_again(model: Classifier, recipe: Recipe, data: TrainingSet, precisio
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, "first weights", model.architecture))
         new = build_model(**model.description()).to(device_of(model))
-    optimizer = torch.optim.Adam(
-        new.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    fit(
-        new,
-        data.images,
-        data.labels,
-        optimizer=optimizer,
-        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None,
-        settings=FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision),
-        changes=Changes(data.augment, data.stamp),
-    )
+    optimizer = torch.optim.Adam(new.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None
+    settings = FitSettings(epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, precision=precision)
+    changes = Changes(data.augment, data.stamp)
+    fit(new, data.images, data.labels, optimizer=optimizer, scheduler=scheduler, settings=settings, changes=changes)
     return new

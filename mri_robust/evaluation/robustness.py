@@ -44,8 +44,7 @@ class _ImageByImage(Evaluation):
     """Asks about the first `images` of the shuffled test images, in parts where there are many."""
 
     images: int
-    span: tuple[int, int] | None
-    """(first, one after the last) of the images that a part takes; None for all."""
+    span: tuple[int, int] | None  # (first, one after the last) of the images that a part takes; None for all
 
     @abstractmethod
     def find(self, context: Context, **where: Any) -> np.ndarray:
@@ -89,20 +88,12 @@ class _ImageByImage(Evaluation):
 
 @dataclass(frozen=True)
 class UnderAttack(_ImageByImage):
-    """Accuracy under each of several attacks by itself, with missed tumours and the recall of each class.
+    """Accuracy under each of several attacks by itself, with missed tumours and the recall of each class."""
 
-    Attributes:
-        attacks: native attacks; None for the clean images.
-        images: how many of the shuffled test images.
-        engine: whose code crafts, `native`, `art` or `torchattacks`.
-        each_member: feed every member of an ensemble its own adversarial image: fault `own-image-per-member`.
-        span: (first, one after the last) of the images that a part takes; None for all.
-    """
-
-    attacks: tuple[Any, ...]
+    attacks: tuple[Any, ...]  # native attacks; None for the clean images
     images: int
-    engine: str = "native"
-    each_member: bool = False
+    engine: str = "native"  # whose code crafts, `native`, `art` or `torchattacks`
+    each_member: bool = False  # every member of an ensemble gets its own image: fault `own-image-per-member`
     span: tuple[int, int] | None = None
 
     def find(self, context: Context, **where: Any) -> np.ndarray:
@@ -123,22 +114,14 @@ class WorstCase(_ImageByImage):
 
     An image counts as fooled at an epsilon when it is wrong clean, or when any iterate of any attack at that epsilon or
     at a smaller one fools it.
-
-    Attributes:
-        epsilons: L-inf radii in pixels, rising.
-        images: how many of the shuffled test images.
-        steps, restarts: of PGD, whose step is a quarter of epsilon.
-        strong: also run `SURVIVOR_ATTACKS` on the survivors.
-        precision: `bf16` to craft in half precision first; `auto` where the processor is fast at it.
-        span: see `UnderAttack`.
     """
 
-    epsilons: tuple[float, ...]
+    epsilons: tuple[float, ...]  # L-inf radii in pixels, rising
     images: int
-    steps: int = 40
+    steps: int = 40  # of PGD, each a quarter of epsilon
     restarts: int = 5
-    strong: bool = True
-    precision: str = "auto"
+    strong: bool = True  # also run `SURVIVOR_ATTACKS` on the survivors
+    precision: str = "auto"  # `bf16` to craft in half precision first; `auto` where the processor is fast at it
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:
@@ -158,8 +141,7 @@ class WorstCase(_ImageByImage):
 
     def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
         """The rates of the clean images, then after the first stage and after the last at every epsilon."""
-        dataset = context.dataset
-        labels = dataset.test.labels[chosen]
+        dataset, labels = context.dataset, context.dataset.test.labels[chosen]
         names = [name for name, _ in self.stages(len(dataset.classes))]
         index, called = found[-1]
         yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None))
@@ -181,13 +163,9 @@ def predict_attacked(
 ) -> np.ndarray:
     """`attacked_predictions`, in chunks, whose gradients come from a faster copy: int64 [attacks, N].
 
-    Args:
-        model: on its device; left as it was.
-        images, labels: uint8 or float32 [M, C, H, W] and integers [M], arrays or tensors.
-        attacks: see `attacked_predictions`.
-        each_member: every member of an ensemble sees its own adversarial image.
-        where: `places`, the N of the images that are asked about; `first`, where the first of them stands among all
-            that are; `seed`, `craft` and `on_image`.
+    `images` and `labels` are arrays or tensors, uint8 or float32 [M, C, H, W] and integers [M]; `where` holds `places`,
+    the N that are asked about, `first`, where the first of them stands among all that are, `seed`, `craft` and
+    `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own image.
     """
     ask = _member_predictions if each_member else attacked_predictions
     return _in_chunks(partial(ask, attacks=attacks), model, images, labels, **where)
@@ -220,10 +198,7 @@ def find_worst(
 ) -> np.ndarray:
     """`worst_case`, in chunks, with a faster copy: int64 [stages, 2, N], `Fooled.index` and `Fooled.predicted`.
 
-    Args:
-        model, images, labels, where: see `predict_attacked`.
-        epsilons, stages: see `worst_case`.
-        precision: `fp32`, `bf16` or `auto`.
+    `precision` is `fp32`, `bf16` or `auto`; for what else there is see `predict_attacked` and `worst_case`.
     """
     number_format = resolve_precision(precision, device_of(model))
 
@@ -254,21 +229,13 @@ def _in_chunks(
             pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
             part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
             proposer = proposer or attack_copy(model, part.images[:PROBE])
-            tell = partial(_tell, told, begin, len(places))
-            found.append(ask(model, part, proposer=proposer, on_image=tell, **how))
+            where = {"proposer": proposer, "on_image": lambda done, _, before=begin: told(before + done, len(places))}
+            found.append(ask(model, part, **where, **how))
     return torch.cat(found, dim=-1).numpy()
 
 
-def _tell(told: OnImages, before: int, total: int, done: int, _: int) -> None:
-    told(before + done, total)
-
-
 def load_engine(name: str) -> Craft | None:
-    """Whose code runs a native attack; None for its own.
-
-    Raises:
-        ValueError: there is no such engine.
-    """
+    """Whose code runs a native attack; None for its own. ValueError where there is no such engine."""
     check_choice("engine", name, ENGINES)
     if name == "art":
         from mri_robust.adapters import art  # which takes a second to import

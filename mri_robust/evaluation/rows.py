@@ -68,20 +68,15 @@ def shares(
     hits: np.ndarray, metric: str, dataset: Dataset, leak_free: bool, places: np.ndarray | None = None, **factors: Any
 ) -> list[Row]:
     """`share` over each of the `subsets` of the test images at `places`, or of all; hits are theirs."""
-    return [
-        share(hits[kept], metric, subset, **factors) for subset, kept in subsets(dataset, leak_free, places).items()
-    ]
+    masks = subsets(dataset, leak_free, places)
+    return [share(hits[kept], metric, subset, **factors) for subset, kept in masks.items()]
 
 
 def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: str, **factors: Any) -> list[Row]:
-    """Accuracy, missed-tumour rate and the recall of each class.
+    """Accuracy, missed-tumour rate and the recall of each class; labels and predictions int [N], N at least 1.
 
-    Args:
-        labels, predicted: int [N], N at least 1.
-        dataset: names the classes and says which have no tumour. Where some have none, the missed-tumour rate is the
-            share of the images of other classes that are called one of these.
-        subset: what the images are (`all`, `leak-free`).
-        factors: further columns.
+    Where some of the data set's classes have no tumour, the missed-tumour rate is the share of the images of other
+    classes that are called one of these. `subset` says what the images are (`all`, `leak-free`).
     """
     right, healthy = labels == predicted, dataset.healthy
     rows = [share(right, "accuracy", subset, **factors)]
@@ -105,10 +100,8 @@ def precision_rows(
     f1 = f1_score(labels, predicted, labels=range(len(classes)), average=None, zero_division=0.0)
     for index, name in enumerate(classes):
         columns, hits = {**factors, "class": name}, (labels == index)[predicted == index]
-        if len(hits):
-            yield share(hits, "precision", subset, **columns)
-        else:
-            yield figure("precision", 0.0, subset, n=0, **columns)
+        none = figure("precision", 0.0, subset, n=0, **columns)
+        yield share(hits, "precision", subset, **columns) if len(hits) else none
         yield figure("f1", float(f1[index]), subset, n=int((labels == index).sum()), **columns)
 
 
@@ -123,10 +116,8 @@ def class_rows(predicted: np.ndarray, dataset: Dataset, leak_free: bool, **facto
 def auc_row(labels: np.ndarray, scores: np.ndarray, **factors: Any) -> Row:
     """Area under the ROC curve with its 95 % interval.
 
-    Args:
-        labels: [N], 1 or true for a positive, 0 or false for a negative; there are both.
-        scores: float [N], greater for likelier positives.
-        factors: further columns.
+    `labels` [N] are 1 or true for a positive, 0 or false for a negative, and there are both; `scores`, float [N], are
+    greater for likelier positives.
     """
     auc, positives = float(roc_auc_score(labels, scores)), int(labels.sum())
     interval = auc_interval(auc, positives, len(labels) - positives)

@@ -25,9 +25,9 @@ from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.prediction import unit_images
 from mri_robust.evaluation.robustness import name_of
 from mri_robust.evaluation.rows import Row, choose_images
+from mri_robust.training import to_unit_range
 
 IMAGES = 32
 """Most images that the checks' own attacks see."""
@@ -42,44 +42,27 @@ UNLIMITED = f"PGD of epsilon {LARGE:g}"
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict of a check.
+    """The verdict of a check."""
 
-    Attributes:
-        check: its name.
-        tripped: the robust accuracy is not to be trusted as it stands.
-        figure: the number behind the verdict.
-        message: one line: what was found, with the figure, and, when tripped, what that means.
-    """
-
-    check: str
-    tripped: bool
-    figure: float
-    message: str
+    check: str  # its name
+    tripped: bool  # the robust accuracy is not to be trusted as it stands
+    figure: float  # the number behind the verdict
+    message: str  # one line: what was found, with the figure, and, when tripped, what that means
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Facts about a model on at most 32 images, gathered once, so that the checks are plain functions of it.
+    """Facts about a model on at most 32 images, gathered once, so that the checks are plain functions of it."""
 
-    Attributes:
-        low, high: least and greatest pixel of all images as they were handed in.
-        training: how many of the model itself and its BatchNorm and dropout layers were in train mode.
-        labels: int64 [N].
-        logits, again: [N, K], of two passes over the clean images in eval mode.
-        gradient: [N, C, H, W], of the cross entropy at the clean images; zero where none reaches the pixels.
-        eps: size in pixels of the attacks that are compared.
-        measured: accuracy under `FAST`, `SLOW` (10 steps of eps/4), `BLIND`, and `UNLIMITED`.
-    """
-
-    low: float
-    high: float
-    training: int
-    labels: Tensor
-    logits: Tensor
-    again: Tensor
-    gradient: Tensor
-    eps: float
-    measured: Mapping[str, float]
+    low: float  # least pixel of all images as they were handed in
+    high: float  # and the greatest
+    training: int  # how many of the model itself and its BatchNorm and dropout layers were in train mode
+    labels: Tensor  # int64 [N]
+    logits: Tensor  # [N, K], of the clean images in eval mode
+    again: Tensor  # the same, of a second pass
+    gradient: Tensor  # [N, C, H, W], of the cross entropy at the clean images; zero where none reaches the pixels
+    eps: float  # size in pixels of the attacks that are compared
+    measured: Mapping[str, float]  # accuracy under `FAST`, `SLOW` (10 steps of eps/4), `BLIND`, and `UNLIMITED`
 
 
 Verdict = tuple[bool, float, str]
@@ -207,7 +190,7 @@ def sanity_checks(
     Raises:
         TypeError, ValueError: images, labels or eps are not as said.
     """
-    evidence, findings = gather(model, images, labels, eps=eps, seed=seed, on_step=on_step), []
+    evidence, findings = gather(model, images, labels, eps=eps, seed=seed, on_step=on_step or silent), []
     for name, check in CHECKS.items():
         tripped, figure, found = check(evidence)
         findings.append(Finding(name, tripped, figure, f"{found}: {MEANINGS[name]}" if tripped else found))
@@ -222,7 +205,7 @@ class SanityChecks(Evaluation):
         """No rows; see `context.artefacts["findings"]`."""
         test = context.dataset.test
         chosen = choose_images(len(test), IMAGES)
-        images, labels = unit_images(test.images[chosen]), torch.from_numpy(test.labels[chosen])
+        images, labels = to_unit_range(test.images[chosen]), torch.from_numpy(test.labels[chosen])
         findings = sanity_checks(context.model, images, labels, seed=self.seed, on_step=context.on_step)
         context.artefacts["findings"] = [asdict(finding) for finding in findings]
         yield from ()
@@ -240,13 +223,7 @@ class _Tethered(nn.Module):
 
 
 def gather(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    eps: float = EPS,
-    seed: int = 0,
-    on_step: OnImages | None = None,
+    model: nn.Module, images: Tensor, labels: Tensor, *, eps: float = EPS, seed: int = 0, on_step: OnImages = silent
 ) -> Evidence:
     """Look at the model and attack it; arguments and errors as `sanity_checks`."""
     clipped = images.detach().nan_to_num().clamp(0, 1) if isinstance(images, Tensor) else images
@@ -269,5 +246,5 @@ def gather(
             crafted = attack(tethered, some, truth, generator=make_generator(seed, "sanity", name_of(attack)))
             right = (logits.argmax(1) == truth) & (predict(tethered, crafted) == truth)
             measured[name] = int(right.sum()) / len(right)
-            (on_step or silent)(len(measured), len(attacks))
+            on_step(len(measured), len(attacks))
     return Evidence(low, high, training, truth, logits, again, gradient, eps, measured)

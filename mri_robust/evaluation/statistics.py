@@ -37,13 +37,9 @@ def paired_bootstrap(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; with seeds, the pigeonhole
     bootstrap (Owen, Annals of Applied Statistics 1 (2007), 386-411).
 
-    Args:
-        right_a, right_b: bool [S, N], whether the models of each training seed are right on each image.
-        draws, seed: how many resamples, at least 1, and what decides them.
-
-    Returns:
-        Accuracy of the first model less that of the second, in [-1, 1]; the ends of its 95 % percentile interval; and
-        p, twice the share of draws on the rarer side of 0, in (0, 1].
+    `right_a` and `right_b`, bool [S, N], say whether the models of each training seed are right on each image; there is
+    at least one draw. Returns the accuracy of the first model less that of the second, in [-1, 1]; the ends of its 95 %
+    percentile interval; and p, twice the share of draws on the rarer side of 0, in (0, 1].
     """
     differences = right_a.astype(np.int64) - right_b
     seeds, images = differences.shape
@@ -66,11 +62,8 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
 
     `difference` with its 95 % interval and `p_bootstrap` come from the paired bootstrap over images and seeds;
     `only_model`, `only_other` (images that just one gets right) and `p_mcnemar` from McNemar's exact test of the first
-    seed, as it knows nothing of the spread of trainings.
-
-    Args:
-        rows: those with `right`, which hold verdicts by image, are compared where everything else about them is equal.
-        models: the order of the models; that of the rows when empty.
+    seed, as it knows nothing of the spread of trainings. Rows with `right`, which hold verdicts by image, are compared
+    where all else about them is equal. `models` is the order of the models; that of the rows when empty.
     """
     own = ("model", "weights", "seed", "value", "ci_low", "ci_high", "n", "right", "paper", "printed")
     asked: dict[tuple[Any, ...], dict[str, dict[int, np.ndarray]]] = {}
@@ -95,15 +88,11 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
 def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
     """95 % interval of an area under the curve: the areas that the one found does not contradict, as Wilson's is.
 
-    Solves |auc - t| = z sqrt(V(t)), with V of Hanley and McNeil. Unlike auc ± z sqrt(V(auc)) it stays in [0, 1] and
-    does not shrink to a point at 0 and 1.
+    `auc` is in [0, 1]; there is at least one image of each kind. Solves |auc - t| = z sqrt(V(t)), with V of Hanley and
+    McNeil. Unlike auc ± z sqrt(V(auc)) it stays in [0, 1] and does not shrink to a point at 0 and 1.
 
     Source: R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part
     2", Statistics in Medicine 25 (2006), method 5.
-
-    Args:
-        auc: in [0, 1].
-        positives, negatives: how many images of each kind, at least 1.
     """
     z = norm.ppf(0.975)
 
@@ -121,6 +110,5 @@ def _compare(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     difference = paired_bootstrap(*map(np.stack, zip(*pairs, strict=True)))
     ours, theirs = pairs[0]
     only_ours, only_theirs = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
-    p_mcnemar = mcnemar(only_ours, only_theirs)
-    figures = (*difference, only_ours, only_theirs, p_mcnemar, len(pairs), len(ours))
+    figures = (*difference, only_ours, only_theirs, mcnemar(only_ours, only_theirs), len(pairs), len(ours))
     return dict(zip(COMPARED, figures, strict=True))

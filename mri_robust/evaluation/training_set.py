@@ -14,33 +14,25 @@ from mri_robust.attacks.poisoning.backdoor import PlacedStamp
 from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.data.subset import training_images
-from mri_robust.evaluation.prediction import unit_images
 from mri_robust.evaluation.rows import draw
 from mri_robust.study.recipe import Model, Recipe
-from mri_robust.training import Augment
+from mri_robust.training import Augment, to_unit_range
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images that a model is trained on, and what is done to them on the way.
+    """Images that a model is trained on, and what is done to them on the way."""
 
-    Attributes:
-        images: uint8 [N, C, S, S], what `fit` gets.
-        labels: int64 [N], what they are trained as.
-        poisoned: bool [N], which of them carry the trigger while training.
-        augment, stamp: what `fit` does to a batch; None where the images are kept augmented and stamped.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    poisoned: np.ndarray
-    augment: Augment | None = None
-    stamp: PlacedStamp | None = None
+    images: np.ndarray  # uint8 [N, C, S, S], what `fit` gets
+    labels: np.ndarray  # int64 [N], what they are trained as
+    poisoned: np.ndarray  # bool [N], which of them carry the trigger while training
+    augment: Augment | None = None  # what `fit` does to a batch; None where the images are kept augmented
+    stamp: PlacedStamp | None = None  # the same for the trigger
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """The images as they carry the trigger, float32 in [0, 1], in turn; without live augmentation."""
         for places in torch.arange(len(self.labels)).split(size):
-            images = unit_images(self.images[places.numpy()])
+            images = to_unit_range(self.images[places.numpy()])
             yield images if self.stamp is None else self.stamp(images, places, torch.Generator())
 
     def without(self, dropped: np.ndarray) -> TrainingSet:
@@ -54,11 +46,7 @@ def training_set(asked: Model, dataset: Dataset) -> TrainingSet:
     """What a model is trained on; the recipe's seed draws which images are taken, and which of them are poisoned.
 
     Augmentation is live and the trigger is stamped last; under `frozen_augmentation` the images are augmented once,
-    stamped, and kept.
-
-    Args:
-        asked: its recipe; a model of the user's own is taken to have been trained on the whole training set as it is.
-        dataset: the data, clean.
+    stamped, and kept. A user's own model is taken to have been trained on the whole training set as it is.
     """
     if not isinstance(asked, Recipe):
         train = dataset.train
@@ -82,7 +70,7 @@ def augment_once(augment: Any, images: np.ndarray, seed: int) -> Tensor:
     """Each of the uint8 images [N, C, S, S] augmented a single time, as uint8: fault `frozen-augmentation`."""
     generator, frozen = make_generator(seed, "frozen augmentation"), torch.empty(images.shape, dtype=torch.uint8)
     for place, image in enumerate(images):
-        frozen[place] = (augment(unit_images(image[None]), generator)[0].clamp(0, 1) * 255).round()
+        frozen[place] = (augment(to_unit_range(image[None]), generator)[0].clamp(0, 1) * 255).round()
     return frozen
 
 

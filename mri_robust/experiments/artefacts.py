@@ -11,17 +11,15 @@ from mri_robust.experiments.worst_case import worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
-from mri_robust.study.recipe import Model
 
 MODELS = (zoo.cnn_clean, zoo.cnn_pgd, zoo.resnet_clean, zoo.resnet_pgd)
 
 
 def tasks(config: Config) -> Tasks:
     """All artefacts at all levels, and the worst case on the same images, for each model."""
-    models: tuple[Model, ...] = config.models or tuple(make(config) for make in MODELS)
     found: Tasks = []
-    for number, model in enumerate(models):
-        spoilt = Artefacts(config.attacked, pictures=number == 0, seed=config.seed, leak_free=config.sound)
+    for model in config.models or [make(config) for make in MODELS]:
+        spoilt = Artefacts(config.attacked, pictures=not found, seed=config.seed, leak_free=config.sound)
         found += [(model, worst_case(config)), (model, spoilt)]
     return found
 

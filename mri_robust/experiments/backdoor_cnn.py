@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -31,11 +32,8 @@ def tasks(config: Config) -> Tasks:
 
 def backdoor_tests(config: Config, victims: Sequence[tuple[Recipe, str]], paper: str) -> Tasks:
     """One evaluation per (model, how it was poisoned); under the paper's protocol on the test images `paper` alone."""
-    tests = TESTS if config.sound else (paper,)
-    return [
-        (victim, BackdoorTest(config.target, tests, attack, seed=config.seed, leak_free=config.sound))
-        for victim, attack in victims
-    ]
+    asked = partial(BackdoorTest, config.target, TESTS if config.sound else (paper,))
+    return [(victim, asked(attack, seed=config.seed, leak_free=config.sound)) for victim, attack in victims]
 
 
 def victims(config: Config) -> list[tuple[Recipe, str]]:

@@ -34,17 +34,12 @@ def _thefts(config: Config, queries: str) -> tuple[Theft, ...]:
     available = config.train_images if queries == TRAINING else max(BUDGETS)
     budgets = sorted({min(budget, available) for budget in BUDGETS})
     thefts = [Theft("ART", attack(budget)) for budget in budgets]
-    if queries != TRAINING:
-        return tuple(thefts)
-    middle = attack(max(budget for budget in budgets if budget <= MIDDLE))
-    return (
-        Theft("the model itself"),
-        *thefts,
-        Theft("ART", attack(middle.budget, labels_only=True)),
-        *(Theft("ART", middle, answers) for answers in ANSWERS),
-        Theft("own code", middle),
-        Theft("untrained copy"),
-    )
+    if queries == TRAINING:
+        middle = attack(max(budget for budget in budgets if budget <= MIDDLE))
+        changed = (Theft("ART", middle, answers) for answers in ANSWERS)
+        thefts = [Theft("the model itself"), *thefts, Theft("ART", attack(middle.budget, labels_only=True)), *changed]
+        thefts += [Theft("own code", middle), Theft("untrained copy")]
+    return tuple(thefts)
 
 
 EXPERIMENT = Experiment(

@@ -68,16 +68,10 @@ def sound_tasks(config: Config, attacks: Sequence[Any], images: int, pictured: I
     return [*((model, asked) for model in models), (models[0], Gallery(tuple(pictured), **how))]
 
 
-def paper_tasks(
-    config: Config, attacks_on: Callable[[str], Sequence[Any]], images: int, pictured: Iterable[Any]
-) -> Tasks:
+def paper_tasks(config: Config, attacks_on: Callable[[str], list[Any]], images: int, pictured: Iterable[Any]) -> Tasks:
     """As the study ran it: clamped to [0, 1] in the model's own units, and the defended models on 256 images.
 
-    Args:
-        config: the run.
-        attacks_on: model id -> the attacks on it.
-        images: how many CNN_clean saw.
-        pictured: the attacks of the figure.
+    `attacks_on` gives the attacks on a model by its id, `images` is how many CNN_clean saw, `pictured` the figure's.
     """
     how: dict[str, Any] = {"engine": config.engine, "seed": config.seed}
     found: Tasks = []

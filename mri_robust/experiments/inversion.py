@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from mri_robust.attacks.privacy.inversion import Inversion
-from mri_robust.evaluation.inversion import CONTROLS, InversionTest, Inverted
+from mri_robust.evaluation.inversion import InversionTest, Inverted
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
-from mri_robust.study.recipe import Model
 
 STEPS = 60
 SIDE = 56
@@ -21,20 +20,16 @@ def tasks(config: Config) -> Tasks:
 
     Of the controls only the victim's own confidence would differ between the victims: the first has them all.
     """
-    victims: tuple[Model, ...] = config.models or (zoo.cnn_clean(config), zoo.cnn_pgd(config), zoo.cnn_shuffled(config))
-    inversions, second = _inversions(config.scale.image_size), zoo.resnet_clean(config)
-    return [
-        (victim, InversionTest(inversions, second, controls=() if number else CONTROLS, seed=config.seed))
-        for number, victim in enumerate(victims)
-    ]
+    first, *others = config.models or (zoo.cnn_clean(config), zoo.cnn_pgd(config), zoo.cnn_shuffled(config))
+    asked = partial(InversionTest, _inversions(config.scale.image_size), zoo.resnet_clean(config), seed=config.seed)
+    return [(first, asked()), *((victim, asked(controls=())) for victim in others)]
 
 
 def _inversions(side: int) -> tuple[Inverted, ...]:
     """Ours from an average image and from grey, and ART's on logits and on probabilities."""
     growth = side / SIDE
-    ours = Inversion(STEPS, step=1 / 255, smoothing=growth)
+    ours, plain = Inversion(STEPS, step=1 / 255, smoothing=growth), partial(Inversion, STEPS, scaled=False)
     # The gradient of a pixel falls with the number of pixels.
-    plain = partial(Inversion, STEPS, scaled=False)
     return (
         Inverted("ours, from the average image", ours),
         Inverted("ours, from grey", ours, start="grey"),

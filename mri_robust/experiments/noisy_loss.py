@@ -31,10 +31,9 @@ def tasks(config: Config) -> Tasks:
     longest, both = max(epochs for epochs, _ in ROWS), (False, True)
     found: Tasks = []
     for (epochs, strength), fine_tuned, augmented in product([*ROWS, (longest, 0.0)], both, both):
-        if config.sound:
-            studied = not fine_tuned and not augmented
-            wanted = studied or config.scale.strong or (epochs == longest and strength > 0)
-        else:
+        plain = not fine_tuned and not augmented
+        wanted = plain or config.scale.strong or (epochs == longest and strength > 0)
+        if not config.sound:
             wanted = fine_tuned and not augmented and strength > 0
         if wanted:
             found.append((zoo.cnn_noisy(config, strength, epochs, fine_tuned=fine_tuned, augmented=augmented), asked))

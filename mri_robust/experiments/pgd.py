@@ -39,9 +39,8 @@ def published(config: Config) -> pd.DataFrame:
         for (printed, row), number in zip(ROWS.items(), numbers, strict=True):
             attack = _attack(config, model, *row)
             sizes = {"epsilon": attack.eps, "alpha": attack.step_size, "steps": attack.steps}
-            where = {"model": model, "attack": "pgd", **sizes, "metric": "accuracy", "class": ""}
-            rows += [] if number is None else [{**where, "printed": printed, "paper": number}]
-    return pd.DataFrame(rows)
+            rows.append({"model": model, **sizes, "printed": printed, "paper": number})
+    return pd.DataFrame(rows).dropna(ignore_index=True).assign(attack="pgd", metric="accuracy", **{"class": ""})
 
 
 def tasks(config: Config) -> Tasks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mri_robust.evaluation.detectors import CHOSEN, HALF, PoisonDetection
 from mri_robust.experiments.backdoor_cnn import victims
 from mri_robust.study import zoo
@@ -11,12 +13,9 @@ from mri_robust.study.experiment import Experiment, Tasks
 
 def tasks(config: Config) -> Tasks:
     """Every backdoored CNN and the clean one."""
-    asked = (config.target, zoo.resnet18_snoop(config, zoo.ALL_SIZES), config.attacked)
-    threshold = CHOSEN if config.sound else HALF
-    return [
-        (victim, PoisonDetection(*asked, attack, threshold, seed=config.seed))
-        for victim, attack in [*victims(config), (zoo.cnn_clean(config), "none")]
-    ]
+    asked = partial(PoisonDetection, config.target, zoo.resnet18_snoop(config, zoo.ALL_SIZES), config.attacked)
+    threshold, suspects = CHOSEN if config.sound else HALF, [*victims(config), (zoo.cnn_clean(config), "none")]
+    return [(suspect, asked(attack, threshold, seed=config.seed)) for suspect, attack in suspects]
 
 
 EXPERIMENT = Experiment(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mri_robust.evaluation.robustness import WorstCase
 from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.study import zoo
@@ -15,16 +17,9 @@ LONG = 100
 def worst_case(config: Config) -> WorstCase:
     """The one worst case: same attacks, in the same order, with the budget of the scale."""
     scale = config.scale
-    return WorstCase(
-        scale.epsilons,
-        config.attacked,
-        steps=scale.steps,
-        restarts=scale.restarts,
-        strong=scale.strong,
-        precision="auto" if scale.steps * scale.restarts >= LONG else "fp32",
-        seed=config.seed,
-        leak_free=config.sound,
-    )
+    precision = "auto" if scale.steps * scale.restarts >= LONG else "fp32"
+    asked = partial(WorstCase, scale.epsilons, config.attacked, steps=scale.steps, restarts=scale.restarts)
+    return asked(strong=scale.strong, precision=precision, seed=config.seed, leak_free=config.sound)
 
 
 def tasks(config: Config) -> Tasks:

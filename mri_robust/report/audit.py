@@ -24,7 +24,8 @@ _CONFLICT, _UNKNOWN = "#B34700", "too few images to tell"
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the tables of an audit and what follows from them; they need 100 columns and fold in fewer."""
     facts = [{"": name, " ": fact} for name, fact in conclusions(audit)]
-    for table in (_classes(audit), _duplicates(audit), _features(audit), table_of("Conclusions", facts, 2)):
+    duplicates = _frame_table("Images of the same picture (each line takes in the one above)", audit.duplicates)
+    for table in (_classes(audit), duplicates, _features(audit), table_of("Conclusions", facts, 2)):
         print_table(table, console)
 
 
@@ -62,10 +63,6 @@ def _classes(audit: Audit) -> Table:
     shares = (counts / counts.loc["all"]).map("{:.1%}".format).add_prefix("share of ")
     heads = [head for split in counts for head in (split, f"share of {split}")]
     return _frame_table(f"{audit.name}: images", pd.concat([counts, shares], axis=1)[heads], "class")
-
-
-def _duplicates(audit: Audit) -> Table:
-    return _frame_table("Images of the same picture (each line takes in the one above)", audit.duplicates)
 
 
 def _features(audit: Audit) -> Table:

@@ -6,16 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mri_robust.report.experiment import (
-    Comparison,
-    Description,
-    comparable,
-    comparison_table,
-    comparisons,
-    experiment_tables,
-    pairs_table,
-    prepare,
-)
+from mri_robust.report import experiment
 from mri_robust.report.metrics import METRICS, SUBSETS, capitalised, model_title
 from mri_robust.report.tables import Cell, Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
@@ -34,22 +25,23 @@ class Section:
     is not compared, what the metrics mean.
     """
 
-    def __init__(self, description: Description, results: ResultsFolder) -> None:
+    def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
         self.faults: dict[str, str] = description["faults"]
         self.threats: list[dict[str, Any]] = description["threats"]
         self.tests = [threat["name"] for threat in self.threats]
-        self.rows = prepare(results.table(self.name), description)
-        self.comparisons = comparisons(description, self.rows)
-        beside = comparison_table(self.comparisons, folded=description["columns"] == "model")
-        pairs = pairs_table(description, results.table("comparisons"))
-        found = [beside, *experiment_tables(description, self.rows), pairs]
+        self.rows = experiment.prepare(results.table(self.name), description)
+        self.comparisons = experiment.comparisons(description, self.rows)
+        beside = experiment.comparison_table(self.comparisons, folded=description["columns"] == "model")
+        pairs = experiment.pairs_table(description, results.table("comparisons"))
+        found = [beside, *experiment.experiment_tables(description, self.rows), pairs]
         self.tables = [table for table in found if table is not None]
         gaps = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
-        self.compared: list[tuple[float, Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
+        self.compared: list[tuple[float, experiment.Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
         self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
-        self.notes = [note for note in (self._closeness(), self._not_compared(), meanings(self.tables)) if note]
+        bracketed = NOT_COMPARED if any(not each.comparable for each in self.comparisons) else ""
+        self.notes = [note for note in (self._closeness(), bracketed, meanings(self.tables)) if note]
 
     def _closeness(self) -> str:
         if not self.compared:
@@ -58,9 +50,6 @@ class Section:
         counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
         where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
         return f"Protocol paper against the study: {counted} ({where})."
-
-    def _not_compared(self) -> str:
-        return NOT_COMPARED if self.comparisons and not all(map(comparable, self.rows["weights"])) else ""
 
 
 def meanings(tables: Iterable[Table]) -> str:

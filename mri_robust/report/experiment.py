@@ -75,10 +75,8 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     the row that the study prints; `label` names the attack with its sizes.
     """
     key = ["protocol", *(name for name in description["row_key"] if name != "class")]
-    rows = _with(table, *key, *SIZES, *CURVES, "printed", "class", "weights", "seed")
-    factors = [str(name) for name in rows if name not in NUMBERS]
-    rows = rows.astype(dict.fromkeys(factors, object))
-    rows[factors] = rows[factors].where(rows[factors].notna(), "")
+    needed = dict.fromkeys([*table, *key, *SIZES, *CURVES, "printed", "class", "weights", "seed"])
+    rows = with_factors(table, [name for name in needed if name not in NUMBERS])
     rows = rows[rows["value"].notna() & rows["subset"].isin(SUBSETS)]
     rows = rows[(rows["subset"] == "all") | (rows["metric"] == "accuracy")]
     epoch = pd.to_numeric(rows["epoch"], errors="coerce")
@@ -91,6 +89,12 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     printed = rows["printed"].map(plain_text)
     rows = rows.assign(printed=printed.groupby([rows[name] for name in key], sort=False).transform("max"))
     return rows.assign(label=_attacks(rows))
+
+
+def with_factors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The table with "" where one of the factors `names` does not apply, also in columns that it lacks."""
+    rows = table.reindex(columns=list(dict.fromkeys([*table, *names]))).astype(dict.fromkeys(names, object))
+    return rows.assign(**rows[names].where(rows[names].notna(), ""))
 
 
 def _attacks(rows: pd.DataFrame) -> list[str]:
@@ -113,6 +117,7 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     """One record per combination of the columns `by`, in table order, over the seeds.
 
     `value` is the mean, `spread` the standard deviation, `low` and `high` the mean bounds; NaN where there is none.
+    `comparable` says whether the model started from the study's weights.
 
     Raises:
         ValueError: `by` does not tell rows apart, so that a mean would mix numbers of different things.
@@ -123,24 +128,18 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     how = {"value": "mean", "spread": "std", "ci_low": "mean", "ci_high": "mean", "bounded": "all"}
     found = rows.groupby(list(by), sort=False).agg({**how, "paper": "first", "weights": "first"})
     found[["low", "high"]] = found[["ci_low", "ci_high"]].where(found["bounded"])
+    found["comparable"] = found["weights"].isin(["", "imagenet"])  # the study's ResNets started from ImageNet's
     return found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
 
 
-def comparable(weights: str) -> bool:
-    """Whether a model of these first weights can be compared with the study's: its ResNets started from ImageNet's."""
-    return weights in ("", "imagenet")
-
-
-def _measured_cell(
-    record: Mapping[str, Any] | None, digits: int = 3, missing: str = "–", *, beside: bool = False
-) -> Cell:
+def _measured_cell(record: Mapping[str, Any] | None, digits: int = 3, *, beside: bool = False) -> Cell:
     """A measured value over its 95 % interval, `0.912 ± 0.010` over several seeds; with the study's number `beside`."""
     if record is None:
-        return Cell(missing)
+        return Cell("" if beside else "–")
     spread = f" ± {number(record['spread'], digits)}" if pd.notna(record["spread"]) else ""
     bounds = f"[{number(record['low'], digits)}, {number(record['high'], digits)}]" if pd.notna(record["low"]) else ""
     told = beside and pd.notna(record["study"])
-    study = _study_text(record["study"], comparable(record["weights"])) if told else ""
+    study = _study_text(record["study"], record["comparable"]) if told else ""
     return Cell(number(record["value"], digits) + spread, bounds, study, record["value"])
 
 
@@ -163,20 +162,12 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     Several models side by side make a table per metric; else metrics are the columns. Where classes name rows, theirs
     come after.
     """
-    overall, found = rows[rows["class"] == ""], []
+    overall, of_classes = rows[rows["class"] == ""], rows[(rows["class"] != "") & (rows["subset"] == "all")]
     if description["columns"] == "model" and overall["model"].nunique() > 1:
-        for name, subset in sorted(set(_values(overall, "metric", "subset")), key=column_order):
-            part = overall[(overall["metric"] == name) & (overall["subset"] == subset)]
-            heads = {
-                model: (model_title(model), metric(name).digits)
-                for model in ordered(part["model"], description["models"])
-            }
-            key = [printed or tuple(key) for printed, *key in _values(part, "printed", *description["row_key"])]
-            part = part.assign(column=part["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
-            found.append(_grid(part, description, heads, column_heading(name, subset), metrics=((name, subset),)))
-    elif len(overall):
-        found.append(_by_metric(overall, description, "Overall"))
-    of_classes = rows[(rows["class"] != "") & (rows["subset"] == "all")]
+        parts: dict[Any, pd.DataFrame] = dict(list(overall.groupby(["metric", "subset"], sort=False)))
+        found = [_by_model(parts[pair], description, pair) for pair in sorted(parts, key=column_order)]
+    else:
+        found = [_by_metric(overall, description, "Overall")] if len(overall) else []
     if "class" in description["row_key"] and len(of_classes):
         found.append(_by_metric(of_classes, description, "By class", folded=bool(found)))
     return found
@@ -212,7 +203,7 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
         Comparison(
             {_head(name): _label(name, value) for name, value in zip(keys, key, strict=True)},
             study=part["study"].dropna().iloc[0],
-            comparable=all(map(comparable, part["weights"])),
+            comparable=bool(part["comparable"].all()),
             ours={record["protocol"]: record for record in part.to_dict("records")},
         )
         for key, part in found.groupby(keys, sort=False)
@@ -244,18 +235,16 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
 
 def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     """One row per pair of models on the same images, at 4/255 or the epsilon nearest; None where there is none."""
-    rows = _with(table, "experiment", "protocol", "metric", *SIZES)
+    rows = with_factors(table, ["experiment", "protocol", "metric", *SIZES])
     rows = rows[(rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")]
     rows = rows[rows["attack"] != "none"]
-    away = (pd.to_numeric(rows["epsilon"]) - USUAL).abs()
-    rows = rows[away <= away.min() + 1e-9].astype(dict.fromkeys(SIZES, object))
+    away = (pd.to_numeric(rows["epsilon"], errors="coerce") - USUAL).abs()
+    rows = rows[away <= away.min() + 1e-9]
     if rows.empty:
         return None
-    sizes = rows[list(SIZES)]
     pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
-    attacks = _attacks(sizes.where(sizes.notna(), ""))
     lines = []
-    for row, *labels in zip(rows.to_dict("records"), pairs, attacks, rows["protocol"], strict=True):
+    for row, *labels in zip(rows.to_dict("records"), pairs, _attacks(rows), rows["protocol"], strict=True):
         gap, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
         numbers = (str(row["only_model"]), str(row["only_other"]), f"{row['p_mcnemar']:.1g}")
         lines.append((*map(Cell, labels), Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *map(Cell, numbers)))
@@ -263,22 +252,26 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)
 
 
+def _by_model(rows: pd.DataFrame, description: Description, pair: tuple[str, str]) -> Table:
+    """A column per model, a row per row of the study or of the experiment, of one metric and subset."""
+    key = [printed or tuple(key) for printed, *key in _values(rows, "printed", *description["row_key"])]
+    rows = rows.assign(column=rows["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
+    digits, models = metric(pair[0]).digits, ordered(rows["model"], description["models"])
+    heads = {model: (model_title(model), digits) for model in models}
+    return _grid(rows, description, heads, caption=column_heading(*pair), metrics=(pair,))
+
+
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
     """A column per metric and subset, a row per model and row of the experiment."""
-    shown = sorted(set(_values(rows, "metric", "subset")), key=column_order)
-    heads = {pair: (column_heading(*pair), metric(pair[0]).digits) for pair in shown}
+    pairs = _values(rows, "metric", "subset")
     line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
-    rows = rows.assign(column=pd.Series(_values(rows, "metric", "subset"), rows.index, dtype=object), line=line)
-    return _grid(rows, description, heads, caption, ("model",), metrics=tuple(shown), folded=folded)
+    rows = rows.assign(column=pd.Series(pairs, rows.index, dtype=object), line=line)
+    heads = {pair: (column_heading(*pair), metric(pair[0]).digits) for pair in sorted(set(pairs), key=column_order)}
+    return _grid(rows, description, heads, "model", caption=caption, metrics=tuple(heads), folded=folded)
 
 
 def _grid(
-    rows: pd.DataFrame,
-    description: Description,
-    columns: Mapping[Any, tuple[str, int]],
-    caption: str,
-    first: tuple[str, ...] = (),
-    **more: Any,
+    rows: pd.DataFrame, description: Description, columns: Mapping[Any, tuple[str, int]], *first: str, **more: Any
 ) -> Table:
     """One row per `line` and protocol, named by the factors `first` and the experiment's row_key.
 
@@ -289,15 +282,14 @@ def _grid(
     names = [*first, *(["label"] if sizes else []), *names, "protocol"]
     by = ["line", "protocol", "column"]
     found = {tuple(each[name] for name in by): each for each in measured(rows, by)}
-    places = {name: place for place, name in enumerate(dict.fromkeys(rows["protocol"]))}
-    parts = sorted(rows.groupby(["line", "protocol"], sort=False), key=lambda part: (part[0][0], places[part[0][1]]))
+    rows = rows.assign(block=pd.Categorical(rows["protocol"], rows["protocol"].unique()))
     lines = []
-    for (line, protocol), part in parts:
+    for (line, protocol), part in rows.groupby(["line", "block"], observed=True):
         labels = [_label_cell(name, part, "" if place else part["printed"].iloc[0]) for place, name in enumerate(names)]
         entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
-        lines.append((*labels, *(_measured_cell(entry, digits, "", beside=True) for entry, digits in entries)))
+        lines.append((*labels, *(_measured_cell(entry, digits, beside=True) for entry, digits in entries)))
     heads = [*map(_head, names), *(head for head, _ in columns.values())]
-    return labelled_table(caption, heads, lines, len(names), **more)
+    return labelled_table(heads=heads, rows=lines, texts=len(names), **more)
 
 
 def _label_cell(name: str, rows: pd.DataFrame, printed: str) -> Cell:
@@ -316,11 +308,6 @@ def _label(name: str, value: Any) -> str:
     if name in ("model", "start"):
         return model_title(value)
     return metric(value).heading if name == "metric" else plain_text(value)
-
-
-def _with(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """The table, with empty columns where it lacks some of these."""
-    return table.reindex(columns=list(dict.fromkeys([*table, *names])))
 
 
 def _values(rows: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:

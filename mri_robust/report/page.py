@@ -35,10 +35,9 @@ def write_report(folder: Path) -> Path:
         UserError: the folder holds no finished run.
     """
     report = Report(folder)
-    figures = {
-        each.name: write_figures(report.results, each.description, each.rows["protocol"].unique())
-        for each in report.sections
-    }
+    figures = {}
+    for each in report.sections:
+        figures[each.name] = write_figures(report.results, each.description, each.rows["protocol"].unique())
     write_text(folder / "report.md", report_markdown(report, figures))
     write_text(folder / "report.html", render(report, figures))
     return folder / "report.html"
@@ -80,8 +79,7 @@ def galleries(report: Report) -> list[dict[str, Any]]:
     found = []
     for labels, strips in report.results.artefacts("gallery", seed=report.run["seeds"][0]):
         images = [
-            {"label": each["label"], "name": each["name"], "pictures": list(map(picture, each["cells"]))}
-            for each in strips
+            {"label": own["label"], "name": own["name"], "pictures": [*map(picture, own["cells"])]} for own in strips
         ]
         heading = f"{labels['experiment'].upper()}, {labels['protocol']}"
         found.append({"heading": heading, "model": model_title(labels["model"]), "images": images})

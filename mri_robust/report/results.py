@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.registry import did_you_mean
-from mri_robust.report.experiment import NUMBERS
+from mri_robust.report.experiment import NUMBERS, with_factors
 from mri_robust.report.metrics import signed
 from mri_robust.report.tables import Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
@@ -146,8 +146,7 @@ def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignor
         raise UserError(f"cannot ignore '{unknown[0]}'{did_you_mean(unknown[0], keys)}")
     keys = [name for name in keys if name not in ignore]
     for place, side in enumerate(sides):
-        rows = side.reindex(columns=[*keys, "value", "n"]).astype(dict.fromkeys(keys, object))
-        rows[keys] = rows[keys].where(rows[keys].notna(), "")
+        rows = with_factors(side, keys)[[*keys, "value", "n"]]
         sides[place] = rows.assign(place=rows.groupby(keys, sort=False).cumcount())
     how: Any = {"how": "outer", "suffixes": ("_a", "_b"), "indicator": "side"}
     both = sides[0].merge(sides[1], on=[*keys, "place"], **how).rename(columns={"value_a": "a", "value_b": "b"})

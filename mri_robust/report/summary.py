@@ -127,12 +127,10 @@ def detector(section: Section) -> Verdict | None:
         return None
     trigger = f", {unseen} of those with a trigger that it never saw," if unseen else ""
     caught = f"At its own threshold it flags {small} of images with a small pattern{trigger}"
-    shift = _said(
-        f"At the study's threshold of {HALF} the study's way finds {{}} caught with {{}} false alarms, the sound way "
-        "{} with {}.",
-        *(each for name in ("paper", "sound") for each in rates(HALF, name)[::2]),
-    )
     sentence = f"{caught} and {false} of clean ones: false alarms."
+    ways = "the study's way finds {} caught with {} false alarms, the sound way {} with {}."
+    found = [each for name in ("paper", "sound") for each in rates(HALF, name)[::2]]
+    shift = _said(f"At the study's threshold of {HALF} {ways}", *found)
     return _verdict(section, "What the snooping detector catches", sentence, [small, unseen, false], shift)
 
 
@@ -155,8 +153,8 @@ def pipeline(section: Section) -> Verdict | None:
         return None
     model, alone, behind, referred = sound
     cost = f", while {referred} of clean images go to a doctor" if referred else ""
-    shift = "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor."
-    shift = _said(shift, *(paper[1:] if paper else (None,)))
+    kept = "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor."
+    shift = _said(kept, *(paper[1:] if paper else (None,)))
     sentence = f"The detector takes the attack success on {model} from {alone} to {behind}{cost}."
     return _verdict(section, "The backdoor behind the detector", sentence, [alone, behind, referred], shift)
 
@@ -233,8 +231,6 @@ def _moved(section: Section, metric: str, model: str) -> str:
     if gaps.empty:
         return ""
     most: Any = gaps.abs().idxmax()
-    return (
-        f"The study's faults move its own rows ({len(gaps)}) {100 * abs(gaps.mean()):.1f} points "
-        f"{'down' if gaps.mean() < 0 else 'up'} on average, most at {most}: {percent(paper[most])} its way, "
-        f"{percent(sound[most])} soundly."
-    )
+    far = f"{100 * abs(gaps.mean()):.1f} points {'down' if gaps.mean() < 0 else 'up'} on average"
+    both = f"{percent(paper[most])} its way, {percent(sound[most])} soundly"
+    return f"The study's faults move its own rows ({len(gaps)}) {far}, most at {most}: {both}."

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mri_robust.evaluation.evaluation import Evaluation
-from mri_robust.evaluation.prediction import predicted_classes
+from mri_robust.evaluation.evaluation import Evaluation, predicted_classes
 from mri_robust.evaluation.rows import figure, rates
 
 

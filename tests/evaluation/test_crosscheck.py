@@ -17,8 +17,7 @@ from mri_robust.attacks.evasion.epsilon_sweep import Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.evaluation.crosscheck import Certificate, Check, crosscheck, engine, summary
-from mri_robust.evaluation.mutants import MUTANTS, Stamping, changed
+from mri_robust.evaluation.crosscheck import MUTANTS, Certificate, Check, Stamping, changed, crosscheck, engine, summary
 from mri_robust.study.config import ENGINES
 
 IMAGES = dyadic_images(24)

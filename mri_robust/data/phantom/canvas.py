@@ -1,21 +1,27 @@
-"""What a slice is drawn with: shapes measured on points, smooth random fields, and a canvas that tissue is painted on.
+"""What a slice is drawn with: shapes as signed distances, smooth random fields, and a canvas that tissue is painted on.
 
 Arrays are float32 [H, W]; lengths are in head units, the head being about 1.6 long.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 Pair = tuple[float, float]
 Rim = tuple[Pair, ...]  # (amplitude, phase) of the harmonics 2, 3, … of an outline
 Distance = np.ndarray  # signed distance to a shape, negative inside
-Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A smooth random function of two coordinates, mean square 1, roughly in [-2, 2]."""
+Field = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two coordinates: mean square 1, roughly in [-2, 2]
+
+union, intersection = np.minimum, np.maximum  # of two shapes; a third argument would be overwritten
+
+
+def joined(first: Distance, second: Distance, round_off: float) -> Distance:
+    """Union of two shapes with the corner between them filled over about `round_off`."""
+    blend = np.maximum(round_off - np.abs(first - second), 0)
+    return union(first, second) - blend * blend * (0.25 / round_off)
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,9 @@ class Points:
     y: np.ndarray
 
     @property
-    def mirrored(self) -> Points:
+    def mirrored(self) -> Self:
         """The left half folded on the right one, so that a shape drawn at x > 0 appears on both sides."""
-        return Points(np.abs(self.x), self.y)
+        return type(self)(np.abs(self.x), self.y)
 
     def ellipse(self, centre: Pair, radii: Pair, angle: float = 0.0) -> Distance:
         """To an ellipse turned by `angle` radians, exact to first order at its rim."""
@@ -56,21 +62,8 @@ class Points:
         """To a circle whose radius wavers by the harmonics of `rim`."""
         dx, dy = self.x - centre[0], self.y - centre[1]
         angle = np.arctan2(dy, dx)
-        waver = np.ones_like(angle)
-        for order, (amplitude, phase) in enumerate(rim, start=2):
-            waver += amplitude * np.cos(order * angle + phase)
-        return np.hypot(dx, dy) - radius * waver
-
-
-def joined(first: Distance, second: Distance, round_off: float) -> Distance:
-    """Union of two shapes with the corner between them filled over about `round_off`."""
-    blend = np.maximum(round_off - np.abs(first - second), 0)
-    return np.minimum(first, second) - blend * blend * (0.25 / round_off)
-
-
-def cut(shape: Distance, other: Distance) -> Distance:
-    """The part of `shape` that also lies in `other`."""
-    return np.maximum(shape, other)
+        waves = (amplitude * np.cos(order * angle + phase) for order, (amplitude, phase) in enumerate(rim, start=2))
+        return np.hypot(dx, dy) - radius * sum(waves, np.ones_like(angle))
 
 
 class Canvas:
@@ -97,30 +90,18 @@ class Canvas:
         self.value += share * (value - self.value)
 
 
-def plane_waves(rng: np.random.Generator, count: int, low: float, high: float) -> Field:
-    """Draw a sum of waves in all directions; wave numbers `low` to `high`, radians per unit."""
-    angles, numbers = rng.uniform(0, 2 * np.pi, count), rng.uniform(low, high, count)
-    return _waves(numbers * np.cos(angles), numbers * np.sin(angles), rng)
-
-
-def fold_waves(rng: np.random.Generator, count: int, low: int, high: int) -> Field:
-    """Draw waves over (angle, depth), `low` to `high` whole ones around the circle; their zero lines run like sulci."""
-    return _waves(rng.integers(low, high + 1, count), rng.uniform(-14, 14, count), rng)
-
-
-def rim_waves(rng: np.random.Generator, strength: float, orders: int = 5) -> Rim:
-    """Draw the harmonics that make a round outline irregular."""
-    amplitudes = strength * rng.uniform(0.3, 1, orders) / np.sqrt(np.arange(1, orders + 1))
-    return tuple(zip(amplitudes.tolist(), rng.uniform(0, 2 * np.pi, orders).tolist(), strict=True))
-
-
-def _waves(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Field:
-    waves = np.stack([a, b, rng.uniform(0, 2 * np.pi, len(a))], axis=1).tolist()
+def waves(rng: np.random.Generator, across: np.ndarray, down: np.ndarray) -> Field:
+    """Draw the phases of a sum of plane waves with these wave numbers, in radians per unit."""
+    terms = np.stack([across, down, rng.uniform(0, 2 * np.pi, len(across))], axis=1).tolist()
 
     def field(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        total = np.zeros_like(u)
-        for across, down, phase in waves:
-            total += np.cos(across * u + (down * v + phase))
-        return total * math.sqrt(2 / len(waves))
+        total = sum((np.cos(a * u + (d * v + phase)) for a, d, phase in terms), np.zeros_like(u))
+        return total * math.sqrt(2 / len(terms))
 
     return field
+
+
+def smooth_field(rng: np.random.Generator, count: int, low: float, high: float) -> Field:
+    """Draw a sum of `count` waves in all directions, of `low` to `high` radians per unit."""
+    angles, numbers = rng.uniform(0, 2 * np.pi, count), rng.uniform(low, high, count)
+    return waves(rng, numbers * np.cos(angles), numbers * np.sin(angles))

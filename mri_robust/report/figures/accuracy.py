@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -141,20 +142,16 @@ def draw_curves(view: View) -> Figure | None:
 def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
     """(columns that count one number up, the trainings in its order), the largest first; then ((), all the others).
 
-    Args:
-        trainings: a row per training, its columns what tells them apart. Two columns that hold the same number count
-            up together (`scale strength 3, perturbation 3`). A sweep has at least three trainings.
+    `trainings` has a row per training, its columns what tells them apart. Two that hold the same number count up
+    together (`scale strength 3, perturbation 3`). A sweep has at least three trainings.
     """
     numeric, left = [str(name) for name in trainings.select_dtypes("number")], trainings
     groups: list[tuple[tuple[str, ...], pd.DataFrame]] = []
     while True:
-        found = [
-            (tied, members)
-            for tied in [tied for size in (2, 1) for tied in combinations(numeric, size)]
-            for _, members in left[left[list(tied)].nunique(axis=1) == 1].groupby(
-                [name for name in left if name not in tied], dropna=False, sort=False
-            )
-        ]
+        found = []
+        for tied in (*combinations(numeric, 2), *combinations(numeric, 1)):
+            others, same = [name for name in left if name not in tied], left[left[list(tied)].nunique(axis=1) == 1]
+            found += [(tied, members) for _, members in same.groupby(others, dropna=False, sort=False)]
         tied, members = max(found, key=lambda each: len(each[1]), default=((), left[:0]))
         if len(members) < SWEEP:
             return groups + ([((), left)] if len(left) else [])
@@ -162,9 +159,7 @@ def gather(trainings: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]
         left = left.drop(members.index)
 
 
-def _draw_key(
-    axes: Axes, tied: tuple[str, ...], group: pd.DataFrame, lines: list[pd.DataFrame], own: list[Look]
-) -> None:
+def _draw_key(axes: Axes, tied: Sequence[str], group: pd.DataFrame, lines: list[pd.DataFrame], own: list[Look]) -> None:
     """What the lines are: a sweep's ends over its number, a dot on test images and a ring on training batches."""
     if not tied:
         texts = [words(training, factors(group) or ["model"]) for training in group.to_dict("records")]
