@@ -56,8 +56,6 @@ MULTIPLIER = 1.5
 """Spectral signatures flag as many times the share of a class that is expected poisoned, as Tran et al. do."""
 BLENDS, FALSE_REJECTIONS = 20, 0.05
 """STRIP's images to blend each input with, and the share of trusted images, taken as normal, that it refuses."""
-_LEAST = 1e-12
-"""The least probability: ART divides by the sum over the blends."""
 
 
 def activation_flags(
@@ -167,7 +165,8 @@ def strip(model: nn.Module, trusted: np.ndarray, images: np.ndarray, *, seed: in
         art: Any = STRIP(inner)(num_samples=BLENDS, false_acceptance_rate=FALSE_REJECTIONS)
 
         def keep(batch: np.ndarray) -> np.ndarray:
-            seen.append(np.maximum(predict(batch), _LEAST).astype(np.float64))
+            # Never 0: ART divides by the sum over the blends.
+            seen.append(np.maximum(predict(batch), 1e-12).astype(np.float64))
             return seen[-1]
 
         art.predict_fn = keep
