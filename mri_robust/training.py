@@ -145,10 +145,9 @@ def keep_training(path: Path, parts: Mapping[str, Any], history: list[Record]) -
 
 
 def resume_training(path: Path, parts: Mapping[str, Any]) -> list[Record]:
-    """Bring the parts to where the file left them; returns the record so far, [] where there is no file.
+    """Bring the parts to where the file left them; returns the record so far, [] without a file.
 
-    Raises:
-        UserError: the file is damaged or of another training.
+    UserError where the file is damaged or of another training.
     """
     if not path.exists():
         return []

@@ -80,17 +80,9 @@ def open_models(
 ) -> Opened:
     """Open models and data, and check that they fit each other.
 
-    The data are read at `size`, or at the size that a model states, and in the channels that it states where the
-    configuration names none.
-
-    Args:
-        sources: checkpoints, `package.module:factory` or `timm:NAME`.
-        config: everything but the models.
-        weights, mean, std: see `open_model`.
-        size: height and width in pixels.
-
-    Raises:
-        UserError: a model or the data cannot be used, or they do not fit each other.
+    `sources` and the options are those of `open_model`; the data are read at `size` in pixels, or at the size that a
+    model states, and in the channels that it states where the configuration names none. UserError where a model or the
+    data cannot be used, or they do not fit each other.
     """
     torch.set_num_threads(config.threads)  # which may decide the last digit of what names a model
     how: dict[str, Any] = {"weights": weights, "mean": mean, "std": std}

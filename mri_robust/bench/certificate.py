@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from mri_robust.bench.trainer import Trainer
@@ -13,8 +12,7 @@ from mri_robust.study.recipe import Model
 from mri_robust.study.zoo import cnn_clean
 from mri_robust.training import to_unit_range
 
-RUN_IMAGES = 32
-"""Test images that a run cross-checks; `mri-robust crosscheck` takes all."""
+RUN_IMAGES = 32  # test images that a run cross-checks; `mri-robust crosscheck` takes all
 
 
 def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
@@ -22,10 +20,7 @@ def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGE
     models: tuple[Model, ...] = config.models or (cnn_clean(config),)
     dataset, test = trainer.dataset, trainer.dataset.test
     chosen = choose_images(len(test), images or len(test), seed=0)
-    pixels, labels = (
-        to_unit_range(torch.from_numpy(np.array(test.images[chosen]))),
-        torch.from_numpy(test.labels[chosen]),
-    )
+    pixels, labels = to_unit_range(test.images[chosen]), torch.from_numpy(test.labels[chosen])
     found = [crosscheck(trainer.get(model), pixels, labels, on_step=trainer.on_step) for model in models]
     rows = found[0].rows
     if len(models) > 1:

@@ -13,11 +13,9 @@ from mri_robust.study.config import Config
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.results_folder import Result, ResultsFolder
 
-RETRIES = 5
-"""Times that a task is run again after its worker was lost; what it had stored stays stored."""
+RETRIES = 5  # times that a task is run again after its worker was lost; what it had stored stays stored
 LOOPBACK = "127.0.0.1"
-ANSWER_WITHIN_S = 10
-"""Seconds for a cluster to answer."""
+ANSWER_WITHIN_S = 10  # seconds for a cluster to answer
 
 
 def run_local(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -> Iterator[tuple[int, Outcome]]:

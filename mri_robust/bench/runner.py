@@ -35,15 +35,10 @@ NO_IMAGENET = (
 
 
 class Run:
-    """Experiments under one or more configurations, into one folder.
+    """Experiments, in the order of the report, under one or more configurations, into one folder.
 
-    Args:
-        experiments: in the order of the report.
-        configs: one per protocol and seed, not yet told of their data.
-        folder: where to.
-        opened: the user's own models that are in memory, by id.
-        on_step: called as (what is going on, done, total).
-        executor: who runs the tasks; this process when None.
+    `configs` are one per protocol and seed, not yet told of their data; `opened` and `on_step` are those of `Trainer`;
+    `executor` says who runs the tasks, this process when None.
     """
 
     def __init__(
@@ -71,11 +66,8 @@ class Run:
     def run(self, on_table: Callable[[Experiment, pd.DataFrame], None] | None = None) -> None:
         """Run every task; each experiment's table is written, and handed to `on_table`, when its last task is done.
 
-        A task that fails leaves its rows out, and the others go on; see `failures`.
-
-        Raises:
-            UserError: every task failed.
-            OSError: nothing more can be written; what was measured before stays stored.
+        A task that fails leaves its rows out, and the others go on; see `failures`. UserError where every task failed,
+        OSError where nothing more can be written; what was measured before stays stored.
         """
         left = {each.name: sum(task.experiment == each.name for task in self.tasks) for each in self.experiments}
         for place, outcome in EXECUTORS[self.executor.name](self.worker, self.tasks, self.executor):

@@ -33,19 +33,14 @@ from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
 
-WATCHED_IMAGES = 64
-"""Training images on which adversarial training is watched for overfitting to its attack."""
+WATCHED_IMAGES = 64  # training images on which adversarial training is watched for overfitting to its attack
 
 
 class Trainer:
-    """The models of one data set on one machine, in one results folder.
+    """The models of one data set on one machine, in one results folder, as `<model id>-<digest>.safetensors`.
 
-    Args:
-        folder: where trained models lie, as `<model id>-<digest>.safetensors`.
-        dataset: what they are trained on.
-        config: says on what machine, and where ImageNet's weights are looked for.
-        opened: the user's own models that are in memory, by id.
-        on_step: called as (what is going on, done, total).
+    `config` says on what machine, and where ImageNet's weights are looked for; `opened` are the user's own models that
+    are in memory, by id; `on_step` is called as (what is going on, done, total).
     """
 
     def __init__(
@@ -73,10 +68,8 @@ class Trainer:
         """A model on its device, in eval mode; trained and stored if it is not there yet.
 
         It is a `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module. A
-        training that was cut short goes on after its last whole epoch. One that failed is not tried again.
-
-        Raises:
-            UserError: training fails, weights or the user's own model cannot be had, or that model is another one now.
+        training that was cut short goes on after its last whole epoch. UserError where training fails, which is not
+        tried again, weights or the user's own model cannot be had, or that model is another one now.
         """
         name = self.name(model)
         if name in self._failed:
@@ -158,9 +151,7 @@ class Trainer:
         """The model of a recipe and the record of its training, one entry per epoch.
 
         The file `resume` keeps the training after each epoch; where it is there, the training goes on from it.
-
-        Raises:
-            UserError: the loss is not finite, or pretrained weights cannot be had.
+        UserError where the loss is not finite, or pretrained weights cannot be had.
         """
         if recipe.members:
             return Ensemble([self.get(member) for member in recipe.members], recipe.shares), []

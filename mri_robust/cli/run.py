@@ -99,12 +99,7 @@ def execute(
 
 
 def settle(run: Run, certificate: Certificate) -> None:
-    """End as the run went.
-
-    Raises:
-        UserError: a task failed; everything that could be made is there.
-        SystemExit: the cross-check did not pass.
-    """
+    """End as the run went: UserError where a task failed, though all else is there, exit code 1 by the cross-check."""
     if run.failures():
         failed = f"{len(run.failures())} of {len(run.outcomes)} evaluations failed, the first with {run.failures()[0]}"
         raise UserError(f"{failed}; their rows are missing, run the same command to try them again")

@@ -23,8 +23,7 @@ from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
 from mri_robust.training import to_unit_range
 
-FALSE_POSITIVES = 0.05
-"""The false-positive rate at which `tpr_at_fpr` is read off the ROC curve."""
+FALSE_POSITIVES = 0.05  # the false-positive rate at which `tpr_at_fpr` is read off the ROC curve
 SAMPLES = 12
 CHOSEN, HALF = "chosen", "0.5"
 """Thresholds: the one that the detector chose on its validation images, and the study's."""

@@ -20,12 +20,10 @@ from mri_robust.evaluation.rows import Row, figure, share
 from mri_robust.study.recipe import Recipe
 from mri_robust.training import to_unit_range
 
-TEST_IMAGES = 4
-"""Of each class, drawn for the control."""
+TEST_IMAGES = 4  # of each class, drawn for the control
 CONTROLS = ("average", "class means", "test images", "noise")
 """What reconstructions are held against: the start, class means, test images without a duplicate in training, noise."""
-C1, C2 = 0.01**2, 0.03**2
-"""Wang's constants for pixels in [0, 1]."""
+C1, C2 = 0.01**2, 0.03**2  # Wang's constants for pixels in [0, 1]
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,9 @@ from mri_robust.training import to_unit_range
 SEEN, HELD_OUT, TEST = "seen", "held out", "test"
 LOSS_THRESHOLD, BLACK_BOX, RIGHT = "loss threshold", "black box", "right prediction"
 ATTACKS = (LOSS_THRESHOLD, BLACK_BOX, RIGHT)
-FALSE_POSITIVES = 0.01
-"""The false-positive rate at which `tpr_at_1_fpr` is read off the ROC curve."""
-TOLERANCE = 1e-4
-"""Relative or absolute difference up to which two losses count as the same."""
-MOST = 2000
-"""Images of a kind, which are drawn where there are more."""
+FALSE_POSITIVES = 0.01  # the false-positive rate at which `tpr_at_1_fpr` is read off the ROC curve
+TOLERANCE = 1e-4  # relative or absolute difference up to which two losses count as the same
+MOST = 2000  # images of a kind, which are drawn where there are more
 
 Question = tuple[str, str, str]
 """(attack, the members, the others): which images are told apart from which."""

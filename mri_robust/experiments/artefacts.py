@@ -25,12 +25,10 @@ def tasks(config: Config) -> Tasks:
 EXPERIMENT = Experiment(
     name="artefacts",
     title="MRI artefacts beside the worst case",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("attack", "severity", "epsilon", "after"),
     columns="model",
     models=tuple(make.__name__ for make in MODELS),
     threats=("evasion",),
-    beyond=True,
     finished=True,
 )

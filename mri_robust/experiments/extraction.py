@@ -43,11 +43,9 @@ def _thefts(config: Config, queries: str) -> tuple[Theft, ...]:
 EXPERIMENT = Experiment(
     name="extraction",
     title="Copies of a model trained on its answers",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("attack", "thief", "queries", "budget", "answers"),
     models=("cnn_clean", "resnet_pgd"),
     threats=("extraction",),
-    beyond=True,
     finished=True,
 )

@@ -39,11 +39,9 @@ def _inversions(side: int) -> tuple[Inverted, ...]:
 EXPERIMENT = Experiment(
     name="inversion",
     title="What a model shows of its classes",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("image", "class"),
     models=("cnn_clean", "cnn_pgd", "cnn_shuffled"),
     threats=("inversion",),
-    beyond=True,
     finished=True,
 )

@@ -30,11 +30,9 @@ def tasks(config: Config) -> Tasks:
 EXPERIMENT = Experiment(
     name="membership",
     title="Which images a model was trained on",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("attack", "members", "others", "control"),
     models=("cnn_overfitted", "cnn_augmented", "cnn_clean", "cnn_pgd", "cnn_shuffled"),
     threats=("membership",),
-    beyond=True,
     finished=True,
 )

@@ -19,10 +19,8 @@ def tasks(config: Config) -> Tasks:
 EXPERIMENT = Experiment(
     name="poison-detection",
     title="Detectors of poison on the backdoored CNN",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("attack", "share", "detector", "rule", "set"),
     models=("cnn_backdoor", "cnn_badnets", "cnn_clean"),
     threats=("poison-detection",),
-    beyond=True,
 )

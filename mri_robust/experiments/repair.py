@@ -30,10 +30,8 @@ def tasks(config: Config) -> Tasks:
 EXPERIMENT = Experiment(
     name="repair",
     title="Repairs of the backdoored CNN",
-    reference="beyond the study",
     tasks=tasks,
     row_key=("attack", "share", "repair"),
     models=("cnn_backdoor", "cnn_badnets"),
     threats=("backdoor-repair",),
-    beyond=True,
 )

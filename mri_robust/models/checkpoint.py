@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,10 @@ from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import plain
-from mri_robust.core.json_text import check_shape
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, Ensemble, build_model
 from mri_robust.models.weights import load_weights, read_notes, read_state_dict, write_tensors
-
-_NUMBERS = (float, [float])
-_CLASSIFIER = {"classes": [str], "image_size": int, "channels": str, "mean": _NUMBERS, "std": _NUMBERS}
 
 
 def save_model(model: Classifier | Ensemble, path: str | Path, **notes: Any) -> None:
@@ -77,7 +74,7 @@ def _open(path: Path) -> tuple[Classifier | Ensemble, dict[str, Any]]:
             with suppress(RuntimeError), torch.device("meta"):
                 _fill(_described(description, state), state, path, assign=True)
             model = _described(description, state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UserError(f"checkpoint '{path}' has a header that describes no model: {error}") from error
     _fill(model, state, path)
     return model.eval(), header
@@ -96,17 +93,26 @@ def _described(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> C
     """The module of a header; ValueError and the like where it describes none."""
     if description.get("architecture") != "ensemble":
         return _classifier(description)
-    check_shape(description, {"members": [object], "shares": [float]}, "its ensemble")
-    members = description["members"]
+    members, shares = description["members"], _numbers(description["shares"])
     if not all(f"members.{index}.mean" in state for index in range(len(members))):
         raise ValueError(f"it has {len(members)} members and the weights of fewer")
-    return Ensemble([_classifier(member) for member in members], description["shares"])
+    return Ensemble([_classifier(member) for member in members], shares)
 
 
 def _classifier(description: Mapping[str, Any]) -> Classifier:
-    check_shape(description, {"architecture": str, **_CLASSIFIER}, "its model")
-    check_choice("channels", description["channels"], ("grey", "rgb"))
-    if len(description["classes"]) < 2 or not SMALLEST <= description["image_size"] <= LARGEST:
-        raise ValueError(f"it needs two classes or more, and an image size from {SMALLEST} to {LARGEST}")
-    said = {name: description[name] for name in _CLASSIFIER}
-    return build_model(description["architecture"], **{**said, "classes": tuple(said["classes"])})
+    classes, size, channels = (description[name] for name in ("classes", "image_size", "channels"))
+    mean, std = (_numbers(description[name]) for name in ("mean", "std"))
+    check_choice("channels", channels, ("grey", "rgb"))
+    if not isinstance(classes, list) or len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+        raise ValueError("its classes are not two names or more")
+    if type(size) is not int or not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"its image size is no whole number from {SMALLEST} to {LARGEST}")
+    how: dict[str, Any] = {"mean": mean, "std": std, "channels": channels}
+    return build_model(description["architecture"], classes=tuple(classes), image_size=size, **how)
+
+
+def _numbers(value: Any) -> Any:
+    """A number or a list of them; ValueError where one is none or not finite."""
+    if not all(type(each) in (int, float) and abs(each) < inf for each in (value if type(value) is list else [value])):
+        raise ValueError("its mean, std and shares are not all finite numbers")
+    return value

@@ -73,10 +73,8 @@ class Classifier(nn.Module):
 class Ensemble(nn.Module):
     """logits(x) = sum of shares[i] * members[i](x); an attack on it sees the gradient of the sum.
 
-    The study weights CNN_FGSM 1/4, CNN_PGD 1/4 and ResNet_PGD 1/2.
-
-    Raises:
-        ValueError: no members, another number of shares, or members of other classes, image sizes or channels.
+    The study weights CNN_FGSM 1/4, CNN_PGD 1/4 and ResNet_PGD 1/2. ValueError without members, for another number of
+    shares, or where members differ in classes, image size or channels.
     """
 
     shares: Tensor
@@ -115,10 +113,7 @@ def build_model(
     """A new `Classifier` of a registered architecture; random weights are drawn from the global generator.
 
     `weights` are `none` (random), `imagenet`, or the path of a state dict; `channels=`, `mean=` and `std=` are those of
-    `Classifier`.
-
-    Raises:
-        UserError: unknown architecture, or weights that cannot be had.
+    `Classifier`. UserError for an unknown architecture, or weights that cannot be had.
     """
     network = ARCHITECTURES.load(architecture)(len(classes), image_size, weights)
     return Classifier(network, architecture=architecture, classes=classes, image_size=image_size, **more)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import written_aside
-from mri_robust.core.json_text import parse_json
 from mri_robust.core.packages import import_torchvision
 
 
@@ -110,8 +109,8 @@ def read_notes(path: str | Path) -> dict[str, Any]:
     _check_exists(path)
     try:
         with safe_open(path, framework="pt") as file:
-            notes = parse_json((file.metadata() or {}).get("mri_robust", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+            notes = json.loads((file.metadata() or {}).get("mri_robust", "{}"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         with path.open("rb") as start:
             html = start.read(64).lstrip().lower().startswith((b"<!doctype", b"<html"))
         what = "is an HTML page, not a model" if html else "is damaged or no safetensors file"

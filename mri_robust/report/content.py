@@ -60,11 +60,7 @@ def meanings(tables: Iterable[Table]) -> str:
 
 
 class Report:
-    """Everything that a report says of a results folder.
-
-    Raises:
-        UserError: the folder holds no finished run, or a file of it is damaged.
-    """
+    """Everything that a report says of a results folder; UserError without a finished run, or for a damaged file."""
 
     def __init__(self, folder: Path) -> None:
         self.results = ResultsFolder(folder)

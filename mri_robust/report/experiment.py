@@ -8,18 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from mri_robust.report.metrics import (
-    SUBSETS,
-    column_heading,
-    column_order,
-    in_255ths,
-    metric,
-    model_title,
-    number,
-    ordered,
-    plain_text,
-    signed,
-)
+from mri_robust.report import metrics
+from mri_robust.report.metrics import in_255ths, model_title, number, ordered, plain_text, signed
 from mri_robust.report.tables import Cell, Table, labelled_table, print_table
 
 MAIN = ("accuracy", "missed_tumour_rate")  # metrics whose tables the terminal shows where each has its own
@@ -75,7 +65,7 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     key = ["protocol", *(name for name in description["row_key"] if name != "class")]
     needed = dict.fromkeys([*table, *key, *SIZES, *CURVES, "printed", "class", "weights", "seed"])
     rows = with_factors(table, [name for name in needed if name not in NUMBERS])
-    rows = rows[rows["value"].notna() & rows["subset"].isin(SUBSETS)]
+    rows = rows[rows["value"].notna() & rows["subset"].isin(metrics.SUBSETS)]
     rows = rows[(rows["subset"] == "all") | (rows["metric"] == "accuracy")]
     epoch = pd.to_numeric(rows["epoch"], errors="coerce")
     last = epoch == epoch.groupby([rows[name] for name in ("model", "seed", *key)], sort=False).transform("max")
@@ -115,10 +105,8 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     """One record per combination of the columns `by`, in table order, over the seeds.
 
     `value` is the mean, `spread` the standard deviation, `low` and `high` the mean bounds; NaN where there is none.
-    `comparable` says whether the model started from the study's weights.
-
-    Raises:
-        ValueError: `by` does not tell rows apart, so that a mean would mix numbers of different things.
+    `comparable` says whether the model started from the study's weights. ValueError where `by` does not tell rows
+    apart, so that a mean would mix numbers of different things.
     """
     if rows.duplicated([*by, "seed"]).any():
         raise ValueError(f"the row_key of experiment '{rows['experiment'].iloc[0]}' does not tell its rows apart")
@@ -163,7 +151,7 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
     overall, of_classes = rows[rows["class"] == ""], rows[(rows["class"] != "") & (rows["subset"] == "all")]
     if description["columns"] == "model" and overall["model"].nunique() > 1:
         parts: dict[Any, pd.DataFrame] = dict(list(overall.groupby(["metric", "subset"], sort=False)))
-        found = [_by_model(parts[pair], description, pair) for pair in sorted(parts, key=column_order)]
+        found = [_by_model(parts[pair], description, pair) for pair in sorted(parts, key=metrics.column_order)]
     else:
         found = [_by_metric(overall, description, "Overall")] if len(overall) else []
     if "class" in description["row_key"] and len(of_classes):
@@ -254,9 +242,9 @@ def _by_model(rows: pd.DataFrame, description: Description, pair: tuple[str, str
     """A column per model, a row per row of the study or of the experiment, of one metric and subset."""
     key = [printed or tuple(key) for printed, *key in _values(rows, "printed", *description["row_key"])]
     rows = rows.assign(column=rows["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
-    digits, models = metric(pair[0]).digits, ordered(rows["model"], description["models"])
+    digits, models = metrics.metric(pair[0]).digits, ordered(rows["model"], description["models"])
     heads = {model: (model_title(model), digits) for model in models}
-    return _grid(rows, description, heads, caption=column_heading(*pair), metrics=(pair,))
+    return _grid(rows, description, heads, caption=metrics.column_heading(*pair), metrics=(pair,))
 
 
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
@@ -264,7 +252,10 @@ def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folde
     pairs = _values(rows, "metric", "subset")
     line = rows.groupby(["model", *description["row_key"]], sort=False).ngroup()
     rows = rows.assign(column=pd.Series(pairs, rows.index, dtype=object), line=line)
-    heads = {pair: (column_heading(*pair), metric(pair[0]).digits) for pair in sorted(set(pairs), key=column_order)}
+    heads = {
+        pair: (metrics.column_heading(*pair), metrics.metric(pair[0]).digits)
+        for pair in sorted(set(pairs), key=metrics.column_order)
+    }
     return _grid(rows, description, heads, "model", caption=caption, metrics=tuple(heads), folded=folded)
 
 
@@ -305,7 +296,7 @@ def _head(name: str) -> str:
 def _label(name: str, value: Any) -> str:
     if name in ("model", "start"):
         return model_title(value)
-    return metric(value).heading if name == "metric" else plain_text(value)
+    return metrics.metric(value).heading if name == "metric" else plain_text(value)
 
 
 def _values(rows: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:

@@ -27,11 +27,7 @@ LARGEST = 128  # pixels across a picture of the gallery above which every second
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html`, `report.md` and `figures/` from what a run left in `folder`; returns the page's path.
-
-    Raises:
-        UserError: the folder holds no finished run.
-    """
+    """Write `report.html`, `report.md` and `figures/` of a finished run in `folder`, else UserError: its page."""
     report = Report(folder)
     figures = {}
     for each in report.sections:

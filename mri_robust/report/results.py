@@ -37,8 +37,7 @@ run's data; None where no run says."""
 def stored(folder: ResultsFolder) -> list[File]:
     """Every result, model and leftover of a folder; its tables and reports are no such.
 
-    Raises:
-        UserError: it is no results folder, or its run.json is damaged.
+    UserError where it is no results folder, or its run.json is damaged.
     """
     run = folder.json("run") if (folder.path / "run.json").exists() else None
     if run is None and not folder.evaluations.is_dir():
@@ -53,8 +52,7 @@ def stored(folder: ResultsFolder) -> list[File]:
 def removable(files: list[File], *, unused: bool = False) -> list[File]:
     """What `results clean` deletes: failures, what is damaged or half done; `unused`: also what the last run left out.
 
-    Raises:
-        UserError: `unused` is asked for and no run says what it used.
+    UserError where `unused` is asked for and no run says what it used.
     """
     if unused and all(each["used"] is None for each in files):
         raise UserError("no run.json says what is used: let a run finish there, or clean without --unused")
@@ -63,11 +61,7 @@ def removable(files: list[File], *, unused: bool = False) -> list[File]:
 
 @contextmanager
 def while_nobody_runs(folder: ResultsFolder) -> Iterator[None]:
-    """Hold every lock of a results folder, so that no run starts on what is being deleted.
-
-    Raises:
-        UserError: a run holds one of them.
-    """
+    """Hold every lock of a results folder, so that no run starts on what is being deleted; UserError where one does."""
     with ExitStack() as held:
         for path in sorted(folder.path.rglob("*.lock")):
             try:
@@ -131,10 +125,8 @@ def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignor
     """Compare the last runs of two results folders.
 
     Numbers are joined on every column but what was measured and those to `ignore` (`scale`, `dataset`). They differ
-    when their values do by more than `tolerance`, at least 0, or in how many images they count.
-
-    Raises:
-        UserError: a folder holds no finished run, a table is damaged, or a column to ignore is in no table.
+    when their values do by more than `tolerance`, at least 0, or in how many images they count. UserError where a
+    folder holds no finished run, a table is damaged, or a column to ignore is in no table.
     """
     runs = [folder.json("run") for folder in (a, b)]
     tables = ([own.table(each["name"]) for each in run["experiments"]] for own, run in zip((a, b), runs, strict=True))

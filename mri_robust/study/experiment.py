@@ -33,16 +33,20 @@ class Experiment:
 
     name: str  # on the command line and of its CSV
     title: str  # one line
-    reference: str  # where the study has it
     tasks: Callable[[Config], Tasks] = field(repr=False)  # what to measure on which models
     row_key: tuple[str, ...]  # the columns that name a row of its table, beside the model
+    reference: str = "beyond the study"  # or where the study has it
     columns: str = "metric"  # `model` for a table with one column per model, `metric` for one column per metric
     models: tuple[str, ...] = ()  # model ids in the study's order
     published: Callable[[Config], pd.DataFrame] = field(default=lambda _: pd.DataFrame({"paper": []}), repr=False)
     faults: tuple[str, ...] = ()  # names of the faults that separate the protocols here
     threats: tuple[str, ...] = ()  # names of the threats in `study/threats.py` that it tests
-    beyond: bool = False  # it is no table of the study, and is run by its name or with `--all`
     finished: bool = False  # it asks a finished model, so that `audit` can ask a user's own
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is no table of the study, and is run by its name or with `--all`."""
+        return self.reference == "beyond the study"
 
     @property
     def aliases(self) -> tuple[str, ...]:

@@ -125,12 +125,7 @@ class ResultsFolder:
 
     @staticmethod
     def sealed(path: Path) -> dict[str, Any]:
-        """A stored evaluation's file, its checksum compared.
-
-        Raises:
-            FileNotFoundError: there is none.
-            ValueError, KeyError, TypeError: it is damaged.
-        """
+        """A stored evaluation's file; FileNotFoundError without one, ValueError, KeyError or TypeError if damaged."""
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["checksum"] != digest([content["about"], content["result"]]):
             raise ValueError("its checksum is another")

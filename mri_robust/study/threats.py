@@ -36,14 +36,10 @@ class Threat:
     defence: bool = False  # the experiment measures what detects or stops the attack, not the attack
 
 
+_EVASION, _BACKDOOR = "adversarial examples or model evasion", "poisoning: backdoor"
 _POISONED, _TRAINED, _LEAKED = "data poisoning", "model poisoning", "confidentiality attacks"
-_BACKDOOR = "poisoning: backdoor"
 THREATS = {
-    "evasion": Threat(
-        "changes the pixels of a finished image by less than an eye sees",
-        "adversarial examples or model evasion",
-        "evasion",
-    ),
+    "evasion": Threat("changes the pixels of a finished image by less than an eye sees", _EVASION, "evasion"),
     "backdoor": Threat(
         "stamps a trigger on training images, so that a stamped tumour is later called healthy", _POISONED, _BACKDOOR
     ),
@@ -51,27 +47,16 @@ THREATS = {
         "changes the training code, so that the model learns little", _TRAINED, "poisoning: availability"
     ),
     "biased-training": Threat(
-        "changes the training code, so that the model fails on a class of the attacker's choice",
-        _TRAINED,
-        "poisoning: model",
+        "changes the training code, so that the model fails on a class of their choice", _TRAINED, "poisoning: model"
     ),
     "trigger-detection": Threat(
-        "a detector flags images that carry a pattern before the classifier sees them",
-        _POISONED,
-        _BACKDOOR,
-        defence=True,
+        "a detector flags images with a pattern before the classifier sees them", _POISONED, _BACKDOOR, defence=True
     ),
     "poison-detection": Threat(
-        "detectors flag poisoned training images and triggered inputs of a backdoored model",
-        _POISONED,
-        _BACKDOOR,
-        defence=True,
+        "detectors flag poisoned training images and triggered inputs", _POISONED, _BACKDOOR, defence=True
     ),
     "backdoor-repair": Threat(
-        "the backdoor is pruned out of the model, or the model is trained again without what was flagged",
-        _POISONED,
-        _BACKDOOR,
-        defence=True,
+        "prunes the backdoor, or trains again without what was flagged", _POISONED, _BACKDOOR, defence=True
     ),
     "extraction": Threat("asks the model about many images and trains a copy on its answers", _LEAKED, "privacy"),
     "membership": Threat(

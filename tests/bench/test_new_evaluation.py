@@ -54,7 +54,6 @@ EXPERIMENT = Experiment(
     row_key=("factor",),
     published=published,
     threats=("evasion",),
-    beyond=True,
 )
 """,
     "shades-0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: shades\nVersion: 0.1\n",

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json, digest
 from mri_robust.core.intervals import wilson
-from mri_robust.core.json_text import check_shape, parse_json
 from mri_robust.core.machine import one_thread, resolve_device, resolve_precision
 from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
@@ -69,31 +68,6 @@ def test_global_generators_are_seeded_and_put_back_also_after_an_error() -> None
     assert drawn[0] == drawn[1]
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])
-
-
-SHAPE = {"name": str, "sizes": [int], "rate": (float, [float]), "more": {"k": {"x": float}}, "any": object}
-RIGHT = {"name": "a", "sizes": [1, 2], "rate": [0, 0.5], "more": {"k": {"x": 1}}, "any": [{}], "further": 1}
-
-
-def test_foreign_json_of_the_right_shape_is_taken_and_what_cannot_be_read_is_refused() -> None:
-    check_shape(parse_json(json.dumps(RIGHT)), SHAPE)
-    check_shape(RIGHT | {"rate": 0.5}, SHAPE)
-    for text in ("{", "[" * 100_000, "9" * 400):
-        with pytest.raises(ValueError, match=r"line|deep|digits"):
-            parse_json(text)
-
-
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"name": 1}, r"\['name'\]"), ({"sizes": [1, 2.5]}, r"\['sizes'\]\[1\]"), ({"sizes": [True]}, "sizes"),
-        ({"sizes": {}}, "sizes"), ({"rate": "x"}, "rate"), ({"rate": math.inf}, "rate"), ({"rate": True}, "rate"),
-        ({"more": {"k": {}}}, r"\['more'\]\['k'\].*'x'"), ({"more": []}, "more"),
-    ],
-)  # fmt: skip
-def test_foreign_json_of_another_shape_is_refused_where_it_differs(change: dict[str, Any], place: str) -> None:
-    with pytest.raises(ValueError, match=place):
-        check_shape(RIGHT | change, SHAPE)
 
 
 def test_wilson_is_its_closed_form() -> None:
