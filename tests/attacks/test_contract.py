@@ -9,18 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import toy_models as toy
 from torch import Tensor
-from toy_models import (
-    Bomb,
-    Nameless,
-    assert_unchanged,
-    build_attack,
-    dyadic_images,
-    seeded,
-    small_net,
-    state_of,
-    unsettle,
-)
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.fgsm import FGSM
@@ -29,9 +19,9 @@ from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
 
 NAMES = ATTACKS.names()
-IMAGES = dyadic_images(4)
+IMAGES = toy.dyadic_images(4)
 LABELS = torch.tensor([0, 1, 2, 3])
-ATTACK = {name: build_attack(name, 0.03) for name in NAMES} | {
+ATTACK = {name: toy.build_attack(name, 0.03) for name in NAMES} | {
     "l2 restarts": PGD(1.0, alpha=0.25, steps=2, norm="l2", restarts=2),
     "targeted, clip at the end": PGD(0.1, steps=2, clip="end", targeted=True, random_start=False),
 }
@@ -41,26 +31,26 @@ NAN, INF = math.nan, math.inf
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_a_frozen_value_that_names_its_source(name: str) -> None:
-    attack = build_attack(name, 0.03)
+    attack = toy.build_attack(name, 0.03)
     with pytest.raises(dataclasses.FrozenInstanceError):
         attack.eps = 0.5
-    assert attack == build_attack(name, 0.03) != dataclasses.replace(attack, eps=0.25)
-    assert len({attack, build_attack(name, 0.03)}) == 1
+    assert attack == toy.build_attack(name, 0.03) != dataclasses.replace(attack, eps=0.25)
+    assert len({attack, toy.build_attack(name, 0.03)}) == 1
     assert eval(repr(attack), {type(attack).__name__: type(attack)}) == attack
     assert "arXiv" in f"{sys.modules[type(attack).__module__].__doc__} {type(attack).__doc__}"
     assert {"fgsm", "pgd"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("attack", ATTACK.values(), ids=ATTACK)
-@pytest.mark.parametrize("wrap", [lambda net: net, Nameless], ids=["with classes", "without"])
+@pytest.mark.parametrize("wrap", [lambda net: net, toy.Nameless], ids=["with classes", "without"])
 class TestEveryAttack:
     def test_keeps_the_call_contract(self, attack: Any, wrap: Any) -> None:
         """Also where gradients are switched off, and for images that carry a graph."""
-        model, images, labels = unsettle(wrap(small_net())), IMAGES.clone().requires_grad_(), LABELS.clone()
-        state, drawn = state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
+        model, images, labels = toy.unsettle(wrap(toy.small_net())), IMAGES.clone().requires_grad_(), LABELS.clone()
+        state, drawn = toy.state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
         with torch.no_grad():
             crafted = attack(model, images, labels)
-        assert_unchanged(model, state)
+        toy.assert_unchanged(model, state)
         assert torch.equal(torch.get_rng_state(), drawn[0])
         assert np.array_equal(np.random.get_state()[1], drawn[1])
         assert torch.equal(images, IMAGES)
@@ -71,40 +61,40 @@ class TestEveryAttack:
         assert 0 <= crafted.min() <= crafted.max() <= 1
         assert crafted.shape == images.shape
         assert not torch.equal(crafted, IMAGES)
-        assert torch.equal(crafted, attack(wrap(small_net()).eval(), IMAGES, LABELS))
+        assert torch.equal(crafted, attack(wrap(toy.small_net()).eval(), IMAGES, LABELS))
 
     def test_the_generator_decides_through_the_start_alone(self, attack: Any, wrap: Any) -> None:
-        model = wrap(small_net())
-        start = attack.draw_start(IMAGES, seeded(3))
+        model = wrap(toy.small_net())
+        start = attack.draw_start(IMAGES, toy.seeded(3))
         given = attack(model, IMAGES, LABELS, start=None if start is None else start.clone())
-        assert torch.equal(given, attack(model, IMAGES, LABELS, generator=seeded(3)))
-        assert torch.equal(attack(model, IMAGES, LABELS), attack(model, IMAGES, LABELS, generator=seeded(0)))
+        assert torch.equal(given, attack(model, IMAGES, LABELS, generator=toy.seeded(3)))
+        assert torch.equal(attack(model, IMAGES, LABELS), attack(model, IMAGES, LABELS, generator=toy.seeded(0)))
         if start is not None:
             assert start.shape[1] == len(IMAGES)
             without_axis = start[0] if len(start) == 1 else start
             assert torch.equal(given, attack(model, IMAGES, LABELS, start=without_axis))
-            assert torch.equal(start, attack.draw_start(IMAGES, seeded(3)))
+            assert torch.equal(start, attack.draw_start(IMAGES, toy.seeded(3)))
 
     def test_leaves_the_model_as_it_was_after_an_error(self, attack: Any, wrap: Any) -> None:
         for fuse in (1, 2):
-            bomb = Bomb(small_net(), fuse)
-            model = unsettle(wrap(bomb))
-            before = state_of(model)
+            bomb = toy.Bomb(toy.small_net(), fuse)
+            model = toy.unsettle(wrap(bomb))
+            before = toy.state_of(model)
             with suppress(RuntimeError):
                 attack(model, IMAGES, LABELS)
             assert fuse == 2 or bomb.left == 0
-            assert_unchanged(model, before)
+            toy.assert_unchanged(model, before)
 
 
 def test_eval_mode_switches_dropout_and_parameter_gradients_off() -> None:
-    model = unsettle(small_net())
-    before = state_of(model)
+    model = toy.unsettle(toy.small_net())
+    before = toy.state_of(model)
     with suppress(KeyError), eval_mode(model) as inside:
         assert inside is model
         assert not any(module.training for module in model.modules())
         assert all(p.grad is None and not p.requires_grad for p in model.parameters())
         raise KeyError
-    assert_unchanged(model, before)
+    toy.assert_unchanged(model, before)
     assert device_of(model) == device_of(torch.nn.Flatten()) == torch.device("cpu")
 
 
@@ -150,13 +140,13 @@ def with_pixel(value: float) -> Tensor:
         (GOOD, THREE.tolist(), TypeError, "list"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("model", [small_net(), Nameless(small_net())], ids=["with classes", "without"])
+@pytest.mark.parametrize("model", [toy.small_net(), toy.Nameless(toy.small_net())], ids=["with classes", "without"])
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_images_and_labels_are_refused(
     name: str, model: Any, images: Any, labels: Any, error: type[Exception], named: str
 ) -> None:
     with pytest.raises(error, match=named):
-        build_attack(name, 0.1)(model, images, labels)
+        toy.build_attack(name, 0.1)(model, images, labels)
 
 
 @pytest.mark.parametrize(
@@ -169,4 +159,4 @@ def test_wrong_images_and_labels_are_refused(
 )  # fmt: skip
 def test_a_wrong_start_is_refused(attack: Any, start: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="start"):
-        attack(small_net(), GOOD, THREE, start=start)
+        attack(toy.small_net(), GOOD, THREE, start=start)

@@ -6,22 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import toy_models as toy
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
-from toy_models import (
-    Bomb,
-    Counter,
-    Linear,
-    assert_unchanged,
-    blank,
-    dyadic_images,
-    four_readers,
-    seeded,
-    small_net,
-    state_of,
-    unsettle,
-)
 
 from mri_robust.attacks.privacy import membership
 from mri_robust.attacks.privacy.extraction import Extraction
@@ -35,12 +23,14 @@ TEST = torch.from_numpy(np.random.default_rng(4).random((300, 1, 4, 4), dtype=np
 
 
 def rob(attack: Extraction, victim: nn.Module, thief: nn.Module) -> tuple[Tensor, Tensor]:
-    return attack(lambda images: victim(images).softmax(1), thief, attack.draw(POOL, seeded()), generator=seeded(7))
+    return attack(
+        lambda images: victim(images).softmax(1), thief, attack.draw(POOL, toy.seeded()), generator=toy.seeded(7)
+    )
 
 
 class TestExtraction:
     def test_the_copy_of_a_linear_model_agrees_with_it_everywhere(self) -> None:
-        victim, thief = four_readers(), blank()
+        victim, thief = toy.four_readers(), toy.blank()
         rob(Extraction("training images", 400, updates=400, batch_size=400, learning_rate=1.0), victim, thief)
         with torch.no_grad():
             assert torch.equal(victim(TEST).argmax(1), thief(TEST).argmax(1))
@@ -48,9 +38,9 @@ class TestExtraction:
     @pytest.mark.parametrize("labels_only", [False, True])
     @pytest.mark.parametrize("budget", [33, 100])
     def test_each_query_is_asked_once_and_answered_as_the_attack_says(self, budget: int, labels_only: bool) -> None:
-        victim = Counter(four_readers())
+        victim = toy.Counter(toy.four_readers())
         attack = Extraction("training images", budget, labels_only=labels_only, updates=1)
-        asked, answers = rob(attack, victim, blank())
+        asked, answers = rob(attack, victim, toy.blank())
         assert victim.answers == len(asked) == len(answers) == budget
         assert len({image.numpy().tobytes() for image in asked}) == budget
         with torch.no_grad():
@@ -59,10 +49,10 @@ class TestExtraction:
         torch.testing.assert_close(answers, expected)
 
     def test_the_seed_decides_and_the_global_state_does_not_move(self) -> None:
-        copies, before = [small_net(1), small_net(1)], torch.get_rng_state()
-        attack, queries = Extraction("noise", 40, updates=4), dyadic_images(40)
+        copies, before = [toy.small_net(1), toy.small_net(1)], torch.get_rng_state()
+        attack, queries = Extraction("noise", 40, updates=4), toy.dyadic_images(40)
         for thief in copies:
-            attack(lambda images: small_net()(images).softmax(1), thief, queries, generator=seeded())
+            attack(lambda images: toy.small_net()(images).softmax(1), thief, queries, generator=toy.seeded())
         assert torch.equal(torch.get_rng_state(), before)
         assert torch.equal(copies[0].head.weight, copies[1].head.weight)
 
@@ -71,13 +61,13 @@ def test_queries_and_steps_follow_from_the_budget() -> None:
     attack = Extraction("noise", 300, updates=200, batch_size=32)
     for queries in (1, 100, 1000, 6400):
         assert 200 <= attack.epochs(queries) * -(-queries // 32) < 200 + -(-queries // 32)
-    small, large = (Extraction("phantom", budget).draw(POOL, seeded(3)) for budget in (50, 200))
+    small, large = (Extraction("phantom", budget).draw(POOL, toy.seeded(3)) for budget in (50, 200))
     assert torch.equal(small, large[:50])
-    noise = attack.draw(POOL, seeded())
+    noise = attack.draw(POOL, toy.seeded())
     assert noise.shape == (300, 1, 4, 4)
     assert abs(float(noise.mean()) - 0.5) < 0.03
     with pytest.raises(ValueError, match="400"):
-        Extraction("training images", 401).draw(POOL, seeded())
+        Extraction("training images", 401).draw(POOL, toy.seeded())
 
 
 # Inversion
@@ -85,8 +75,8 @@ def test_queries_and_steps_follow_from_the_budget() -> None:
 CLASSES, GREY = torch.arange(4), torch.full((4, 1, 8, 8), 0.5)
 
 
-def linear() -> Linear:
-    return Linear(torch.randn(4, 64, generator=seeded(1)) / 8, torch.zeros(4))
+def linear() -> toy.Linear:
+    return toy.Linear(torch.randn(4, 64, generator=toy.seeded(1)) / 8, torch.zeros(4))
 
 
 class TestInversion:
@@ -108,20 +98,20 @@ class TestInversion:
             np.testing.assert_allclose(change, 0.01 * expected, atol=1e-6)
 
     def test_an_image_does_not_depend_on_the_batch_and_the_model_is_left_as_it_was(self) -> None:
-        model, images = unsettle(small_net()), dyadic_images(4)
-        before, kept, attack = state_of(model), images.clone(), Inversion(5, step=0.02, smoothing=0.5)
+        model, images = toy.unsettle(toy.small_net()), toy.dyadic_images(4)
+        before, kept, attack = toy.state_of(model), images.clone(), Inversion(5, step=0.02, smoothing=0.5)
         with torch.no_grad():
             together = attack(model, images, CLASSES)
         alone = torch.cat([attack(model, images[i : i + 1], CLASSES[i : i + 1]) for i in range(4)])
         torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
         assert torch.equal(images, kept)
         assert 0 <= together.min() <= together.max() <= 1
-        assert_unchanged(model, before)
-        bomb = unsettle(Bomb(small_net(), 3))
-        before = state_of(bomb)
+        toy.assert_unchanged(model, before)
+        bomb = toy.unsettle(toy.Bomb(toy.small_net(), 3))
+        before = toy.state_of(bomb)
         with pytest.raises(RuntimeError, match="boom"):
             attack(bomb, images, CLASSES)
-        assert_unchanged(bomb, before)
+        toy.assert_unchanged(bomb, before)
 
     def test_a_smoothing_wider_than_the_image_and_a_class_that_is_none_are_refused(self) -> None:
         for attack, labels, named in (
@@ -129,18 +119,18 @@ class TestInversion:
             (Inversion(1, step=0.1), CLASSES + 1, "labels"),
         ):
             with pytest.raises(ValueError, match=named):
-                attack(small_net(), dyadic_images(4), labels)
+                attack(toy.small_net(), toy.dyadic_images(4), labels)
 
 
 # Membership
 
-IMAGES, LABELS = dyadic_images(120), torch.arange(120) % 4
+IMAGES, LABELS = toy.dyadic_images(120), torch.arange(120) % 4
 
 
 class TestMembership:
     def test_the_score_is_less_the_cross_entropy_as_scikit_learn_has_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(membership, "BATCH", 7)
-        model = small_net()
+        model = toy.small_net()
         scores = membership_scores(model, IMAGES, LABELS)
         with torch.no_grad():
             rows = model(IMAGES).double().softmax(1).numpy()
@@ -148,10 +138,10 @@ class TestMembership:
             -log_loss([label], [row], labels=range(4)) for label, row in zip(LABELS.tolist(), rows, strict=True)
         ]
         np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-6)
-        unsettled = unsettle(small_net())
-        before = state_of(unsettled)
+        unsettled = toy.unsettle(toy.small_net())
+        before = toy.state_of(unsettled)
         assert torch.equal(membership_scores(unsettled, IMAGES, LABELS), scores)
-        assert_unchanged(unsettled, before)
+        toy.assert_unchanged(unsettled, before)
 
     def test_losses_near_zero_stay_apart(self) -> None:
         """Logits 20 and 21 above the others: in float32 both losses are 0."""

@@ -13,19 +13,9 @@ from toy_data import split
 from toy_models import Linear, Nameless, assert_unchanged, dyadic_images, own_labels, small_net, state_of, unsettle
 
 from mri_robust.data.dataset import Dataset
+from mri_robust.evaluation import sanity
 from mri_robust.evaluation.evaluation import Context
-from mri_robust.evaluation.sanity import (
-    BLIND,
-    CHECKS,
-    EPS,
-    FAST,
-    MEANINGS,
-    SLOW,
-    UNLIMITED,
-    SanityChecks,
-    gather,
-    sanity_checks,
-)
+from mri_robust.evaluation.sanity import SanityChecks, gather, sanity_checks
 
 SHAPES = dyadic_images(48)
 OWN = own_labels(small_net(), SHAPES)
@@ -75,7 +65,7 @@ class Slope(nn.Module):
         self.places, self.margins = torch.tensor(knots).T.contiguous()
 
     def forward(self, images: Tensor) -> Tensor:
-        shift = (images.flatten(1).mean(1) - 0.5) / EPS
+        shift = (images.flatten(1).mean(1) - 0.5) / sanity.EPS
         piece = torch.searchsorted(self.places, shift.detach()).clamp(1, len(self.places) - 1)
         rise = (self.margins.diff() / self.places.diff())[piece - 1]
         margin = self.margins[piece] + rise * (shift - self.places[piece])
@@ -169,11 +159,11 @@ def linear() -> Case:
 
 @pytest.mark.parametrize("case", [lambda: shapes(small_net()), trained, lambda: bright(brightness()), linear])
 def test_an_honest_model_trips_none(case: Callable[[], Case]) -> None:
-    for eps, seed in ((1 / 255, 0), (EPS, 1), (16 / 255, 3)):
+    for eps, seed in ((1 / 255, 0), (sanity.EPS, 1), (16 / 255, 3)):
         findings = sanity_checks(*case(), eps=eps, seed=seed)
         assert not [each.message for each in findings if each.tripped]
     expected = set().union(*(trips for _, trips in BROKEN.values()))
-    assert {each.check for each in findings} == set(CHECKS) == set(MEANINGS) == expected
+    assert {each.check for each in findings} == set(sanity.CHECKS) == set(sanity.MEANINGS) == expected
 
 
 def test_figures_are_those_of_the_closed_form() -> None:
@@ -186,10 +176,10 @@ def test_figures_are_those_of_the_closed_form() -> None:
     reach = ((images.double().flatten(1) - 0.5) @ gap).abs() / gap.abs().sum()
     eps = float(reach.median())
     measured = gather(model, images, own_labels(model, images), eps=eps).measured
-    assert measured[FAST] == pytest.approx(0.5, abs=1 / 30)
-    assert measured[SLOW] == pytest.approx(float((reach > eps).double().mean()), abs=1 / 30)
-    assert measured[UNLIMITED] == 0
-    assert 0.5 < measured[BLIND] <= 1
+    assert measured[sanity.FAST] == pytest.approx(0.5, abs=1 / 30)
+    assert measured[sanity.SLOW] == pytest.approx(float((reach > eps).double().mean()), abs=1 / 30)
+    assert measured[sanity.UNLIMITED] == 0
+    assert 0.5 < measured[sanity.BLIND] <= 1
     backwards = gather(*shapes(Before(small_net(), Backwards.apply))[:2], (OWN + 1) % 4).measured
     assert set(backwards.values()) == {0}  # an attack that makes wrong images right makes none robust
 
@@ -199,14 +189,17 @@ def test_gaps_between_attacks_trip_above_their_thresholds(count: int) -> None:
     """One image is luck and two are not; a single step may be resisted by .3 more than many."""
     evidence = gather(small_net(), SHAPES[:count], OWN[:count])
     for lucky, tripped in ((1, False), (2, True)):
-        measured = {SLOW: lucky / count, FAST: 0.0, BLIND: 0.0}
+        measured = {sanity.SLOW: lucky / count, sanity.FAST: 0.0, sanity.BLIND: 0.0}
         for name in ("fgsm-beats-pgd", "black-box"):
-            assert CHECKS[name](replace(evidence, measured=measured))[:2] == (tripped, lucky / count)
+            assert sanity.CHECKS[name](replace(evidence, measured=measured))[:2] == (tripped, lucky / count)
     for gap, tripped in ((0.29, False), (0.31, True)):
-        assert CHECKS["single-step"](replace(evidence, measured={SLOW: 0.5, FAST: 0.5 + gap}))[0] == tripped
+        assert (
+            sanity.CHECKS["single-step"](replace(evidence, measured={sanity.SLOW: 0.5, sanity.FAST: 0.5 + gap}))[0]
+            == tripped
+        )
     for outputs, tripped in (([0.2, 0.8004], True), ([1.0, 0.0], True), ([2.0, -1.0], False), ([0.2, 0.3], False)):
         changed = replace(evidence, logits=torch.tensor([[0.5, 0.5], outputs]))
-        assert CHECKS["probabilities"](changed)[0] == tripped
+        assert sanity.CHECKS["probabilities"](changed)[0] == tripped
 
 
 def test_the_model_is_left_as_it_was_and_the_seed_decides_what_is_found() -> None:
