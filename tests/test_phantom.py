@@ -76,7 +76,7 @@ def test_the_data_set_and_its_digest():
 
 
 def test_options_keep_the_defaults_of_what_is_not_given():
-    assert parse_extent("phantom") == Extent(train=1000, test=400, seed=0)
+    assert parse_extent("phantom") == Extent(train=800, test=400, seed=0)
     assert parse_extent("phantom: test=100 , train=400") == Extent(train=400, test=100)
     bad = {"trian=400": "'train'", "seed=" + "9" * 30: "from 0", "seed=1,seed=2": "twice", "train=1000001": "from 8"}
     bad |= {"train": "whole", "train=4.5": "whole", "train=-8": "whole", "seed=²": "whole", "test=7": "from 8"}

@@ -23,7 +23,7 @@ FEWEST, MOST = 8, 1_000_000
 class Extent:
     """Which slices a set holds; more slices never change the earlier ones."""
 
-    train: int = 1000
+    train: int = 800
     test: int = 400
     seed: int = 0  # 0 or more; names the whole set
 
