@@ -134,7 +134,7 @@ class Snooper:
         try:
             facts = {str(name): float(fact) for name, fact in header["facts"].items()}
             return cls(model, header["threshold"], facts)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise UserError(f"'{path}' has a header that describes no snooping detector: {error}") from error
 
 

@@ -194,7 +194,7 @@ def test_parts_are_kept_and_change_no_number(tmp_path: Path, monkeypatch: Patch)
     """24 images whole and in three parts of a batch of 8; the run in parts is interrupted in each of its two."""
     monkeypatch.setattr(epsilon_sweep, "BATCH", 8)
     monkeypatch.setattr(robustness, "CHUNK", 16)
-    experiment = Experiment("parts", "Parts", "none", two_questions, ("attack", "epsilon"))
+    experiment = Experiment("parts", "Parts", two_questions, ("attack", "epsilon"))
     config = Config(data="phantom:train=32,test=24", scale=replace(tiny.SCALE, epochs={10: 20}))
 
     def run_into(name: str) -> Run:

@@ -66,7 +66,7 @@ BAD = {
     "does not exist": lambda path, model: None,
     "do not fit": lambda path, model: header(path, model, image_size=24),
     "describes no model": lambda path, model: header(path, model, std=[1, 1]),
-    "its model": lambda path, model: header(path, model, mean="x"),
+    "its mean": lambda path, model: header(path, model, mean="x"),
 }
 
 
