@@ -15,7 +15,7 @@ from mri_robust import PGD, crosscheck, epsilon_curve, load_dataset, sanity_chec
 # Their data, model and training.
 data = load_dataset("phantom:train=400,test=100", size=32, channels="rgb")
 x_train, y_train = torch.tensor(data.train.images) / 255, torch.tensor(data.train.labels)
-x_test, y_test = torch.tensor(data.test.images) / 255, torch.tensor(data.test.labels)
+x_test, y_test = torch.tensor(data.test.images[:60]) / 255, torch.tensor(data.test.labels[:60])
 torch.manual_seed(0)
 resnet10 = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=4)
 model = nn.Sequential(Normalize([0.2] * 3, [0.2] * 3), resnet10)  # takes pixels in [0, 1]

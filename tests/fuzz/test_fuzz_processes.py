@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import corpus_checkpoints
 import pytest
 from corpus_folders import FOLDERS, named
 from corpus_payloads import PAYLOADS
@@ -91,9 +90,7 @@ def test_a_reader_that_goes_away_is_no_error(sandbox: Sandbox) -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")  # as click has it
 
 
-def test_models(sandbox: Sandbox) -> None:
+def test_a_model_with_code_in_it_is_not_run(sandbox: Sandbox) -> None:
     pickled: Path = sandbox.work / "model.pth"
     pickled.write_bytes(PAYLOADS["pickle-shell"](sandbox.marker))
     assert program(sandbox, "audit", "--model", "model.pth", "--out", "out") is None
-    corpus_checkpoints.FILES["notes-deep"](sandbox.work / "deep.safetensors")
-    assert program(sandbox, "crosscheck", "--model", "deep.safetensors", "--out", "out/certificate.json") is None
