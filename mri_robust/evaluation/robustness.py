@@ -119,7 +119,6 @@ class WorstCase(_ImageByImage):
     steps: int = 40  # of PGD, each a quarter of epsilon
     restarts: int = 5
     strong: bool = True  # also run `SURVIVOR_ATTACKS` on the survivors
-    precision: str = "auto"  # `bf16` to craft in half precision first; `auto` where the processor is fast at it
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:
@@ -134,8 +133,7 @@ class WorstCase(_ImageByImage):
         """See `find_worst`."""
         test = context.dataset.test
         stages = [make for _, make in self.stages(len(context.dataset.classes))]
-        how = {"precision": self.precision, **where}
-        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **how)
+        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **where)
 
     def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
         """The rates of the clean images, then after the first stage and after the last at every epsilon."""

@@ -8,16 +8,12 @@ from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
 
-LONG = 100
-"""Steps of PGD, restarts included, from which a first pass in half precision pays."""
-
 
 def worst_case(config: Config) -> WorstCase:
     """The one worst case: same attacks, in the same order, with the budget of the scale."""
     scale = config.scale
-    precision = "auto" if scale.steps * scale.restarts >= LONG else "fp32"
     asked = partial(WorstCase, scale.epsilons, config.attacked, steps=scale.steps, restarts=scale.restarts)
-    return asked(strong=scale.strong, precision=precision, seed=config.seed, leak_free=config.sound)
+    return asked(strong=scale.strong, seed=config.seed, leak_free=config.sound)
 
 
 def tasks(config: Config) -> Tasks:

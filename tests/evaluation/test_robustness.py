@@ -107,7 +107,7 @@ def test_parts_give_the_rows_of_the_whole(evaluation: Any, monkeypatch: pytest.M
 def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(strong: bool) -> None:
     told: list[tuple[int, int]] = []
     context = Context(MODEL, DATA, on_step=lambda *step: told.append(step))
-    worst = WorstCase(EPSILONS, COUNT, steps=4, restarts=2, strong=strong, precision="fp32", seed=1, leak_free=True)
+    worst = WorstCase(EPSILONS, COUNT, steps=4, restarts=2, strong=strong, seed=1, leak_free=True)
     rows = list(worst(context))
     attacks = (None, *(PGD(eps, steps=4, restarts=2) for eps in EPSILONS))
     clean, *alone = verdicts(rows_of(UnderAttack(attacks, COUNT, seed=1)))
