@@ -127,8 +127,8 @@ def lower(
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
         for some in standing.split(SEARCH_BATCH) if len(standing) else ():
-            crafted = run_attack(model, part.at(_filled_up(some)), attack, gradient=gradient, seed=seed)
-            predicted = predict(model, crafted)[: len(some)].cpu()
+            crafted = run_attack(model, part.at(some), attack, gradient=gradient, seed=seed)
+            predicted = predict(model, crafted).cpu()
             hit = predicted != truth[some]
             index[some[hit]], called[some[hit]] = place, predicted[hit]
     return Fooled(index, called)
