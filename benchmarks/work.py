@@ -51,7 +51,7 @@ def load_work(
         trained = _trained(dataset, model, image_size)
     count = min(images, len(dataset.test))
     chosen = np.sort(np.random.default_rng(0).choice(len(dataset.test), count, replace=False))
-    pixels = to_unit_range(torch.from_numpy(np.array(dataset.test.images[chosen])))
+    pixels = to_unit_range(dataset.test.images[chosen])
     labels = torch.from_numpy(dataset.test.labels[chosen])
     plain = trained.to(memory_format=torch.contiguous_format).to(device).eval()
     return Work(plain, pixels.to(device), labels.to(device)), dataset

@@ -95,7 +95,7 @@ def open_models(
     dataset = load_data(config)
     how |= {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
     modules |= {source: open_model(source, **how) for source in sources if is_timm(source)}
-    few = to_unit_range(torch.from_numpy(np.array(dataset.test.images[:2]))).to(config.device)
+    few = to_unit_range(dataset.test.images[:2]).to(config.device)
     file, models = str(weights.absolute()) if weights else "", []
     for source in sources:
         model = modules[source].to(config.device)

@@ -229,7 +229,7 @@ def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, 
     """
     some = np.linspace(0, len(labels) - 1, min(WATCHED_IMAGES, len(labels))).astype(int)
     device, truth = device_of(model), torch.from_numpy(labels[some])
-    pixels = to_unit_range(torch.from_numpy(images[some])).to(device)
+    pixels = to_unit_range(images[some]).to(device)
     with eval_mode(model):
         attacks = (None, FGSM(eps), PGD(eps, steps=10))
         predicted = attacked_predictions(model, Part.of(pixels, truth.to(device)), attacks)

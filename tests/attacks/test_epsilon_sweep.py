@@ -18,6 +18,7 @@ from mri_robust.attacks.evasion.attack import loss_gradient, predict
 from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, attacked_predictions, fooled_clean, lower, start_of
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.evasion.strongest import worst_case
 from mri_robust.core.errors import UserError
 
 
@@ -178,6 +179,13 @@ class TestLower:
         search(KINDS[kind], before, gradient=recorded)
         near = {int((IMAGES - image).flatten(1).abs().sum(1).argmin()) for image in seen}
         assert near == set(torch.nonzero(~WRONG).flatten().tolist())
+
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_another_packages_attack_is_asked_once_about_each_survivor_alone(self, precision: str) -> None:
+        seen: list[Tensor] = []
+        attack = lambda model, images, labels, generator: seen.append(images) or images  # noqa: E731
+        worst_case(MODEL, PART, [0.1, 0.2], [lambda eps: attack], precision=precision)
+        assert torch.equal(torch.cat(seen), IMAGES[~WRONG].repeat(2, 1, 1, 1))
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_nobody_standing_calls_no_model(self, kind: str) -> None:

@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from mri_robust.report import experiment as exp
 from mri_robust.report.content import meanings
-from mri_robust.report.experiment import (
-    comparison_table,
-    comparisons,
-    difference_cell,
-    experiment_tables,
-    pairs_table,
-    prepare,
-    print_experiment,
-)
 from mri_robust.report.metrics import METRICS, in_255ths, model_title
 from mri_robust.report.tables import Cell, Table, print_table, table_markdown, table_of
 
@@ -27,11 +19,11 @@ PLAIN = experiment("made", ("start", "strength"))
 
 
 def tables(described, rows):
-    return experiment_tables(described.description(), prepare(pd.DataFrame(rows), described.description()))
+    return exp.experiment_tables(described.description(), exp.prepare(pd.DataFrame(rows), described.description()))
 
 
 def compared(described, rows):
-    return comparisons(described.description(), prepare(pd.DataFrame(rows), described.description()))
+    return exp.comparisons(described.description(), exp.prepare(pd.DataFrame(rows), described.description()))
 
 
 def texts(table, *heads):
@@ -123,25 +115,25 @@ def test_of_a_training_curve_the_last_training_accuracy_is_shown():
 
 
 def test_the_study_stands_beside_paper_and_sound_with_the_differences():
-    table = comparison_table(compared(BACKDOOR, ROWS[BACKDOOR]()))
+    table = exp.comparison_table(compared(BACKDOOR, ROWS[BACKDOOR]()))
     assert table.heads == ("class", "metric", "study", "paper", "paper − study", "sound", "sound − paper")
     assert texts(table) == [
         ("all classes", "accuracy", "0.37", "0.300", "−0.070", "0.800", "+0.500"),
         (NASTY, "recall", "0.40", "0.375", "−0.025", "0.500", "+0.125"),
         (BREAKING, "recall", "0.60", "–", "–", "0.250", "–"),
     ]
-    printed = comparison_table(compared(PGD, ROWS[PGD]()))
+    printed = exp.comparison_table(compared(PGD, ROWS[PGD]()))
     assert texts(printed, "model", "study", "paper", "sound") == [
         ("CNN_clean", "0.31", "0.300", "0.700"),
         ("CNN_PGD", "0.31", "0.400", "0.800"),
     ]
-    assert comparison_table(compared(PLAIN, [row("accuracy", 0.5)])) is None
+    assert exp.comparison_table(compared(PLAIN, [row("accuracy", 0.5)])) is None
 
 
 def test_a_resnet_from_other_weights_is_shown_in_brackets_and_not_compared():
     [found] = compared(SNOOPING, ROWS[SNOOPING]())
     assert (found.comparable, found.gap, found.value("paper")) == (False, None, 0.45)
-    table = comparison_table([found])
+    table = exp.comparison_table([found])
     assert "paper − study" not in table.heads
     assert texts(table, "study", "sound − paper") == [("(0.54)", "+0.050")]
     imagenet = [{**each, "weights": "imagenet"} for each in ROWS[SNOOPING]()]
@@ -153,28 +145,28 @@ def test_a_resnet_from_other_weights_is_shown_in_brackets_and_not_compared():
     [(0.004, "+0.004", 0), (0.02, "+0.020", 1), (-0.05, "−0.050", -2), (0.199, "+0.199", 3), (-1.0, "−1.000", -4)],
 )
 def test_a_differences_colour_deepens_with_its_size(value, text, depth):
-    assert (difference_cell(value).text, difference_cell(value).depth) == (text, depth)
+    assert (exp.difference_cell(value).text, exp.difference_cell(value).depth) == (text, depth)
 
 
 def test_pairs_of_models_at_the_epsilon_nearest_to_the_usual_one(folder):
     table = folder.table("comparisons")
-    found = pairs_table(PGD.description(), table)
+    found = exp.pairs_table(PGD.description(), table)
     assert texts(found) == [("CNN_PGD and CNN_clean", "+0.500", "12", "2", "0.01")]
     assert found.rows[0][found.heads.index("difference")].below == "[+0.400, +0.600]"
     others = pd.concat([table, table.assign(epsilon=2 / 255, difference=0.1)])
-    assert texts(pairs_table(PGD.description(), others), "difference") == [("+0.500",)]
-    assert texts(pairs_table(PGD.description(), others[1:]), "difference") == [("+0.100",)]
-    assert pairs_table(BACKDOOR.description(), table) is None
-    assert pairs_table(PGD.description(), pd.DataFrame()) is None
+    assert texts(exp.pairs_table(PGD.description(), others), "difference") == [("+0.500",)]
+    assert texts(exp.pairs_table(PGD.description(), others[1:]), "difference") == [("+0.100",)]
+    assert exp.pairs_table(BACKDOOR.description(), table) is None
+    assert exp.pairs_table(PGD.description(), pd.DataFrame()) is None
 
 
 @pytest.mark.parametrize("described", [PGD, BACKDOOR, SNOOPING])
 def test_a_table_in_memory_and_the_csv_that_it_becomes_give_the_same_tables(described, folder):
     description = described.description()
     frames = folder.table(described.name), pd.DataFrame(ROWS[described]())
-    read, made = (prepare(frame, description) for frame in frames)
-    assert experiment_tables(description, read) == experiment_tables(description, made)
-    assert [each.labels for each in comparisons(description, read)] == [
+    read, made = (exp.prepare(frame, description) for frame in frames)
+    assert exp.experiment_tables(description, read) == exp.experiment_tables(description, made)
+    assert [each.labels for each in exp.comparisons(description, read)] == [
         each.labels for each in compared(described, frames[1])
     ]
 
@@ -214,7 +206,7 @@ def printed(width, show):
 
 def test_the_terminal_has_intervals_where_there_is_room_and_never_overflows():
     def show(console):
-        print_experiment(PGD.description(), pd.DataFrame(ROWS[PGD]()), console)
+        exp.print_experiment(PGD.description(), pd.DataFrame(ROWS[PGD]()), console)
 
     wide, narrow = printed(200, show), printed(70, show)
     assert "0.700 [0.650, 0.750] · 0.31" in wide
@@ -242,7 +234,7 @@ def test_markdown_keeps_its_columns_whatever_the_names_are():
 
 def test_an_experiment_without_rows_has_no_tables(tmp_path):
     folder = fill(tmp_path, {PLAIN: [row("accuracy", None)]})
-    rows = prepare(folder.table("made"), PLAIN.description())
-    assert experiment_tables(PLAIN.description(), rows) == []
-    assert comparisons(PLAIN.description(), rows) == []
-    assert printed(80, lambda console: print_experiment(PLAIN.description(), folder.table("made"), console)) == ""
+    rows = exp.prepare(folder.table("made"), PLAIN.description())
+    assert exp.experiment_tables(PLAIN.description(), rows) == []
+    assert exp.comparisons(PLAIN.description(), rows) == []
+    assert printed(80, lambda console: exp.print_experiment(PLAIN.description(), folder.table("made"), console)) == ""

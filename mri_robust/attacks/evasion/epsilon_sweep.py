@@ -27,7 +27,8 @@ from mri_robust.core.rng import make_generator
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
 SEARCH_BATCH, MULTIPLE = 32, 8
-"""Images per batch of `lower`, filled up to a multiple of 8: a convolution is prepared anew for every batch size."""
+"""Images per batch of `lower`; of those it steps itself, filled up to a multiple of 8: a convolution is prepared anew
+for every batch size."""
 
 Craft = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images: whose code runs a native attack."""
