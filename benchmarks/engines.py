@@ -125,7 +125,7 @@ def _torchattacks_worst(work: Work, eps: float) -> float:
 
     pgd = partial(torchattacks.PGD, work.model, eps=eps, alpha=eps / 4, steps=40, random_start=True)
     attacks = [pgd() for _ in range(5)]
-    for name, options in SURVIVOR_ATTACKS:
+    for name, options in SURVIVOR_ATTACKS["standard"]:
         classes = {"n_classes": 4} if name == "APGDT" else {}
         attacks.append(getattr(torchattacks, name)(work.model, eps=eps, **dict(options), **classes))
     with torch.no_grad():

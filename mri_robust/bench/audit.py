@@ -15,7 +15,7 @@ from mri_robust.bench.trainer import Trainer
 from mri_robust.bench.worker import Task, load_data
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
-from mri_robust.core.validation import class_count
+from mri_robust.core.validation import check_choice, class_count
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.evaluation.evaluation import Context, measure
 from mri_robust.evaluation.robustness import WORST_CASE
@@ -27,7 +27,7 @@ from mri_robust.study.config import FIRST_SEED, Config
 from mri_robust.study.experiment import Experiment, Tasks, all_experiments, load_experiment
 from mri_robust.study.recipe import External
 from mri_robust.study.results_folder import Result, ResultsFolder
-from mri_robust.study.scale import AUDIT
+from mri_robust.study.scale import AUDITS
 from mri_robust.training import to_unit_range
 
 TESTS = ("worst-case", "artefacts")
@@ -137,9 +137,8 @@ def audit(
     tests: Sequence[str] = TESTS,
     *,
     images: int = IMAGES,
-    epsilons: Sequence[float] = AUDIT.epsilons,
-    steps: int = AUDIT.steps,
-    restarts: int = AUDIT.restarts,
+    epsilons: Sequence[float] = AUDITS["quick"].epsilons,
+    budget: str = "quick",
     seed: int = FIRST_SEED,
 ) -> pd.DataFrame:
     """Ask a model what `mri-robust audit` asks it, in memory.
@@ -151,7 +150,7 @@ def audit(
         tests: names of experiments that ask a finished model.
         images: most test images that a test takes.
         epsilons: L-inf radii in pixels.
-        steps, restarts: of PGD in the worst case.
+        budget: of the worst case: `quick`, for a first answer, or `standard`, with Square and targeted APGD.
         seed: of everything drawn.
 
     Returns:
@@ -160,9 +159,11 @@ def audit(
 
     Raises:
         UserError: a test is unknown, or the model and the data do not fit each other.
+        ValueError: there is no such budget.
     """
+    check_choice("budget", budget, tuple(AUDITS))
     dataset = _dataset_of(data, model)
-    scale = replace(AUDIT, image_size=dataset.size, epsilons=tuple(sorted(epsilons)), steps=steps, restarts=restarts)
+    scale = replace(AUDITS[budget], image_size=dataset.size, epsilons=tuple(sorted(epsilons)))
     device = device_of(model).type
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
     config = replace(config, models=(External("model"),))

@@ -35,8 +35,14 @@ CROSSCHECKED = 8
 @shared.tumour_classes_option
 @click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
 @click.option("--eps", type=NUMBERS, default="1/255,2/255,4/255,8/255", help="Radii in pixels.")
-@click.option("--steps", type=AT_LEAST_1, default=40, help="PGD steps, of eps/4 each.")
-@click.option("--restarts", type=AT_LEAST_1, default=5, help="Of the worst case.")
+@shared.choice(
+    "--budget",
+    ("quick", "standard"),
+    "Of the worst case: 10 steps of PGD, then APGD, which takes minutes; or PGD of 40 steps and 5 restarts, APGD, "
+    "targeted APGD and Square, which takes over ten times as long.",
+)
+@click.option("--steps", type=AT_LEAST_1, help="PGD steps, of eps/4 each.  [default: the budget's]")
+@click.option("--restarts", type=AT_LEAST_1, help="Of the worst case.  [default: the budget's, 1 or 5]")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Repeats of every test.")
 @click.option(
     "--fail-under",
@@ -62,7 +68,7 @@ def audit(
     import_torchvision()
     from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of
     from mri_robust.cli.run import config_of, execute, settle
-    from mri_robust.study.scale import AUDIT
+    from mri_robust.study.scale import AUDITS
 
     if list_only:
         for each in tests_of((), everything=True):
@@ -71,7 +77,8 @@ def audit(
     experiments, floors = tests_of(tests, everything=everything), options["floors"]
     if not sources:
         raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
-    scale = replace(AUDIT, epsilons=_radii(options["eps"]), steps=options["steps"], restarts=options["restarts"])
+    chosen = {name: options[name] for name in ("steps", "restarts") if options[name]}
+    scale = replace(AUDITS[options["budget"]], epsilons=_radii(options["eps"]), **chosen)
     check_floors(floors, experiments, scale.epsilons)
     how = {name: options[name] for name in ("weights", "mean", "std", "size")}
     config = config_of(options, scale=scale, images=options["images"])

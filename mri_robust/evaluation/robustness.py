@@ -34,8 +34,12 @@ PROBE = 2
 WORST_CASE = "worst-case"
 DLR_CLASSES = 4
 """Fewest classes for which the loss of targeted APGD is defined; with fewer, that attack is left out."""
-SURVIVOR_ATTACKS = (("APGD", (("steps", 50),)), ("APGDT", (("steps", 50),)), ("Square", (("n_queries", 1000),)))
-"""Of torchattacks, with their budgets: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
+SURVIVOR_ATTACKS: dict[str, tuple[tuple[str, tuple[tuple[str, int], ...]], ...]] = {
+    "pgd": (),
+    "quick": (("APGD", (("steps", 20),)),),
+    "standard": (("APGD", (("steps", 50),)), ("APGDT", (("steps", 50),)), ("Square", (("n_queries", 1000),))),
+}
+"""Budget -> attacks of torchattacks: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
 
 
 class _ImageByImage(Evaluation):
@@ -118,13 +122,13 @@ class WorstCase(_ImageByImage):
     images: int
     steps: int = 40  # of PGD, each a quarter of epsilon
     restarts: int = 5
-    strong: bool = True  # also run `SURVIVOR_ATTACKS` on the survivors
+    budget: str = "standard"  # which of `SURVIVOR_ATTACKS` follow
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:
         """(name, how to make the attack of one size), in order."""
         stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
-        for name, options in SURVIVOR_ATTACKS if self.strong else ():
+        for name, options in SURVIVOR_ATTACKS[self.budget]:
             if name != "APGDT" or classes >= DLR_CLASSES:
                 stages.append((name.lower(), partial(torchattacks.LibraryAttack, name, options=options)))
         return stages

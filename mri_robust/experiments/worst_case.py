@@ -13,7 +13,7 @@ def worst_case(config: Config) -> WorstCase:
     """The one worst case: same attacks, in the same order, with the budget of the scale."""
     scale = config.scale
     asked = partial(WorstCase, scale.epsilons, config.attacked, steps=scale.steps, restarts=scale.restarts)
-    return asked(strong=scale.strong, seed=config.seed, leak_free=config.sound)
+    return asked(budget=scale.budget, seed=config.seed, leak_free=config.sound)
 
 
 def tasks(config: Config) -> Tasks:

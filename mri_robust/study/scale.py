@@ -22,11 +22,12 @@ class Scale:
     epsilons: tuple[float, ...] = (1 / 255, 2 / 255, 4 / 255, 8 / 255)  # in pixels, of the sound protocol's attacks
     steps: int = 40  # of PGD in the worst case, as are `restarts`
     restarts: int = 5
+    budget: str = "standard"  # of the stronger attacks behind it: none after `pgd`, few after `quick`
     attacked_images: int | None = None  # the cuts of images and epochs for the many models whose training is attacked
     attacked_epochs: dict[int, int] = field(default_factory=dict)
     strengths: tuple[int, ...] = tuple(range(1, 10))  # of DrunkOptimizer where the study has no number
     pattern_growth: float = 1.0  # factor on the snooping patterns' size against the image
-    strong: bool = True  # also run APGD and Square in the worst case, and train the models that start from scratch
+    strong: bool = True  # also train the models that start from scratch
     copy_images: int = 32_000  # images that a copy of a model is trained on, each counted as often as it is shown
 
     def attack_images(self, test_images: int) -> int:
@@ -54,7 +55,8 @@ class Scale:
             f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)": (
                 (self.steps, self.restarts) != (40, 5)
             ),
-            "no APGD and Square on the survivors, no adversarial training from scratch": not self.strong,
+            "no APGD and Square on the survivors": self.budget == "pgd",
+            "no adversarial training from scratch": not self.strong,
             "fewer combinations of start, augmentation and strength in the attacked trainings": not self.strong,
             f"copies of a model: {copies} images shown in training ({FULL.copy_images})": copies < FULL.copy_images,
         }
@@ -81,6 +83,7 @@ SMALL = Scale(
     restarts=1,
     strengths=(1, 3),
     pattern_growth=3.5,
+    budget="pgd",
     strong=False,
 )
 QUICK = replace(
@@ -99,7 +102,10 @@ QUICK = replace(
     attacked_epochs={10: 6, 5: 3},
     copy_images=4800,
 )
-AUDIT = replace(QUICK, name="audit", attack_share=1.0, steps=40, restarts=5, strong=True)
-"""How a user's own model is asked: with the full worst case; what has to be trained beside it is trained quickly."""
+AUDITS = {
+    name: replace(QUICK, name="audit", attack_share=1.0, budget=name, steps=steps, restarts=restarts)
+    for name, steps, restarts in (("quick", 10, 1), ("standard", 40, 5))
+}
+"""How a user's own model is asked, by the budget of the worst case; what is trained beside it is trained quickly."""
 SCALES = {scale.name: scale for scale in (QUICK, SMALL, STANDARD, FULL)}
 """Scales by name, the default first."""

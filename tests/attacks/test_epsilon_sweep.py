@@ -187,6 +187,14 @@ class TestLower:
         worst_case(MODEL, PART, [0.1, 0.2], [lambda eps: attack], precision=precision)
         assert torch.equal(torch.cat(seen), IMAGES[~WRONG].repeat(2, 1, 1, 1))
 
+    def test_another_packages_attack_runs_on_the_copy_and_the_model_judges(self) -> None:
+        asked: list[nn.Module] = []
+        theirs = at_all(lambda eps: lambda model, images, labels, generator: asked.append(model) or 1 - images)
+        found = search(theirs, proposer=(copy := Wavy(MODEL)))
+        assert set(asked) == {copy}
+        fooled = (predict(MODEL, 1 - IMAGES) != LABELS) & ~WRONG
+        assert torch.equal(found.index == 0, fooled)
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_nobody_standing_calls_no_model(self, kind: str) -> None:
         class Picky(Nameless):

@@ -17,7 +17,7 @@ from mri_robust.study.experiment import load_experiment
 
 
 def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", (("Square", (("n_queries", 20),)),))
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("Square", (("n_queries", 20),)),))
     generator = torch.Generator().manual_seed(0)
     images = 0.3 + 0.4 * torch.rand((60, 1, 8, 8), generator=generator)
     weight, sizes = torch.randn(2, 64, generator=generator), (0.003, 0.01, 0.02)
@@ -28,7 +28,7 @@ def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypat
     reach = torch.where(labels == 1, margins, -margins) / gap.abs().sum()
     expected = [(reach > eps).double().mean().item() for eps in (0.0, *sizes)]
     assert 0 < expected[3] < expected[2] < expected[1] < expected[0]
-    model, how = Linear(weight, -weight.sum(1) / 2).eval(), {"epsilons": sizes, "steps": 8, "restarts": 1}
+    model, how = Linear(weight, -weight.sum(1) / 2).eval(), {"epsilons": sizes}
     table = own.audit(model, (images, labels), ["fgsm", "pgd", "worst-case"], **how)  # type: ignore[arg-type]
     overall = table[(table["metric"] == "accuracy") & (table["subset"] == "all") & (table["after"] != "pgd")]
     for _, rows in overall.groupby("experiment"):

@@ -186,7 +186,7 @@ def test_a_loss_that_is_not_finite_stores_no_model(tmp_path: Path, monkeypatch: 
 
 def two_questions(config: Config) -> list[Any]:
     attacks = (None, FGSM(0.1), PGD(0.1, steps=2), PGD(0.2, norm="linf", restarts=2, steps=1))
-    worst = WorstCase((0.05, 0.2), 24, steps=2, restarts=2, strong=False, leak_free=True)
+    worst = WorstCase((0.05, 0.2), 24, steps=2, restarts=2, budget="pgd", leak_free=True)
     return [(zoo.cnn_clean(config), UnderAttack(attacks, 24, leak_free=True)), (zoo.cnn_clean(config), worst)]
 
 

@@ -1,6 +1,7 @@
 """The whole study at 16 pixels under both protocols, looked at from all sides."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mri_robust.study.config import Config
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.study.scale import AUDITS
 
 NAMES = [experiment.name for experiment in all_experiments(beyond=True)]
 NUMBER = ["value", "ci_low", "ci_high", "n"]
@@ -250,9 +252,9 @@ def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch
         assert set(table["model"]) == {checkpoint}
         assert_same_numbers(table, study.table(name), "cnn_pgd", keys[name])
     # in memory, where more attacks follow PGD
-    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", (("APGD", (("steps", 2),)),))
-    how: dict[str, Any] = {"images": 8, "steps": tiny.SCALE.steps, "restarts": tiny.SCALE.restarts}
-    found = own.audit(opened.modules[checkpoint], opened.dataset, ["worst-case"], **how)
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("APGD", (("steps", 2),)),))
+    monkeypatch.setitem(AUDITS, "quick", replace(tiny.SCALE, budget="quick"))
+    found = own.audit(opened.modules[checkpoint], opened.dataset, ["worst-case"], images=8)
     first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": ""})
     assert_same_numbers(first, study.table("worst-case"), "cnn_pgd", keys["worst-case"])
     by_stage = overall(found, attack="worst-case").pivot_table(index="epsilon", columns="after", values="value")

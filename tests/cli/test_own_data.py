@@ -89,7 +89,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("own_models", None)
-    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", ())
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", ())
     engines = {name: engine(name) for name in ("native", "art")}
     monkeypatch.setattr(certificate, "crosscheck", partial(crosscheck, steps=1, engines=engines))
 

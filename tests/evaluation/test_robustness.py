@@ -41,7 +41,7 @@ pgd = partial(PGD, alpha=1 / 128, steps=4)
 @pytest.fixture(autouse=True)
 def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     attacks = (("APGD", (("steps", 8),)), ("APGDT", (("steps", 4),)), ("Square", (("n_queries", 40),)))
-    monkeypatch.setattr(robustness, "SURVIVOR_ATTACKS", attacks)
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "standard", attacks)
 
 
 def rows_of(evaluation: Evaluation, model: nn.Module = MODEL, parts: int | None = None) -> list[dict[str, Any]]:
@@ -103,12 +103,12 @@ def test_parts_give_the_rows_of_the_whole(evaluation: Any, monkeypatch: pytest.M
     assert rows_of(evaluation, parts=BATCH) == rows_of(evaluation)
 
 
-@pytest.mark.parametrize("strong", [False, True])
-def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(strong: bool) -> None:
+@pytest.mark.parametrize("budget", ["pgd", "standard"])
+def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: str) -> None:
     told: list[tuple[int, int]] = []
     context = Context(MODEL, DATA, on_step=lambda *step: told.append(step))
-    worst = WorstCase(EPSILONS, COUNT, steps=4, restarts=2, strong=strong, seed=1, leak_free=True)
-    rows = list(worst(context))
+    worst = WorstCase(EPSILONS, COUNT, steps=4, restarts=2, budget=budget, seed=1, leak_free=True)
+    rows, strong = list(worst(context)), budget == "standard"
     attacks = (None, *(PGD(eps, steps=4, restarts=2) for eps in EPSILONS))
     clean, *alone = verdicts(rows_of(UnderAttack(attacks, COUNT, seed=1)))
     assert np.array_equal(*verdicts(rows, attack="none"), clean)

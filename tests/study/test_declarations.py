@@ -14,7 +14,7 @@ from mri_robust.study.config import Config
 from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
 from mri_robust.study.protocol import FAULTS, PROTOCOLS
 from mri_robust.study.recipe import External, Recipe
-from mri_robust.study.scale import AUDIT, FULL, SCALES
+from mri_robust.study.scale import AUDITS, FULL, SCALES
 from mri_robust.study.threats import AI_ACT, NIST, THREATS
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
@@ -116,13 +116,14 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     }
     [worst] = found
     cut = SCALES[scale]
-    assert (worst.steps, worst.restarts, worst.strong) == (cut.steps, cut.restarts, cut.strong)
+    assert (worst.steps, worst.restarts, worst.budget) == (cut.steps, cut.restarts, cut.budget)
     assert [round(eps * 255) for eps in worst.epsilons] == [1, 2, 4, 8]
     assert all(stage(0.1).step_size == pytest.approx(0.1 / 4) for _, stage in worst.stages(4)[:1])
     names = [name for name, _ in worst.stages(4)]
-    assert names == (["pgd", "apgd", "apgdt", "square"] if cut.strong else ["pgd"])
+    assert names == (["pgd", "apgd", "apgdt", "square"] if cut.budget == "standard" else ["pgd"])
     assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
-    assert (FULL.steps, FULL.restarts, AUDIT.steps, AUDIT.restarts, AUDIT.strong) == (40, 5, 40, 5, True)
+    for thorough in (FULL, AUDITS["standard"]):
+        assert (thorough.steps, thorough.restarts, thorough.budget) == (40, 5, "standard")
 
 
 def test_the_target_is_the_class_without_a_tumour() -> None:

@@ -108,6 +108,7 @@ def lower(
     part: Part,
     attacks: Sequence[Any],
     *,
+    proposer: nn.Module | None = None,
     gradient: Gradient | None = None,
     seed: int = 0,
 ) -> Fooled:
@@ -118,17 +119,22 @@ def lower(
     with the one at the next smaller epsilon are not computed again.
 
     `before` is from `fooled_clean`, or from another attack: an image is asked only about smaller epsilons than there.
-    `attacks` are the attack at each epsilon, rising, untargeted. `gradient` is the one to follow when it is not the
-    model's own, as that of a faster copy; for the others see `attacked_predictions`.
+    `attacks` are the attack at each epsilon, rising, untargeted. They attack `proposer`, a faster copy of the model,
+    where it is given; native ones follow `gradient` when it is not the model's or the copy's own. For the others see
+    `attacked_predictions`.
     """
-    if all(isinstance(attack, Attack) and attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
+    native = all(isinstance(attack, Attack) for attack in attacks)
+    if gradient is None and proposer is not None:
+        gradient = partial(loss_gradient, proposer)
+    if native and all(attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
         return _Search(before, model, part, attacks, gradient, seed).run()
     index, called = (values.clone() for values in before)
     truth = part.labels.cpu()
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
         for some in standing.split(SEARCH_BATCH) if len(standing) else ():
-            crafted = run_attack(model, part.at(some), attack, gradient=gradient, seed=seed)
+            attacked = model if native or proposer is None else proposer
+            crafted = run_attack(attacked, part.at(some), attack, gradient=gradient, seed=seed)
             predicted = predict(model, crafted).cpu()
             hit = predicted != truth[some]
             index[some[hit]], called[some[hit]] = place, predicted[hit]

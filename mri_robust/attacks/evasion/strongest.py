@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -33,7 +32,7 @@ def worst_case(
     stage in half precision first, and in float32 on its survivors: accuracy is never above the float32 answer. For the
     other arguments see `epsilon_sweep.attacked_predictions`.
     """
-    gradients: list[Gradient | None] = [partial(loss_gradient, proposer) if proposer is not None else None]
+    gradients: list[Gradient | None] = [None]
     if precision == "bf16":
         gradients.insert(0, half_gradient(proposer or model))
     found = fooled_clean(model, part, len(epsilons))
@@ -42,7 +41,7 @@ def worst_case(
         attacks = [make(eps) for eps in epsilons]
         # Another package's attack follows its own gradient: a second pass would be the first again.
         for gradient in gradients if isinstance(attacks[0], Attack) else gradients[-1:]:
-            found = lower(found, model, part, attacks, gradient=gradient, seed=seed + number)
+            found = lower(found, model, part, attacks, proposer=proposer, gradient=gradient, seed=seed + number)
         after.append(found)
         if on_image:
             on_image((number + 1) * len(part.labels) // len(stages), len(part.labels))
