@@ -158,8 +158,7 @@ def audit(
         checks.
 
     Raises:
-        UserError: a test is unknown, or the model and the data do not fit each other.
-        ValueError: there is no such budget.
+        UserError, ValueError: a test or budget is unknown, or the model and the data do not fit each other.
     """
     check_choice("budget", budget, tuple(AUDITS))
     dataset = _dataset_of(data, model)

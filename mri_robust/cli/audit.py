@@ -38,8 +38,7 @@ CROSSCHECKED = 8
 @shared.choice(
     "--budget",
     ("quick", "standard"),
-    "Of the worst case: 10 steps of PGD, then APGD, which takes minutes; or PGD of 40 steps and 5 restarts, APGD, "
-    "targeted APGD and Square, which takes over ten times as long.",
+    "Of the worst case: PGD and APGD, in minutes; or with restarts, targeted APGD and Square, over 10 times as long.",
 )
 @click.option("--steps", type=AT_LEAST_1, help="PGD steps, of eps/4 each.  [default: the budget's]")
 @click.option("--restarts", type=AT_LEAST_1, help="Of the worst case.  [default: the budget's, 1 or 5]")

@@ -178,8 +178,7 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
     Rows are matched by how the study prints them; in its tables that have but one row, by the row's own key.
     """
     rows = rows[rows["subset"] == "all"]
-    studied = rows[rows["paper"].notna()]
-    if studied.empty:
+    if (studied := rows[rows["paper"].notna()]).empty:
         return []
     own = [name for name in description["row_key"] if name != "class"]
     keys = ["model", *(["printed"] if studied["printed"].any() else own), "class", "metric"]
@@ -225,8 +224,7 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     rows = rows[(rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")]
     rows = rows[rows["attack"] != "none"]
     away = (pd.to_numeric(rows["epsilon"], errors="coerce") - USUAL).abs()
-    rows = rows[away <= away.min() + 1e-9]
-    if rows.empty:
+    if (rows := rows[away <= away.min() + 1e-9]).empty:
         return None
     pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
     lines = []

@@ -225,8 +225,7 @@ def _moved(section: Section, metric: str, model: str) -> str:
     """How far the study's rows, measured its way, lie from the same rows measured soundly."""
     ways = [_rows(section, metric, protocol=name, model=model) for name in ("paper", "sound")]
     paper, sound = (rows[rows["printed"] != ""].groupby("printed", sort=False)["value"].mean() for rows in ways)
-    gaps = (paper - sound).dropna()
-    if gaps.empty:
+    if (gaps := (paper - sound).dropna()).empty:
         return ""
     most: Any = gaps.abs().idxmax()
     far = f"{100 * abs(gaps.mean()):.1f} points {'down' if gaps.mean() < 0 else 'up'} on average"

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from toy_data import split, values
-from toy_models import Linear, SmallNet, dyadic_images, own_labels, small_net
+from toy_models import Linear, Nameless, SmallNet, dyadic_images, own_labels, small_net
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.attack import Attack
@@ -150,12 +150,8 @@ def test_targeted_apgd_is_left_out_where_there_is_no_fourth_logit() -> None:
         worst.stages(4)[2][1](0.1)(model, IMAGES, own_labels(model, IMAGES))
 
 
-class Grey(nn.Module):
+class Grey(Nameless):
     """Lets a grey network stand where a classifier shows it three equal channels."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
 
     def forward(self, images: Tensor) -> Tensor:
         return self.inner(images[:, :1])

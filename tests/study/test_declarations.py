@@ -122,8 +122,7 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     names = [name for name, _ in worst.stages(4)]
     assert names == (["pgd", "apgd", "apgdt", "square"] if cut.budget == "standard" else ["pgd"])
     assert "apgdt" not in [name for name, _ in worst.stages(3)]  # its loss needs four classes
-    for thorough in (FULL, AUDITS["standard"]):
-        assert (thorough.steps, thorough.restarts, thorough.budget) == (40, 5, "standard")
+    assert all((each.steps, each.restarts, each.budget) == (40, 5, "standard") for each in (FULL, AUDITS["standard"]))
 
 
 def test_the_target_is_the_class_without_a_tumour() -> None:

@@ -104,8 +104,7 @@ def draw_curves(view: View) -> Figure | None:
     """A line per training. Few share one pair of axes. Of many, each sweep over a number has a row of panels: test
     images, training batches, and accuracy after the last epoch over that number; the others have a row and a key."""
     rows = given(view.rows, "epoch")
-    rows = rows[(rows["metric"] == "accuracy") & rows["subset"].isin(KINDS)]
-    if rows.empty:
+    if (rows := rows[(rows["metric"] == "accuracy") & rows["subset"].isin(KINDS)]).empty:
         return None
     names = ["model", *factors(rows, "model", "epoch")]
     points = over_seeds(rows, [*names, "subset", "epoch"]).sort_values("epoch", kind="stable")

@@ -8,8 +8,7 @@ from mri_robust.report.figures.style import View, factors, given, named, over_se
 
 def draw_extraction(view: View) -> Figure | None:
     """A panel per model with a curve per kind of query; last the thefts at one number of queries alone."""
-    rows = view.numbers("fidelity")
-    if given(rows, "budget").empty:
+    if given(rows := view.numbers("fidelity"), "budget").empty:
         return None
     kinds = ["model", *factors(rows, "model", "budget")]
     found = over_seeds(rows, [*kinds, "budget"]).assign(label="")
@@ -41,9 +40,7 @@ def draw_extraction(view: View) -> Figure | None:
 
 def draw_detectors(view: View) -> Figure | None:
     """A panel per poisoning: recall against false-positive rate of each detector; a good one has them far apart."""
-    rows = given(view.rows, "detector")
-    rows = rows[rows["metric"].isin(["recall", "fpr"])]
-    if rows.empty:
+    if (rows := given(view.numbers("recall", "fpr"), "detector")).empty:
         return None
     own = [name for name in ("detector", "rule", "set") if name in rows]
     poisons = ["model", *factors(rows, "model", "attack", *own)]
@@ -61,9 +58,7 @@ def draw_detectors(view: View) -> Figure | None:
 
 def draw_pruning(view: View) -> Figure | None:
     """A panel per poisoning. Where the backdoor goes before the accuracy does, pruning helps."""
-    rows = given(view.rows, "channels")
-    rows = rows[rows["metric"].isin(["accuracy", "asr"])]
-    if rows.empty:
+    if (rows := given(view.numbers("accuracy", "asr", subset="drawn"), "channels")).empty:
         return None
     poisons = ["model", *factors(rows, "model", "attack", "channels", "chosen", "repair")]
     rows = rows.assign(panel=named(rows, poisons), label=named(rows, ["metric"]))

@@ -47,9 +47,9 @@ class View:
         table = self.results.table(self.experiment["name"])
         return table[(table["protocol"] == self.protocol) & (table["class"] == "")]
 
-    def numbers(self, name: str) -> pd.DataFrame:
-        """The rows of one metric over all test images."""
-        return self.rows[(self.rows["metric"] == name) & (self.rows["subset"] == "all")]
+    def numbers(self, *metrics: str, subset: str = "all") -> pd.DataFrame:
+        """The rows of some metrics over a subset of the test images."""
+        return self.rows[self.rows["metric"].isin(metrics) & (self.rows["subset"] == subset)]
 
     def artefacts(self, kind: str) -> tuple[list[tuple[dict[Any, Any], Any]], list[str]]:
         """(what it is about, what it holds) of each artefact of a kind, first seed; and what tells them apart."""
