@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def run_local(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -
 
 
 def run_ray(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -> Iterator[tuple[int, Outcome]]:
-    """Submit everything at once, and yield (place in the tasks, outcome) as tasks end, in any order.
+    """Submit every question at once, and yield (place in the tasks, outcome) as tasks end, in any order.
+
+    What several experiments ask is submitted once: one that waited for another's parts would keep the CPUs from them.
 
     A task takes as many CPUs as its configuration's threads, and a share of a GPU where it computes on one. A task
     waits for the trainings that it rests on, and a training for those that it starts from, as Ray's object references.
@@ -35,11 +38,18 @@ def run_ray(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -> 
     ray = _start(options)
     try:
         cluster = _Cluster(ray, worker.folder.path, options)
-        waiting = {cluster.run(task): place for place, task in enumerate(tasks)}
+        asked: dict[Any, list[int]] = {}
+        for place, task in enumerate(tasks):
+            question = (task.model, task.evaluation, task.config.reads, task.config.digest)
+            asked.setdefault(question, []).append(place)
+        waiting = {cluster.run(tasks[places[0]]): places for places in asked.values()}
         while waiting:
-            worker.on_step("tasks", len(tasks) - len(waiting), len(tasks))
+            worker.on_step("tasks", len(asked) - len(waiting), len(asked))
             [done], _ = ray.wait(list(waiting), num_returns=1)
-            yield waiting.pop(done), ray.get(done)
+            outcome = ray.get(done)
+            for place in waiting.pop(done):
+                yield place, outcome
+                outcome = replace(outcome, computed=False, notices=())
     finally:
         ray.shutdown()
 

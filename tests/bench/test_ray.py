@@ -6,13 +6,16 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny
 
+from mri_robust.bench import executors
 from mri_robust.bench.runner import Run
-from mri_robust.bench.worker import ExecutorOptions
+from mri_robust.bench.worker import ExecutorOptions, Outcome, Task
 from mri_robust.core.errors import UserError
+from mri_robust.core.progress import silent
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import load_experiment
 from mri_robust.study.results_folder import ResultsFolder
@@ -34,6 +37,24 @@ def own_workers(function: str) -> list[int]:
         return pid == os.getpid() or (pid in parents and mine(parents[pid]))
 
     return [pid for pid in wanted if mine(pid)]
+
+
+def test_what_two_experiments_ask_is_submitted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second would hold its CPUs while it waits for the first, whose parts may need them."""
+    submitted: list[Task] = []
+    ray = SimpleNamespace(wait=lambda refs, num_returns: (refs[-1:], []), get=lambda ref: Outcome(None, str(ref)))
+    monkeypatch.setattr(executors, "_start", lambda options: SimpleNamespace(**vars(ray), shutdown=lambda: None))
+    monkeypatch.setattr(executors._Cluster, "run", lambda self, task: submitted.append(task) or len(submitted))
+    config, names = Config(scale=tiny.SCALE, data=tiny.DATA), ("worst-case", "artefacts")
+    tasks = [Task(name, config, *asked) for name in names for asked in load_experiment(name).tasks(config)]
+    worker = SimpleNamespace(folder=SimpleNamespace(path=tmp_path), on_step=silent)
+    found = dict(executors.run_ray(worker, tasks, ExecutorOptions("ray")))  # type: ignore[arg-type]
+    assert sorted(found) == list(range(len(tasks)))
+    assert len({(task.model, task.evaluation) for task in tasks}) == len(submitted) < len(tasks)
+    for place, task in enumerate(tasks):
+        answered = submitted[int(found[place].error) - 1]
+        assert (answered.model, answered.evaluation) == (task.model, task.evaluation)
+    assert sum(outcome.computed for outcome in found.values()) == len(submitted)
 
 
 def test_ray_gives_the_bytes_of_the_local_run_also_when_a_worker_is_killed(tmp_path: Path) -> None:
