@@ -1,7 +1,7 @@
 """The user's own models through the same experiments as the study's."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.bench.trainer import Trainer
 from mri_robust.bench.worker import Task, load_data
 from mri_robust.core.errors import UserError
@@ -18,11 +19,13 @@ from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice, class_count
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.evaluation.evaluation import Context, measure
-from mri_robust.evaluation.robustness import WORST_CASE
+from mri_robust.evaluation.robustness import PROBE, WORST_CASE
 from mri_robust.evaluation.rows import Row, tidy
 from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.models.checkpoint import check_classes
-from mri_robust.models.external import check_logits, is_timm, model_digest, open_model, timm_size
+from mri_robust.models.external import channels_of, fit_to_data, model_digest, stated
+from mri_robust.models.folded import attack_copy
+from mri_robust.models.opening import is_timm, open_model, timm_size
 from mri_robust.study.config import FIRST_SEED, Config
 from mri_robust.study.experiment import Experiment, Tasks, all_experiments, load_experiment
 from mri_robust.study.recipe import External
@@ -38,12 +41,27 @@ FLOOR_TOLERANCE = 1e-9
 """Of an epsilon, which a floor may name in decimal or as a fraction."""
 
 
+class Asked(NamedTuple):
+    """A model as the user asked for it."""
+
+    source: str
+    weights: Path | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    size: int | None = None  # of its images, in pixels
+
+    def loading(self) -> dict[str, Any]:
+        """What `open_model` takes of it."""
+        return {"weights": self.weights, "mean": self.mean, "std": self.std}
+
+
 class Opened(NamedTuple):
     """The user's models and the data, opened and fitted to each other."""
 
-    modules: dict[str, nn.Module]  # source -> the model, in eval mode on its device
+    modules: dict[str, nn.Module]  # id -> the model, in eval mode on its device
     config: Config  # of the run; names the models and what they compute
     dataset: Dataset  # at their size
+    notes: list[str]  # how the models are read, a line each
 
 
 def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
@@ -70,41 +88,63 @@ def _with_checks(experiment: Experiment) -> Experiment:
 
 
 def open_models(
-    sources: Sequence[str],
-    config: Config,
-    *,
-    weights: Path | None = None,
-    mean: tuple[float, ...] = (),
-    std: tuple[float, ...] = (),
-    size: int | None = None,
+    asked: Sequence[Asked], config: Config, *, renamed: Mapping[str, str] | None = None, by_name: bool = True
 ) -> Opened:
-    """Open models and data, and check that they fit each other.
+    """Open models and data, and fit them to each other.
 
-    `sources` and the options are those of `open_model`; the data are read at `size` in pixels, or at the size that a
-    model states, and in the channels that it states where the configuration names none. UserError where a model or the
-    data cannot be used, or they do not fit each other.
+    The data are read at the size and in the channels that are asked for, that a model states, or that it turns out to
+    take. `renamed` maps a model's name of a class to the data's. UserError where a model or the data cannot be used, or
+    they do not fit each other; without `by_name` also where a model states its classes in another order.
     """
     torch.set_num_threads(config.threads)  # which may decide the last digit of what names a model
-    how: dict[str, Any] = {"weights": weights, "mean": mean, "std": std}
-    modules = {source: open_model(source, **how) for source in sources if not is_timm(source)}
-    stated = next((model for model in modules.values() if hasattr(model, "image_size")), None)
-    size = size or getattr(stated, "image_size", None)
-    size = size or next((timm_size(source) for source in sources if is_timm(source)), DEFAULT_SIZE)
-    channels = config.channels or getattr(stated, "channels", None) or "rgb"
+    names, modules, notes = _names(asked), dict[str, nn.Module](), dict[str, list[str]]()
+    for name, each in names.items():
+        if not is_timm(each.source):
+            modules[name] = open_model(each.source, **each.loading())
+    size = _one_of("--size", [each.size for each in asked]) or _one_of(
+        "--size", [stated(model).get("image_size") for model in modules.values()]
+    )
+    size = size or next((timm_size(each.source) for each in asked if is_timm(each.source)), DEFAULT_SIZE)
+    channels = config.channels
+    if not channels:
+        taken = {name: channels_of(model, size) for name, model in modules.items()}
+        channels = _one_of("--channels", [found for found, _ in taken.values()]) or "rgb"
+        notes = {name: [f"it sees images as {found}: {why}"] for name, (found, why) in taken.items()}
     config = replace(config, channels=channels, scale=replace(config.scale, image_size=size))
     dataset = load_data(config)
-    how |= {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
-    modules |= {source: open_model(source, **how) for source in sources if is_timm(source)}
-    few = to_unit_range(dataset.test.images[:2]).to(config.device)
-    file, models = str(weights.absolute()) if weights else "", []
-    for source in sources:
-        model = modules[source].to(config.device)
-        check_classes(model, dataset.classes, source)
-        check_logits(model, few, dataset.classes, source)
-        label = weights.name if weights else "random" if is_timm(source) else ""
-        digest = model_digest(model, dataset.test.images.shape[1:])
-        models.append(External(source, digest, label, file, mean, std))
-    return Opened(modules, replace(config, models=tuple(models)), dataset)
+    few, models = to_unit_range(dataset.test.images[:BATCH]).to(config.device), []
+    for name, each in names.items():
+        data: dict[str, Any] = {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
+        module = modules[name] if name in modules else open_model(each.source, **each.loading(), **data)
+        if not by_name:
+            check_classes(module, dataset.classes, name)
+        modules[name], said = fit_to_data(module.to(config.device), few, dataset.classes, name, renamed)
+        copied = attack_copy(modules[name], few[:PROBE]) is not modules[name]
+        said.append(f"attacks follow {'a faster copy of it' if copied else 'the model itself'}")
+        notes[name] = [*notes.get(name, []), *said]
+        label = each.weights.name if each.weights else "random" if is_timm(each.source) else ""
+        digest = model_digest(modules[name], dataset.test.images.shape[1:])
+        file, renames = str(each.weights.absolute()) if each.weights else "", tuple((renamed or {}).items())
+        models.append(External(name, each.source, digest, label, file, each.mean, each.std, renames))
+    lines = [f"{name}: {'; '.join(said)}" for name, said in notes.items()]
+    return Opened(modules, replace(config, models=tuple(models)), dataset, lines)
+
+
+def _names(asked: Sequence[Asked]) -> dict[str, Asked]:
+    """Each model under its id: its source, with its weights where two have one source."""
+    sources, found = [each.source for each in dict.fromkeys(asked)], {}
+    for each in dict.fromkeys(asked):
+        several = sources.count(each.source) > 1
+        found[f"{each.source} ({each.weights or 'no weights'})" if several else each.source] = each
+    return found
+
+
+def _one_of(option: str, values: Iterable[Any]) -> Any:
+    """The one value among them that is not None, or None; UserError where there are several."""
+    found = list(dict.fromkeys(value for value in values if value))
+    if len(found) > 1:
+        raise UserError(f"the models take images of {option} {' and '.join(map(str, found))}: audit them one by one")
+    return found[0] if found else None
 
 
 def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experiment], epsilons: Sequence[float]) -> None:
@@ -155,13 +195,15 @@ def audit(
 
     Returns:
         The rows, one number a line, with the columns of the CSVs. Its `attrs["findings"]` are those of the sanity
-        checks.
+        checks, `attrs["notes"]` how the model's outputs are read.
 
     Raises:
         UserError, ValueError: a test or budget is unknown, or the model and the data do not fit each other.
     """
     check_choice("budget", budget, tuple(AUDITS))
     dataset = _dataset_of(data, model)
+    few = to_unit_range(dataset.test.images[:BATCH]).to(device_of(model))
+    model, notes = fit_to_data(model, few, dataset.classes, "given")
     scale = replace(AUDITS[budget], image_size=dataset.size, epsilons=tuple(sorted(epsilons)))
     device = device_of(model).type
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
@@ -179,6 +221,7 @@ def audit(
                 rows += [{**labels, **row} for row in results[evaluation]["rows"]]
     table, left = tidy(rows), [result["artefacts"] for result in results.values()]
     table.attrs["findings"] = [finding for each in left for finding in each.get("findings", ())]
+    table.attrs["notes"] = notes
     return table
 
 
@@ -186,13 +229,13 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if isinstance(data, str):
-        size = getattr(model, "image_size", DEFAULT_SIZE)
-        return load_dataset(data, size=size, channels=getattr(model, "channels", "rgb"))
+        size = stated(model).get("image_size", DEFAULT_SIZE)
+        return load_dataset(data, size=size, channels=channels_of(model, size)[0])  # type: ignore[arg-type]
     if not isinstance(data, tuple):
         batches = list(data)
         data = tuple(torch.cat([torch.as_tensor(batch[part]) for batch in batches]) for part in (0, 1))
     images, labels = (np.asarray(torch.as_tensor(part).cpu()) for part in data)
-    names = getattr(model, "classes", None)
+    names = stated(model).get("classes")
     names = names or map(str, range(class_count(model, to_unit_range(torch.as_tensor(images[:1])))))
     files = tuple(f"image-{place:05d}" for place in range(len(labels)))
     test = Split(images, labels.astype(np.int64), files)

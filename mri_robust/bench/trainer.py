@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mri_robust.attacks.evasion.epsilon_sweep import Part, attacked_predictions
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, attacked_predictions
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
@@ -26,7 +26,8 @@ from mri_robust.evaluation.sanity import GAP
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
 from mri_robust.models.classifier import Classifier, Ensemble, build_model
-from mri_robust.models.external import model_digest, open_model
+from mri_robust.models.external import fit_to_data, model_digest
+from mri_robust.models.opening import open_model
 from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
@@ -98,7 +99,9 @@ class Trainer:
             how: dict[str, Any] = {"weights": Path(model.weights_file) if model.weights_file else None}
             how |= {"mean": model.mean, "std": model.std}
             how |= {"classes": data.classes, "image_size": data.size, "channels": data.channels}
-            opened = open_model(model.model, **how).to(self.config.device)
+            opened = open_model(model.source, **how).to(self.config.device)
+            few = to_unit_range(data.test.images[:BATCH]).to(self.config.device)
+            opened, _ = fit_to_data(opened, few, data.classes, model.model, dict(model.renamed))
             if model_digest(opened, data.test.images.shape[1:]) != model.digest:
                 raise UserError(
                     f"model '{model.model}' is not the one that the run began with: it gives other logits or has other "

@@ -1,5 +1,6 @@
 """`mri-robust audit`: your own models."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,27 @@ from typing import Any
 import click
 
 from mri_robust.cli import options as shared
-from mri_robust.cli.options import AT_LEAST_1, FLOOR, NUMBERS, PATH
+from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 
+BELONGING = ("weights", "mean", "std", "size")
+"""Options that belong to the model that they stand behind."""
 CROSSCHECKED = 8
 """Images that the attacks are cross-checked on; each takes about 200 gradients by three libraries."""
 
 
-@click.command()
+class _Ordered(click.Command):
+    """Notes in `context.meta["order"]` in which order the options were given, for some belong to the one before."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's own."""
+        *_, order = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta["order"] = [parameter.name for parameter in order]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Ordered)
 @click.argument("tests", nargs=-1, metavar="[TEST]...")
 @click.option(
     "--model",
@@ -23,14 +36,30 @@ CROSSCHECKED = 8
     multiple=True,
     metavar="FILE|package.module:factory|timm:NAME",
     help="A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give it "
-    "twice to compare two models.",
+    "twice to compare two models.  --weights, --mean, --std and --size belong to the --model before them.",
 )
-@click.option("--weights", type=PATH, metavar="FILE", help="A state dict for the factory's or timm's model.")
 @click.option(
-    "--mean", type=NUMBERS, default=(), help="Normalise before the model: one or three numbers.  [timm's: its own]"
+    "--weights", multiple=True, type=PATH, metavar="FILE", help="A state dict for the factory's or timm's model."
 )
-@click.option("--std", type=NUMBERS, default=(), help="See --mean.")
-@click.option("--size", type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]")
+@click.option(
+    "--mean",
+    multiple=True,
+    type=NUMBERS,
+    help="Normalise before the model: one or three numbers.  [default: none; timm's: its own]",
+)
+@click.option("--std", multiple=True, type=NUMBERS, help="See --mean.")
+@click.option(
+    "--size", multiple=True, type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]"
+)
+@click.option(
+    "--classes",
+    "renamed",
+    type=NAMES,
+    default=(),
+    metavar="MODEL'S=DATA'S,...",
+    help="Which class of the data a model's class is, where their names differ, such as glioma=Glioma. Outputs of a "
+    "model that states no `classes` are read in the order of the data's, which the first line of a run says.",
+)
 @shared.data_options
 @shared.tumour_classes_option
 @click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
@@ -65,7 +94,7 @@ def audit(
     test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.bench.audit import broken_floors, check_floors, open_models, tests_of
+    from mri_robust.bench.audit import Asked, broken_floors, check_floors, open_models, tests_of
     from mri_robust.cli.run import config_of, execute, settle
     from mri_robust.study.scale import AUDITS
 
@@ -74,14 +103,12 @@ def audit(
             click.echo(f"{each.name:<12} {each.title}")
         return
     experiments, floors = tests_of(tests, everything=everything), options["floors"]
-    if not sources:
-        raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
+    asked = _asked({"source": sources, **{name: options[name] for name in BELONGING}})
     chosen = {name: options[name] for name in ("steps", "restarts") if options[name]}
     scale = replace(AUDITS[options["budget"]], epsilons=_radii(options["eps"]), **chosen)
     check_floors(floors, experiments, scale.epsilons)
-    how = {name: options[name] for name in ("weights", "mean", "std", "size")}
     config = config_of(options, scale=scale, images=options["images"])
-    opened = open_models(list(dict.fromkeys(sources)), config, **how)
+    opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
     run, certificate = execute(experiments, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
     run.folder.write_json("audit", {**run.summary(), "floors": [list(each) for each in floors], "missed": missed})
@@ -89,6 +116,34 @@ def audit(
     for line in missed:
         click.echo(f"FAILED {line}")
     raise SystemExit(1 if missed else 0)
+
+
+def _asked(given: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What was asked for each model: `given` are the values of each option, in order."""
+    found: list[dict[str, Any]] = []
+    before: dict[str, Any] = {}
+    values = {name: iter(each) for name, each in given.items()}
+    for option in click.get_current_context().meta["order"]:
+        if option == "sources":
+            found.append({"source": next(values["source"])})
+        elif option in values:
+            last = found[-1] if found else before
+            if option in last:
+                raise UserError(f"--{option} is given twice for {last.get('source', 'one model')}")
+            last[option] = next(values[option])
+    if not found:
+        raise UserError("name your model with --model FILE, --model package.module:factory or --model timm:NAME")
+    if len(found) > 1 and (astray := before.keys() - {"size"}):
+        raise UserError(f"--{min(astray)} stands before every --model: put it after the model that it is for")
+    return [{**before, **each} for each in found]
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """The names in texts such as `glioma=Glioma`."""
+    for text in texts:
+        if not all(text.partition("=")):
+            raise UserError(f"--classes takes pairs such as glioma=Glioma, got '{text}'")
+    return {own.strip(): other.strip() for own, _, other in (text.partition("=") for text in texts)}
 
 
 def _radii(epsilons: tuple[float, ...]) -> tuple[float, ...]:

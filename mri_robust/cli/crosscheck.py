@@ -27,7 +27,7 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     exit code 1 when a stated bound is broken.
     """
     import_torchvision()
-    from mri_robust.bench.audit import open_models
+    from mri_robust.bench.audit import Asked, open_models
     from mri_robust.bench.certificate import certify_run
     from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
@@ -43,7 +43,7 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     console, config, modules = make_console(), config_of(options), None
     with StepProgress(console) as progress:
         if source:
-            modules, config, _ = open_models([source], config)
+            modules, config, *_ = open_models([Asked(source)], config, by_name=False)
         trainer = Worker(ResultsFolder(cache_folder("crosscheck")), opened=modules, on_step=progress).trainer(config)
         certificate = certify_run(trainer, config.on(trainer.dataset), images)
     write_text(out, canonical_json(certificate.content(), indent=2) + "\n")

@@ -24,3 +24,9 @@ def one_line(text: str, most: int = 2000) -> str:
 def shown(name: object) -> str:
     """A name or path as it stands in a message: one line of at most 300 characters."""
     return one_line(str(name), 300)
+
+
+def reason(error: BaseException, line: int = 0) -> str:
+    """The kind of an error, and one line of what it says: the first, or the one at `line`."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[line].strip()}" if lines else type(error).__name__

@@ -29,6 +29,8 @@ from mri_robust.training import to_unit_range
 
 IMAGES = 32
 """Most images that the checks' own attacks see."""
+ALONE = 8
+"""Most images that the model is also asked about one at a time."""
 EPS = 4 / 255
 LARGE = 0.5
 """The size at which every image can be made the same grey one."""
@@ -58,6 +60,7 @@ class Evidence:
     labels: Tensor  # int64 [N]
     logits: Tensor  # [N, K], of the clean images in eval mode
     again: Tensor  # the same, of a second pass
+    alone: Tensor  # the same of the first few images, one at a time
     gradient: Tensor  # [N, C, H, W], of the cross entropy at the clean images; zero where none reaches the pixels
     eps: float  # size in pixels of the attacks that are compared
     measured: Mapping[str, float]  # accuracy under `FAST`, `SLOW` (10 steps of eps/4), `BLIND`, and `UNLIMITED`
@@ -85,7 +88,7 @@ def large_epsilon(evidence: Evidence) -> Verdict:
     than that class's share, at least 1/K of K classes. More is the attack's failure for certain.
     """
     accuracy = evidence.measured[UNLIMITED]
-    most = torch.bincount(evidence.labels).max().item() / len(evidence.labels)
+    most = _greatest_share(evidence.labels)
     found = f"{UNLIMITED} leaves {accuracy:.0%} right, and no model can keep more than {most:.0%}"
     return accuracy > most, accuracy, found
 
@@ -109,6 +112,36 @@ def randomised(evidence: Evidence) -> Verdict:
     difference = (evidence.logits - evidence.again).abs().max().item()
     found = f"two passes over the same images differ by up to {difference:.2g} in a logit"
     return difference > 1e-4 * evidence.logits.abs().max().item(), difference, found
+
+
+def company(evidence: Evidence) -> Verdict:
+    """Greatest difference between a logit of an image alone and in its batch.
+
+    Trips above 1e-3 of the greatest logit, as another batch size rounds otherwise, where two passes over one batch
+    differ by less than a quarter of it.
+    """
+    difference = (evidence.logits[: len(evidence.alone)] - evidence.alone).abs().max().item()
+    noise = 4 * (evidence.logits - evidence.again).abs().max().item()
+    found = f"an image alone and the same in a batch differ by up to {difference:.2g} in a logit"
+    return difference > max(1e-3 * evidence.logits.abs().max().item(), noise), difference, found
+
+
+def clean_accuracy(evidence: Evidence) -> Verdict:
+    """Clean accuracy; trips where it is not above the share of the most frequent of two or more labels."""
+    accuracy = (evidence.logits.argmax(1) == evidence.labels).float().mean().item()
+    most = _greatest_share(evidence.labels)
+    found = f"{accuracy:.0%} of {len(evidence.labels)} clean images are right, and {most:.0%} have the commonest label"
+    return accuracy <= most < 1, accuracy, found
+
+
+def one_answer(evidence: Evidence) -> Verdict:
+    """Share of the images that get the most frequent answer; trips over 95 % where the labels are not so uneven."""
+    share = _greatest_share(evidence.logits.argmax(1))
+    return share > 0.95 >= _greatest_share(evidence.labels), share, f"{share:.0%} of clean images get the same answer"
+
+
+def _greatest_share(classes: Tensor) -> float:
+    return torch.bincount(classes).max().item() / len(classes)
 
 
 def pixel_range(evidence: Evidence) -> Verdict:
@@ -139,9 +172,12 @@ def zero_gradients(evidence: Evidence) -> Verdict:
 
 
 CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
+    "batch": company,
     "black-box": partial(gap_between, kept=SLOW, lost=BLIND),  # who sees the gradient can do all that who does not can
+    "clean-accuracy": clean_accuracy,
     "fgsm-beats-pgd": partial(gap_between, kept=SLOW, lost=FAST),  # FGSM's image is one that PGD could reach
     "large-epsilon": large_epsilon,
+    "one-answer": one_answer,
     "probabilities": probability_outputs,
     "randomised": randomised,
     "range": pixel_range,
@@ -150,9 +186,12 @@ CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
     "zero-gradients": zero_gradients,
 }
 MEANINGS = {
+    "batch": "the answer depends on the batch, and no single accuracy exists; look for means over the batch in it",
     "black-box": "the gradient misleads PGD, and the accuracy under it is too high",
+    "clean-accuracy": "guessing does as well; are the weights loaded, and the outputs in the order of the classes?",
     "fgsm-beats-pgd": "PGD is stuck, and the accuracy under it is too high; use more restarts and other step sizes",
     "large-epsilon": "the attack fails even without limits, and the accuracy under it is too high",
+    "one-answer": "it hardly looks at the image; are the weights loaded, and the pixels scaled as it wants them?",
     "probabilities": "a second softmax in the loss flattens its gradient, and the accuracy is too high; give logits",
     "randomised": "each step follows another loss, and the accuracy is too high; average gradients over draws",
     "range": "epsilon means another size there; scale images to [0, 1] and normalise inside the model",
@@ -236,6 +275,7 @@ def gather(
         some, truth = (each[chosen.to(each.device)].to(device) for each in (clipped, labels))
         with torch.no_grad():
             logits, again = tethered(some), tethered(some)
+            alone = torch.cat([tethered(image) for image in some[:ALONE].split(1)])
         gradient, _ = loss_gradient(tethered, some, truth)
         attacks: dict[str, Any] = {FAST: FGSM(eps), SLOW: PGD(eps, steps=10), UNLIMITED: PGD(LARGE, steps=10)}
         attacks[BLIND] = RandomSearch(eps)
@@ -245,4 +285,4 @@ def gather(
             right = (logits.argmax(1) == truth) & (predict(tethered, crafted) == truth)
             measured[name] = int(right.sum()) / len(right)
             on_step(len(measured), len(attacks))
-    return Evidence(low, high, training, truth, logits, again, gradient, eps, measured)
+    return Evidence(low, high, training, truth, logits, again, alone, gradient, eps, measured)

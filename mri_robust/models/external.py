@@ -1,36 +1,34 @@
-"""A user's own PyTorch model: a checkpoint, `package.module:factory`, or `timm:NAME` (nothing is ever downloaded)."""
+"""A user's own PyTorch model, looked at once: which images it takes, what it gives, and how its outputs are read."""
 
-import difflib
 import hashlib
-import importlib
-import os
 import re
-import sys
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, reason
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.packages import import_extra, import_torchvision
-from mri_robust.core.rng import seeded_globals
 from mri_robust.data.dataset import LARGEST, SMALLEST
-from mri_robust.models.checkpoint import load_model
-from mri_robust.models.classifier import Classifier
-from mri_robust.models.weights import hash_tensor, load_weights, read_state_dict
+from mri_robust.models.classifier import Classifier, Ensemble
+from mri_robust.models.weights import hash_tensor
 
-_TIMM = "timm:"
 Numbers = tuple[float, ...]
 """One number for all channels, or one for each; () for none."""
+_CHANNELS = {"grey": "grey", "gray": "grey", "l": "grey", "1": "grey", "rgb": "rgb", "3": "rgb"}
+_ABOUT_SHAPES = re.compile("shape|size|channel|dimension|mat1", re.IGNORECASE)
 
 
 class External(nn.Module):
-    """A user's model behind (images - mean) / std: what goes wrong in it is said in one line, and attacks can use it.
+    """A user's model behind (images - mean) / std, as the attacks want it: float32 images in, logits out.
 
-    It states the model's `image_size`, `channels` and `classes` where they make sense. Where the model cuts its logits
-    off from the images the gradient is zero, which the sanity checks warn of. `source` is what messages call it.
+    It states the model's `image_size`, `channels` and `classes` where they make sense. What goes wrong in the model is
+    said in one line. Where it cuts its logits off from the images the gradient is zero, which the sanity checks warn
+    of. `source` is what messages call it, `notes` what a reader must know of it, `order` the places of the data's
+    classes among its outputs, and `reading` how these are read: `logits`, or one `logit` or `probability` of the second
+    of two classes.
     """
 
     mean: Tensor | None
@@ -38,95 +36,185 @@ class External(nn.Module):
 
     def __init__(self, model: nn.Module, source: str, mean: Numbers = (), std: Numbers = ()) -> None:
         super().__init__()
-        self.model, self.source = model, source
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1) if mean else None)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1) if std else None)
-        size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
-        if isinstance(size, int) and SMALLEST <= size <= LARGEST:
-            self.image_size = size
-        if channels in ("grey", "rgb"):
-            self.channels = channels
-        if isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes):
-            self.classes = tuple(classes)
+        self.model, self.source, self.training = model, source, model.training
+        self.order: list[int] | None = None
+        self.reading, self.wanted = "logits", 0
+        self.notes: list[str] = []
+        for name, numbers in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1) if numbers else None)
+        for name, value in stated(model).items():
+            setattr(self, name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images [N, C, H, W] in [0, 1]; UserError where the model fails or gives numbers not finite."""
+        scaled = images if self.mean is None else (images - self.mean) / self.std
         try:
-            logits = self.model(images if self.mean is None else (images - self.mean) / self.std)
-            finite = not isinstance(logits, Tensor) or bool(torch.isfinite(logits).all())
-        except UserError:
-            raise
+            logits = as_logits(self.model(scaled.to(_float_type(self.model))), len(images), self.wanted)
+            finite = bool(torch.isfinite(logits).all())
+        except UserError as error:
+            raise UserError(f"model '{self.source}' {error}" if isinstance(error, NoLogits) else str(error)) from error
         except (Exception, SystemExit) as error:
-            raise UserError(
-                f"model '{self.source}' fails on images {list(images.shape)}: {_reason(error)}; see --size, --channels"
-            ) from error
+            said = reason(error)
+            hint = "; see --size, --channels" if _ABOUT_SHAPES.search(said) else ""
+            raise UserError(f"model '{self.source}' fails on images {list(images.shape)}: {said}{hint}") from error
         if not finite:
             raise UserError(f"model '{self.source}' gives logits that are not finite: train or load it again")
-        if isinstance(logits, Tensor) and images.requires_grad and not logits.requires_grad:
-            logits = logits + 0.0 * images.sum()
-        return logits
+        if images.requires_grad and not logits.requires_grad:
+            logits = logits.clone() + 0.0 * images.sum()
+        if self.reading != "logits":
+            second = logits if self.reading == "logit" else torch.logit(logits, eps=1e-6)
+            logits = torch.cat([torch.zeros_like(second), second], 1)
+        return logits if self.order is None else logits[:, self.order]
 
 
-def open_model(
-    source: str,
-    *,
-    weights: Path | None = None,
-    mean: Numbers = (),
-    std: Numbers = (),
-    classes: tuple[str, ...] = (),
-    image_size: int = 224,
-    channels: str = "rgb",
-) -> nn.Module:
-    """A model in eval mode, on the CPU.
+class NoLogits(UserError):
+    """What a model gave that is no logits, in words that follow its name."""
+
+
+def as_logits(output: Any, images: int, classes: int = 0) -> Tensor:
+    """The logits, float32 [N, K], in what a model gave for so many images.
+
+    Of a mapping, a sequence or an object it is what is called `logits`, or the only tensor in it of that shape, where K
+    is `classes` unless 0. One image's logits may lack the axis N, and one logit for each image the axis K. NoLogits
+    where there is nothing like it, or more than one.
+    """
+    if not isinstance(output, Tensor):
+        output = _among(output, images, classes)
+    if images == 1 and output.ndim < 2:
+        output = output.reshape(1, -1)
+    elif output.ndim != 2 and output.shape[:1] == (images,) and all(side == 1 for side in output.shape[2:]):
+        output = output.reshape(images, -1)
+    if output.ndim != 2 or len(output) != images or not output.is_floating_point():
+        given = f"{output.dtype} {list(output.shape)}".removeprefix("torch.")
+        raise NoLogits(f"gives {given} for {images} image(s): it must give logits [{images}, classes], floating point")
+    return output.float()
+
+
+def _among(output: Any, images: int, classes: int) -> Tensor:
+    whole = dict(output) if isinstance(output, Mapping) else getattr(output, "__dict__", {})
+    parts = dict(enumerate(output)) if isinstance(output, Sequence) and not isinstance(output, str) else whole
+    named = parts.get("logits", getattr(output, "logits", None))
+    if isinstance(named, Tensor):
+        return named
+    tensors = {name: value for name, value in parts.items() if isinstance(value, Tensor)}
+    widths = {classes, 1} if classes == 2 else {classes}
+    fits = [
+        value
+        for value in tensors.values()
+        if value.is_floating_point() and value.ndim == 2 and len(value) == images
+        if not classes or value.shape[1] in widths
+    ]
+    if len(fits) == 1:
+        return fits[0]
+    held = ", ".join(f"{name} {list(value.shape)}" for name, value in tensors.items()) or "no tensor"
+    raise NoLogits(f"gives a {type(output).__name__} with {held}: return the logits alone, or call them `logits`")
+
+
+def stated(model: nn.Module) -> dict[str, Any]:
+    """What a model states and makes sense of: `image_size`, int; `channels`, `grey` or `rgb`; `classes`, names.
+
+    A size may also be a pair of equal sides, channels 1 or 3, classes a mapping between names and places.
+    """
+    size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
+    found: dict[str, Any] = {}
+    if isinstance(size, (list, tuple)) and len(set(size)) == 1:
+        size = size[0]
+    if type(size) is int and SMALLEST <= size <= LARGEST:
+        found["image_size"] = size
+    if type(channels) in (str, int) and str(channels).lower() in _CHANNELS:
+        found["channels"] = _CHANNELS[str(channels).lower()]
+    if isinstance(classes, Mapping):
+        places = {place: name for name, place in classes.items()} if isinstance(next(iter(classes)), str) else classes
+        classes = [places[place] for place in sorted(places)] if all(type(place) is int for place in places) else None
+    if isinstance(classes, (list, tuple)) and classes and all(isinstance(name, str) for name in classes):
+        found["classes"] = tuple(classes)
+    return found
+
+
+def channels_of(model: nn.Module, size: int) -> tuple[str, str]:
+    """`grey` or `rgb`, what a model takes of images of `size` pixels, and why: it says so, or it was tried."""
+    if "channels" in (said := stated(model)):
+        return said["channels"], "it says so"
+    first = next((module.in_channels for module in model.modules() if isinstance(module, _ConvNd)), 0)
+    colour = first == 3 or (isinstance(model, External) and model.mean is not None and len(model.mean) == 3)
+    tried = ("rgb", "grey") if colour else ("grey", "rgb")
+    noise = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    for channels in tried:
+        with eval_mode(model), torch.no_grad():
+            try:
+                model(noise[:, : 1 if channels == "grey" else 3].to(device_of(model)))
+            except Exception:  # the user's code; what is wrong is said when it sees the data
+                continue
+        return channels, f"its first convolution takes {first}" if first else "it takes them"
+    return tried[0], "nothing else fits either"
+
+
+def fit_to_data(
+    model: nn.Module, images: Tensor, classes: tuple[str, ...], source: str, renamed: Mapping[str, str] | None = None
+) -> tuple[nn.Module, list[str]]:
+    """Look at a model once: it as it answers for the data's classes, and in words how it is read.
 
     Args:
-        source: a checkpoint of this package; `package.module:factory`, a function without arguments that gives a
-            `torch.nn.Module`, of a module that may lie in the current folder; or `timm:NAME`, a network of timm with
-            one output per class, which sees a grey image as three equal channels. Random weights are always the same.
-        weights: a state dict (`.safetensors`, or `.pth` with plain tensors) for what the factory or timm gives.
-        mean, std: a normalisation in front; for timm's networks in place of timm's own.
-        classes, image_size, channels: of the data; `timm:NAME` alone needs them.
+        model: one of this package's, an `External`, or any other.
+        images: float32 [N, C, H, W] in [0, 1], a batch of the data, on the model's device.
+        classes: the data's.
+        source: what messages call the model.
+        renamed: the model's name of a class -> the data's.
 
     Raises:
-        UserError: there is no such file, module, factory or network, it fails, or something does not fit.
-        ValueError: `timm:NAME` without classes.
+        UserError: it states other classes, fails on one image, two or all, in either direction, or gives no logits.
     """
-    if (mean or std) and (len(mean) != len(std) or len(mean) not in (1, 3) or not all(value > 0 for value in std)):
-        raise UserError(f"--mean and --std need one or three numbers each, std over 0; got {mean} and {std}")
-    if is_timm(source):
-        if not classes:
-            raise ValueError(f"'{source}' needs the data's classes: give classes=")
-        data = {"classes": classes, "image_size": image_size, "channels": channels}
-        return External(_from_timm(source, weights, mean, std, data), source).eval()
-    if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
-        return External(_from_factory(source, weights), source, mean, std).eval()
-    if weights is not None:
-        raise UserError("--weights goes with --model package.module:factory or timm:NAME; a checkpoint has its own")
-    return External(load_model(source), source, mean, std).eval() if mean else load_model(source)
+    fitted = model if isinstance(model, External) else External(model, source)
+    own, notes = stated(fitted.model).get("classes"), list(fitted.notes)
+    fitted.wanted, fitted.reading, fitted.order = len(classes), "logits", None
+    if own is None:
+        notes.append(f"outputs 0..{len(classes) - 1} are read as {', '.join(classes)}")
+    else:
+        fitted.order = _order(own, classes, source, renamed or {})
+        notes += [f"its outputs {', '.join(own)} are put in the data's order"] if fitted.order else []
+    with eval_mode(fitted):
+        with torch.no_grad():
+            answers = [fitted(images[:count]) for count in sorted({1, min(2, len(images)), len(images)})]
+            if answers[-1].shape[1] == 1 and len(classes) == 2:
+                low, high = (float(bound) for bound in torch.aminmax(answers[-1]))
+                fitted.reading = "probability" if low >= 0 and high <= 1 else "logit"
+                notes.append(f"its one output is read as the {fitted.reading} of {classes[fitted.order is None]}")
+                answers = [fitted(images[:1])]
+        widths = {answer.shape[1] for answer in answers}
+        if widths != {len(classes)}:
+            given = " or ".join(map(str, sorted(widths)))
+            raise UserError(f"model '{source}' gives {given} logits, not one for each of {', '.join(classes)}")
+        _check_gradient(fitted, images[:2], source)
+    fitted.classes = tuple(classes)  # type: ignore[assignment]
+    plain = isinstance(model, (Classifier, Ensemble)) and fitted.order is None
+    return (model if plain else fitted), notes
 
 
-def is_timm(source: str) -> bool:
-    """Whether a model is asked for as `timm:NAME`."""
-    return source.startswith(_TIMM)
+def _order(own: Sequence[str], classes: Sequence[str], source: str, renamed: Mapping[str, str]) -> list[int] | None:
+    """Where each of the data's classes stands among the model's; None where it is the data's order."""
+    names = [renamed.get(name, name) for name in own]
+    if sorted(names) != sorted(classes):
+        pairs = ",".join(f"{mine}={theirs}" for mine, theirs in zip(own, classes, strict=False))
+        raise UserError(
+            f"model '{source}' has {len(own)} classes ({', '.join(own)}) and the data {len(classes)} "
+            f"({', '.join(classes)}): use a model trained on these classes, or say which is which, as in "
+            f"--classes {pairs}"
+        )
+    return None if names == list(classes) else [names.index(name) for name in classes]
 
 
-def timm_size(source: str) -> int:
-    """Side in pixels of the images that `timm:NAME` was published for; UserError without timm or such a network."""
-    return int(_published(source)[1].input_size[-1])
+def _check_gradient(model: External, images: Tensor, source: str) -> None:
+    images = images.detach().clone().requires_grad_(True)
+    with torch.enable_grad():
+        total = model(images).sum()
+        try:
+            torch.autograd.grad(total, images)
+        except Exception as error:  # the user's own backward pass, or a layer that has none in eval mode
+            raise UserError(f"model '{source}' fails in the backward pass: {reason(error)}") from error
 
 
-def check_logits(model: nn.Module, images: Tensor, classes: tuple[str, ...], source: str) -> None:
-    """Check that a model takes the images and gives one finite logit per class, or raise UserError."""
-    with eval_mode(model), torch.no_grad():
-        logits = External(model, source)(images)
-    wanted = [len(images), len(classes)]
-    if isinstance(logits, Tensor) and logits.is_floating_point() and list(logits.shape) == wanted:
-        return
-    given = f"{logits.dtype} {list(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-    raise UserError(
-        f"model '{source}' gives {given} for {len(images)} images: it must give logits {wanted} in floating point, "
-        f"one for each of {', '.join(classes)}"
-    )
+def _float_type(model: nn.Module) -> torch.dtype:
+    return next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
 
 def model_digest(model: nn.Module, shape: tuple[int, int, int]) -> str:
@@ -145,61 +233,6 @@ def model_digest(model: nn.Module, shape: tuple[int, int, int]) -> str:
             found.update(f"{name}|{value!r}|".encode())
     with eval_mode(model), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        logits = model(torch.rand(2, *shape).to(device))
+        logits = model(torch.rand(2, *shape, dtype=torch.float32).to(device))
     found.update(" ".join(f"{value:.4g}" for value in logits.double().flatten().tolist()).encode())
     return found.hexdigest()[:16]
-
-
-def _from_factory(source: str, weights: Path | None) -> nn.Module:
-    module_name, _, name = source.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    doing = "imported"
-    try:
-        with seeded_globals(0):
-            factory = getattr(importlib.import_module(module_name), name)
-            doing = "built"
-            model = factory()
-        if isinstance(model, nn.Module):
-            model.eval()
-    except (Exception, SystemExit) as error:  # the user's code, which may even end the program
-        raise UserError(f"model '{source}' cannot be {doing}: {_reason(error)}") from error
-    if not isinstance(model, nn.Module):
-        raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
-    if weights is not None:
-        load_weights(model, read_state_dict(weights), weights, what=f"'{source}'")
-    return model
-
-
-def _from_timm(source: str, weights: Path | None, mean: Numbers, std: Numbers, data: dict[str, Any]) -> Classifier:
-    (timm, published), size, classes = _published(source), data["image_size"], len(data["classes"])
-    own = f"its own images have --size {published.input_size[-1]}"
-    sized = {"img_size": size} if published.fixed_input_size else {}
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(0)
-            network = timm.create_model(source.removeprefix(_TIMM), num_classes=classes, **sized).eval()
-            network(torch.zeros(1, 3, size, size))
-    except Exception as error:  # timm raises whatever its networks do with a size that they are not made for
-        raise UserError(f"model '{source}' takes no images of {size} pixels ({_reason(error, -1)}): {own}") from error
-    if weights is not None:
-        what = f"'{source}' with {classes} classes and {size} pixels ({own})"
-        load_weights(network, read_state_dict(weights), weights, what=what)
-    return Classifier(network, architecture=source, mean=mean or published.mean, std=std or published.std, **data)
-
-
-def _published(source: str) -> tuple[Any, Any]:
-    """timm, and what it says of the network's published weights."""
-    import_torchvision()
-    timm, name = import_extra("timm", "timm", f"model '{source}'"), source.removeprefix(_TIMM)
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3)
-        known = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
-        raise UserError(f"timm has no model '{name}'; {known}")
-    return timm, timm.models.get_pretrained_cfg(name)
-
-
-def _reason(error: BaseException, line: int = 0) -> str:
-    """One line of what an error says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[line].strip()}" if lines else type(error).__name__

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from torch import Tensor, nn
 from mri_robust.core.errors import UserError
 from mri_robust.core.files import written_aside
 from mri_robust.core.packages import import_torchvision
+
+_KEYS = ("state_dict", "model_state_dict", "model", "net")
+"""What training scripts call the state dict among the things that they save."""
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+"""Of DataParallel, torch.compile, Lightning and others."""
 
 
 def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
@@ -90,14 +95,22 @@ def _download_imagenet(name: str) -> Path:
 
 def load_weights(
     model: nn.Module, state: Mapping[str, Tensor], file: Path, *, what: str = "the network", assign: bool = False
-) -> None:
-    """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit."""
+) -> str:
+    """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit.
+
+    Prefixes that wrappers put before every name, such as `module.`, are taken off where the names then fit; returns
+    those.
+    """
+    wanted, bare, taken = model.state_dict().keys(), dict(state), ""
+    while bare and bare.keys() != wanted and (prefix := next((each for each in _PREFIXES if _begin(bare, each)), "")):
+        bare, taken = {name.removeprefix(prefix): tensor for name, tensor in bare.items()}, taken + prefix
     try:
-        model.load_state_dict(state, assign=assign)
+        model.load_state_dict(bare if bare.keys() == wanted else state, assign=assign)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         # PyTorch lists all misfits; the last line names one.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise UserError(f"weights '{file}' do not fit {what}: {reason}") from error
+    return taken if bare.keys() == wanted else ""
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
@@ -143,8 +156,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"weights '{path}' cannot be loaded: {reason}; save a state dict as .safetensors, or with "
             "torch.save(model.state_dict(), ...)"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    if isinstance(state, dict):
+        state = next((state[key] for key in _KEYS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
         raise UserError(f"weights '{path}' hold no state dict (a mapping of names to tensors)")
     return {str(key): value for key, value in state.items()}
@@ -181,6 +194,10 @@ def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         hash_tensor(found, name, tensors[name])
     return found.hexdigest()[:16]
+
+
+def _begin(names: Iterable[str], prefix: str) -> bool:
+    return all(name.startswith(prefix) for name in names)
 
 
 def _check_exists(path: Path) -> None:

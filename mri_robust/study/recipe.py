@@ -54,12 +54,14 @@ class Recipe:
 class External:
     """A model of the user's own."""
 
-    model: str  # its id, the text it was asked for by: a checkpoint, `package.module:factory` or `timm:NAME`
+    model: str  # its id: its source, and the weights' name where two have one source
+    source: str = ""  # what it was asked for by: a checkpoint, `package.module:factory` or `timm:NAME`
     digest: str = ""  # names what it computes, see `models.external.model_digest`
     weights: str = ""  # what its weights are called in tables: a file's name, `random`, or empty
     weights_file: str = ""  # a state dict to load into it; empty for none
     mean: tuple[float, ...] = ()  # normalisation to put in front, as is `std`; empty for none
     std: tuple[float, ...] = ()
+    renamed: Factors = ()  # (the model's name of a class, the data's)
     factors: Factors = ()
 
 

@@ -241,7 +241,7 @@ def assert_same_numbers(own: pd.DataFrame, study: pd.DataFrame, model: str, keys
 def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = study.models.glob("cnn_pgd-*.safetensors")
     [checkpoint] = [str(path) for path in paths if load_model(path).channels == "grey"]
-    opened = own.open_models([checkpoint], Config(data=tiny.DATA, scale=tiny.SCALE))
+    opened = own.open_models([own.Asked(checkpoint)], Config(data=tiny.DATA, scale=tiny.SCALE))
     keys = {"fgsm": KEYS, "worst-case": [*KEYS, "after"]}
     with tiny.cut():
         experiments = [load_experiment(name) for name in keys]

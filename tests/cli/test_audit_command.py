@@ -13,6 +13,7 @@ from toy_data import CLASSES
 from mri_robust import save_model
 from mri_robust.cli import main
 from mri_robust.evaluation import robustness
+from mri_robust.evaluation.sanity import CHECKS
 from mri_robust.models.classifier import build_model
 
 SOURCE = """
@@ -74,7 +75,7 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     about = json.loads((out / "audit.json").read_text())
     assert about["floors"] == [[0, 0], [32 / 255, 1]]
     assert [f"FAILED {line}" in result.output for line in about["missed"]] == [True, True]
-    assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 18]
+    assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 2 * len(CHECKS)]
     assert {each["model"] for each in about["crosscheck"]["comparisons"]} == {ODD, MASKED}
     pairs = pd.read_csv(out / "comparisons.csv")
     assert set(zip(pairs["model"], pairs["other"], strict=True)) == {(ODD, MASKED)}
@@ -82,6 +83,27 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
     audit(*asked, "--fail-under", "0=0", code=0)
     assert json.loads((out / "run.json").read_text())["computed"] == 0
+
+
+def test_options_belong_to_the_model_before_them_and_classes_go_by_name() -> None:
+    """One factory with two weights; a checkpoint whose classes have other names and another order."""
+    for index, name in enumerate("ab"):
+        bias = 100.0 * torch.eye(4)[index]
+        torch.save({"head.weight": torch.zeros(4, 256), "head.bias": bias}, f"{name}.pth")
+    names = ("none", "P", "G", "M")
+    with torch.random.fork_rng():
+        model = build_model("cnn", classes=names, image_size=16).eval()
+        last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        torch.nn.init.zeros_(last.weight)
+        last.bias.data = torch.tensor([0.0, 9.0, 0.0, 0.0])  # always P
+        save_model(model, Path("c.safetensors"))
+    two = ["--model", MASKED, "--weights", "a.pth", "--model", MASKED, "--weights", "b.pth"]
+    audit(
+        "fgsm", *two, "--model", "c.safetensors", "--classes", "G=glioma,M=meningioma,P=pituitary,none=notumor", code=0
+    )
+    table = pd.read_csv("audit-results/fgsm.csv").query("metric == 'recall' and subset == 'all' and epsilon == 0")
+    always = table[table["value"] == 1].set_index("model")["class"].to_dict()
+    assert always == {f"{MASKED} (a.pth)": "glioma", f"{MASKED} (b.pth)": "meningioma", "c.safetensors": "pituitary"}
 
 
 @pytest.mark.parametrize(
@@ -97,6 +119,13 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
         (["--model", "own_models:Colour"], "fails on images"),
         (["--model", MASKED, "--mean", ".5"], "one or three numbers"),
         (["--model", "pets.safetensors"], "has 2 classes (cat, dog)"),
+        (["--model", "pets.safetensors", "--classes", "cat=glioma,dog=notumor"], "has 2 classes"),
+        (["--model", MASKED, "--classes", "glioma"], "pairs"),
+        (["--model", "pets.safetensors", "--mean", ".5", "--std", ".5"], "has its own"),
+        (["--model", MASKED, "--weights", "a.pth", "--weights", "b.pth"], "given twice"),
+        (["--mean", ".5", "--std", ".5", "--model", MASKED, "--model", "own_models:Colour"], "stands before"),
+        (["--model", "own_models.py:Masked"], MASKED),
+        (["--model", "pets.safetensors", "--model", "own_models:Colour"], "--channels grey and rgb"),
         (["--model", "absent[/b].safetensors"], "does not exist"),
         (["--model", MASKED, "--data", "nowhere"], "does not exist"),
         (["--model", MASKED, "--fail-under", "4/255=1.5"], "no floor"),

@@ -119,6 +119,12 @@ BROKEN: dict[str, tuple[Case, set[str]]] = {
     "backwards": (shapes(Before(small_net(), Backwards.apply)), {"black-box", "large-epsilon"}),
     "barrier": (grey(BARRIER), {"fgsm-beats-pgd"}),
     "valley": (grey(VALLEY), {"single-step"}),
+    "batch": (shapes(After(small_net(), lambda logits: 1.5 * logits - 0.5 * logits.mean(0))), {"batch"}),
+    "another order": ((small_net(), SHAPES, (OWN + 1) % 4), {"clean-accuracy"}),
+    "constant": (
+        shapes(After(small_net(), lambda logits: logits + torch.tensor([30.0, 0, 0, 0]))),
+        {"clean-accuracy", "one-answer"},
+    ),
     "range": ((small_net(), OUTSIDE, OWN), {"range"}),
     "not a number": ((small_net(), SHAPES.where(OUTSIDE <= 1, torch.nan), OWN), {"range"}),
 }

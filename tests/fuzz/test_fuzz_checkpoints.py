@@ -17,7 +17,8 @@ from mri_robust import load_model
 from mri_robust.defences.snooping import Snooper
 from mri_robust.models.checkpoint import load_detector
 from mri_robust.models.classifier import build_model
-from mri_robust.models.external import model_digest, open_model
+from mri_robust.models.external import model_digest
+from mri_robust.models.opening import open_model
 from mri_robust.models.weights import read_notes
 
 Sandboxes = Callable[[], AbstractContextManager[Sandbox]]

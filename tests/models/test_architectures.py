@@ -9,7 +9,8 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
-from toy_models import assert_unchanged, small_net, state_of
+from torch.nn.utils import prune
+from toy_models import assert_unchanged, dyadic_images, small_net, state_of
 
 from mri_robust import load_model, save_model
 from mri_robust.attacks.evasion.attack import loss_gradient
@@ -193,6 +194,32 @@ def test_a_model_that_cannot_be_traced_gets_what_can() -> None:
     assert fast is not outer
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
     torch.testing.assert_close(fast(GREY), outer(GREY), rtol=1e-4, atol=1e-5)
+
+
+def test_where_the_copy_fails_later_the_model_answers() -> None:
+    net = small_net()
+    fast = attack_copy(net, GREY)
+    assert fast is not net
+    fast.folded.forward = fails  # type: ignore[union-attr, method-assign]
+    images = dyadic_images(7)
+    for found, wanted in zip(
+        *(loss_gradient(each, images, torch.zeros(7).long()) for each in (fast, net)), strict=True
+    ):
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("way", ["weight norm", "spectral norm", "a mask on the weights"])
+def test_a_weight_that_is_computed_anew_is_folded_right_or_not_at_all(way: str) -> None:
+    model, ask = small_net(), torch.nn.utils.parametrizations
+    conv = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+    if way == "a mask on the weights":
+        prune.random_unstructured(conv, "weight", 0.5)
+    else:
+        (ask.weight_norm if way == "weight norm" else ask.spectral_norm)(conv)
+    labels, model = torch.zeros(3, dtype=torch.int64), model.eval()
+    fast = attack_copy(model, GREY)
+    for found, wanted in zip(*(loss_gradient(each, GREY, labels) for each in (fast, model)), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
 
 
 def test_hooks_are_not_lost() -> None:

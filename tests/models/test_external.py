@@ -2,17 +2,20 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 from toy_models import Nameless, assert_unchanged, small_net, state_of, unsettle
 
 from mri_robust import build_model, save_model
 from mri_robust.core.errors import UserError
-from mri_robust.models.external import External, check_logits, model_digest, open_model, timm_size
+from mri_robust.models.external import External, channels_of, fit_to_data, model_digest
+from mri_robust.models.opening import open_model, timm_size
 
 SOURCE = """
 import torch
@@ -52,23 +55,27 @@ def test_weights_and_normalisation_come_on_top_of_a_factory_in_the_current_folde
     assert not model.training
 
 
-def test_a_checkpoint_is_opened_and_can_be_normalised(tmp_path: Path) -> None:
+def test_a_checkpoint_is_opened_and_has_its_own_weights_and_normalisation(tmp_path: Path) -> None:
     own = build_model("cnn", classes=CLASSES, image_size=32, channels="rgb").eval()
     save_model(own, tmp_path / "m.safetensors")
     assert torch.equal(open_model(str(tmp_path / "m.safetensors"))(IMAGES), own(IMAGES))
-    model = open_model(str(tmp_path / "m.safetensors"), mean=(0.5,), std=(0.25,))
-    torch.testing.assert_close(model(IMAGES), own((IMAGES - 0.5) / 0.25))
-    with pytest.raises(UserError, match="weights"):
-        open_model(str(tmp_path / "m.safetensors"), weights=tmp_path / "w.pth")
+    for dropped in ({"weights": tmp_path / "w.pth"}, {"mean": (0.5,), "std": (0.25,)}):
+        with pytest.raises(UserError, match=f"--{next(iter(dropped))}.*has its own"):
+            open_model(str(tmp_path / "m.safetensors"), **dropped)  # type: ignore[arg-type]
 
 
 def test_wrappers_state_what_the_model_states_where_it_makes_sense() -> None:
-    odd = Nameless(small_net())
-    odd.image_size, odd.channels, odd.classes = "8", "blue", 4
-    for inner, known in ((small_net(), {"image_size", "channels", "classes"}), (odd, set())):
+    odd, pair = Nameless(small_net()), Nameless(small_net())
+    odd.image_size, odd.channels, odd.classes = "8", 64, 4
+    pair.image_size, pair.channels, pair.classes = (8, 8), 1, ["x", "y"]
+    own = {name: getattr(small_net(), name) for name in ("image_size", "channels", "classes")}
+    for inner, known in (
+        (small_net(), own),
+        (odd, {}),
+        (pair, {"image_size": 8, "channels": "grey", "classes": ("x", "y")}),
+    ):
         wrapped = External(inner, "m", (0.5,), (0.5,))
-        assert {name for name in ("image_size", "channels", "classes") if hasattr(wrapped, name)} == known
-        assert all(getattr(wrapped, name) == getattr(inner, name) for name in known)
+        assert {name: getattr(wrapped, name) for name in own if hasattr(wrapped, name)} == known
 
 
 @pytest.mark.parametrize(
@@ -143,20 +150,112 @@ class Gives(nn.Module):
 
 def test_logits_must_fit_the_images_and_the_classes_and_an_attack_finds_a_gradient() -> None:
     model, images = open_model("users_model:make"), torch.rand(2, 3, 8, 8)
-    check_logits(model, images, CLASSES, "m")
+    assert torch.equal(fit_to_data(model, images, CLASSES, "m")[0](images), model(images))
     for given, pixels, classes, word in (
-        (model, images, ("a", "b"), r"\[2, 4\].*\[2, 2\].*a, b"),
-        (model, torch.rand(2, 3, 9, 9), CLASSES, "fails on images"),
+        (model, images, ("a", "b"), "4 logits.*a, b"),
+        (model, torch.rand(2, 3, 9, 9), CLASSES, "fails on images.*--size"),
         (Gives(lambda images: images.flatten(1)[:, :4] * torch.nan), images, CLASSES, "not finite"),
         (Gives(lambda images: images.flatten(1)[:, :4].long()), images, CLASSES, "floating point"),
-        (Gives(lambda images: [images]), images, CLASSES, "list"),
+        (Gives(lambda images: [images]), images, CLASSES, "list with 0 "),
+        (Gives(lambda images: {"a": images[:, 0, :4, 0], "b": images[:, 0, 4:, 0]}), images, CLASSES, "a .*, b "),
+        (Gives(lambda images: images[0, 0, :4].mean(1)), images, CLASSES, r"\[4\] for 2 image"),
+        (Gives(lambda images: 1 // 0), images, CLASSES, "modulo by zero$"),
+        (Gives(lambda images: Backwards.apply(images)[:, 0, :4, 0]), images, CLASSES, "backward pass: .*no way back"),
     ):
         with pytest.raises(UserError, match=word):
-            check_logits(given, pixels, classes, "m")
+            fit_to_data(given, pixels, classes, "m")
     without = External(Gives(lambda images: images.detach().flatten(1)[:, :4]), "m")
     images.requires_grad_(True)
     (gradient,) = torch.autograd.grad(without(images).sum(), images)
     assert torch.equal(gradient, torch.zeros_like(images))
+
+
+class Backwards(torch.autograd.Function):
+    """Fails in the backward pass, as a recurrent layer of cuDNN does in eval mode."""
+
+    @staticmethod
+    def forward(ctx: object, images: Tensor) -> Tensor:
+        return images.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        raise RuntimeError("no way back")
+
+
+OUTPUTS = {
+    "squeezed": lambda logits: logits.squeeze(),
+    "with two axes more": lambda logits: logits[..., None, None],
+    "half precision": lambda logits: logits.half(),
+    "a tuple with features": lambda logits: (logits.repeat(1, 3), logits),
+    "a dict": lambda logits: {"features": logits.repeat(1, 3), "out": logits},
+    "called logits": lambda logits: SimpleNamespace(logits=logits, aux=logits + 1),
+    "under inference_mode": torch.inference_mode()(lambda logits: logits + 0),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_whatever_holds_the_logits_they_are_taken(kind: str) -> None:
+    linear, images = nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), torch.rand(5, 3, 8, 8)
+    fitted, _ = fit_to_data(Gives(lambda images: OUTPUTS[kind](linear(images))), images, CLASSES, "m")
+    for count in (1, 2, 5):
+        with torch.no_grad():
+            torch.testing.assert_close(fitted(images[:count]), linear(images[:count]), atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("kind", "last"), [("logit", lambda z: z), ("probability", torch.sigmoid)])
+@pytest.mark.parametrize("axis", [True, False])
+def test_one_output_of_two_classes_is_a_sigmoid_models(kind: str, last: Callable[..., Tensor], axis: bool) -> None:
+    linear, images = nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), torch.rand(40, 3, 8, 8)
+    fitted, notes = fit_to_data(
+        Gives(lambda x: last(linear(x)) if axis else last(linear(x))[:, 0]), images, ("no", "yes"), "m"
+    )
+    with torch.no_grad():
+        wanted = torch.sigmoid(linear(images))[:, 0]
+        torch.testing.assert_close(fitted(images).softmax(1)[:, 1], wanted, atol=1e-5, rtol=1e-4)
+    assert any(kind in note and "yes" in note for note in notes)
+
+
+def test_classes_go_by_name_in_whatever_order_a_model_states_them() -> None:
+    images = torch.rand(3, 3, 8, 8)
+    for said in (["d", "b", "a", "c"], {"d": 0, "b": 1, "a": 2, "c": 3}, {2: "a", 1: "b", 3: "c", 0: "d"}):
+        model = Gives(lambda images: images.flatten(1)[:, :4])
+        model.classes = said  # type: ignore[assignment]
+        fitted, _ = fit_to_data(model, images, CLASSES, "m")
+        assert torch.equal(fitted(images), images.flatten(1)[:, [2, 1, 3, 0]])
+    with pytest.raises(UserError, match="--classes d=b,"):
+        fit_to_data(model, images, ("b", "c", "d", "E"), "m")
+    renamed, _ = fit_to_data(model, images, ("b", "c", "d", "E"), "m", {"a": "E"})
+    assert torch.equal(renamed(images), images.flatten(1)[:, [1, 3, 0, 2]])
+    checkpoint = build_model("cnn", classes=CLASSES, image_size=32)
+    assert fit_to_data(checkpoint, IMAGES, CLASSES, "m")[0] is checkpoint
+
+
+@pytest.mark.parametrize(
+    ("model", "channels"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 4)), "grey"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 4)), "rgb"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), "grey"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), "rgb"),
+        (Gives(lambda images: images.mean((1, 2, 3))[:, None].repeat(1, 4)), "grey"),
+    ],
+)
+def test_a_model_is_asked_which_images_it_takes(model: nn.Module, channels: str) -> None:
+    assert channels_of(External(model, "m"), 8)[0] == channels
+    model.channels = {"grey": 3, "rgb": "L"}[channels]  # what it says counts more
+    assert channels_of(External(model, "m"), 8)[0] != channels
+
+
+@pytest.mark.parametrize("wrapped", [("module.",), ("_orig_mod.", "module."), ("model.",)])
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", ""])
+def test_weights_are_found_under_the_usual_keys_and_prefixes(
+    tmp_path: Path, key: str, wrapped: tuple[str, ...]
+) -> None:
+    state = {f"{''.join(wrapped)}1.{name}": value for name, value in nn.Linear(192, 4).state_dict().items()}
+    torch.save({key: state, "epoch": 3} if key else state, tmp_path / "w.pth")
+    model = open_model("users_model:make", weights=tmp_path / "w.pth")
+    assert torch.equal(model.model[1].weight, state[f"{''.join(wrapped)}1.weight"])  # type: ignore[index, union-attr]
+    assert any("".join(wrapped) in note for note in model.notes)  # type: ignore[union-attr]
 
 
 def test_the_digest_names_what_a_model_computes_and_leaves_it_alone() -> None:
