@@ -67,7 +67,8 @@ def _rebuilt(module: nn.Module) -> nn.Module:
         if all(children[name] is child for name, child in module.named_children()):
             return module
         rebuilt = copy.copy(module)
-        rebuilt._modules = {**module._modules, **children}
+        # torch.compile's wrapper would hand an attribute that is set to the model inside it.
+        rebuilt.__dict__["_modules"] = {**module._modules, **children}
         return rebuilt
     folded, own = fuse(traced, inplace=True, no_trace=True), set(module.modules())
     assert isinstance(folded, fx.GraphModule)

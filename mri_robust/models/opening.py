@@ -99,6 +99,8 @@ def _from_factory(source: str) -> nn.Module:
             model = functools.reduce(getattr, name.split("."), importlib.import_module(module_name))
             doing = "built"
             model = model if isinstance(model, nn.Module) else _called(model, source)
+        if isinstance(model, nn.Module) and any(map(is_lazy, model.parameters())):
+            raise UserError(f"model '{source}' has lazy layers without a size: call it once on an image in the factory")
         if isinstance(model, nn.Module):
             _leave_inference_mode(model.eval())
     except UserError:
@@ -109,8 +111,6 @@ def _from_factory(source: str) -> nn.Module:
         torch.set_default_dtype(number_format)
     if not isinstance(model, nn.Module):
         raise UserError(f"model '{source}' is of type {type(model).__name__}: the factory must give a torch.nn.Module")
-    if any(map(is_lazy, model.parameters())):
-        raise UserError(f"model '{source}' has lazy layers without a size: call it once on an image in the factory")
     return model
 
 

@@ -222,6 +222,16 @@ def test_a_weight_that_is_computed_anew_is_folded_right_or_not_at_all(way: str) 
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
 
 
+def test_a_compiled_model_stays_as_it_is() -> None:
+    net = small_net()
+    before, images = state_of(net), dyadic_images(3)
+    wanted, compiled = net(images), torch.compile(net, backend="eager").eval()
+    fast = attack_copy(compiled, images)
+    assert_unchanged(net, before)
+    for each in (net, compiled, fast):
+        torch.testing.assert_close(each(images), wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_hooks_are_not_lost() -> None:
     model = small_net()
     with model.features[5].register_forward_hook(lambda _, __, output: output * 2):
