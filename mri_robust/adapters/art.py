@@ -61,7 +61,7 @@ def as_art_classifier(
 def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
     """`as_art_classifier` for images like these, [N, C, H, W]; with `softmax` it answers probabilities."""
     if "nb_classes" not in options:
-        options["nb_classes"] = class_count(model, images)
+        options["nb_classes"] = len(model.classes) if hasattr(model, "classes") else class_count(model, images)
     answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
     return as_art_classifier(answers, input_shape=images.shape[1:], **options)
 
