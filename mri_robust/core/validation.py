@@ -111,6 +111,8 @@ def class_count(model: nn.Module, images: Tensor) -> int:
             raise
     if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
         given = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"the model gives {given} for one image: it must give logits [N, classes], two classes or more")
+        raise ValueError(
+            f"the model gives {given} for one image: it must give logits [N, classes], two classes or more"
+        )
     check_finite(logits)
     return logits.shape[1]
