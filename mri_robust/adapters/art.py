@@ -57,7 +57,8 @@ def as_art_classifier(
 def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
     """`as_art_classifier` for images like these, [N, C, H, W]; with `softmax` it answers probabilities."""
     if "nb_classes" not in options:
-        options["nb_classes"] = len(model.classes) if hasattr(model, "classes") else class_count(model, images)
+        classes: Any = getattr(model, "classes", None)  # asking the model would count as a query
+        options["nb_classes"] = len(classes) if classes is not None else class_count(model, images)
     answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
     return as_art_classifier(answers, input_shape=images.shape[1:], **options)
 

@@ -164,7 +164,7 @@ class _InjectedStart:
 class _ThreeChannels:
     """Mixed into an attack that is written for three channels: a grey image is shown to it as three equal ones.
 
-    The model answers about their mean, which is what the attack gives: it is in the ball and in [0, 1] as all three are.
+    The model answers about their mean, which is what the attack gives: in the ball and in [0, 1] as all three are.
     """
 
     grey = False

@@ -84,7 +84,7 @@ def epsilon_curve(
 
 
 def _maker(attack: Any) -> Callable[[float], Any]:
-    """What makes attacks; TypeError where it is an attack itself, whose size is fixed, or a class that needs a model."""
+    """What makes attacks; TypeError where it is an attack itself of a fixed size, or a class that needs a model."""
     given = list(inspect.signature(attack).parameters.values()) if callable(attack) else []
     needed = [each for each in given if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD]
     if not given or given[0].name == "model" or len(needed) > 1:

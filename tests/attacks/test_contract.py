@@ -205,7 +205,8 @@ def made_in_inference_mode() -> torch.nn.Module:
         (Answers(lambda logits: logits * NAN), UserError, "finite"),
         (Answers(lambda logits: logits + INF), UserError, "finite"),
         (Answers(lambda logits: {"logits": logits}), ValueError, "dict"),
-        (Answers(lambda logits: logits[:, :1]), ValueError, r"\[1, 1\]"), (toy.small_net().double(), TypeError, "float64"),
+        (Answers(lambda logits: logits[:, :1]), ValueError, r"\[1, 1\]"),
+        (toy.small_net().double(), TypeError, "float64"),
         (lambda images: images, TypeError, "function"), (made_in_inference_mode(), ValueError, "inference_mode"),
     ],
 )  # fmt: skip

@@ -262,8 +262,9 @@ X, Y = IMAGES, LABELS
     ("given", "how", "named"),
     [
         ((X, torch.eye(4)[Y]), {}, "argmax"), ((X, Y + 0.5), {}, "whole"), ((X, Y * torch.nan), {}, "whole"),
-        ((X, ["a"] * COUNT), {}, "whole"), ((X, Y + 1), {}, "0..3"), ((X,), {}, "labels"), ((X, Y[1:]), {}, "one label"),
-        (([],), {}, "at least one"), ((X[:0], Y[:0]), {}, "at least one"), (([{"a": X, "label": Y}],), {}, "pixel_values"),
+        ((X, ["a"] * COUNT), {}, "whole"), ((X, Y + 1), {}, "0..3"), ((X,), {}, "labels"),
+        (([],), {}, "at least one"), ((X[:0], Y[:0]), {}, "at least one"), ((X, Y[1:]), {}, "one label"),
+        (([{"a": X, "label": Y}],), {}, "pixel_values"),
         (([X],), {}, "Tensor"), ((X * 255, Y), {}, "255"), ((X.permute(0, 2, 3, 1), Y), {}, "H, W, C"),
         ((X, Y, 8), {}, "epsilon"), ((X, Y), {"attack": PGD(0.1)}, "epsilon"), ((X, Y), {"attack": 3}, "epsilon"),
         ((X, Y), {"attack": torchattacks.PGD}, "epsilon"), ((X, Y), {"attack": lambda x, y: x}, "epsilon"),

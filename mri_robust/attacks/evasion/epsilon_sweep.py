@@ -186,7 +186,7 @@ def call_of(attack: Any) -> Callable[..., Any]:
     given = inspect.signature(attack.forward if isinstance(attack, nn.Module) else attack).parameters
     named = [each for each in given.values() if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     needed = [each for each in named if each.default is each.empty and each.name != "generator"]
-    bound = len(named) == 2 or len(needed) == 2 and needed[0].name != "model"
+    bound = len(named) == 2 or (len(needed) == 2 and needed[0].name != "model")
 
     def call(model: nn.Module, images: Tensor, labels: Tensor, *draws: Any) -> Any:
         taken = (images, labels) if bound else (model, images, labels)
