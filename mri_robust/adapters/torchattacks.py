@@ -97,12 +97,12 @@ class _KeepsModel:
     model: nn.Module
     normalization_used: Any
 
-    def __call__(self, images: Tensor, labels: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         if self.normalization_used is None:
-            check_images(images)
+            check_images(inputs)
         with eval_mode(self.model), torch.enable_grad(), _float32_default():
             given = None if labels is None else labels.clone()  # not an inference tensor
-            return super().__call__(images.clone(), given, *args, **kwargs).detach()  # type: ignore[misc]
+            return super().__call__(inputs.clone(), given, *args, **kwargs).detach()  # type: ignore[misc]
 
     def save(self, *args: Any, **kwargs: Any) -> Any:
         """As torchattacks' own `save`."""
@@ -167,16 +167,16 @@ class _ThreeChannels:
     The model answers about their mean, which is what the attack gives: in the ball and in [0, 1] as all three are.
     """
 
-    grey = False
+    _grey = False
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        self.grey = images.shape[1] == 1
-        if not self.grey:
+        self._grey = images.shape[1] == 1
+        if not self._grey:
             return super().forward(images, labels)  # type: ignore[misc]
         return super().forward(images.repeat(1, 3, 1, 1), labels).mean(1, keepdim=True)  # type: ignore[misc]
 
     def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        inputs = inputs.mean(1, keepdim=True) if self.grey else inputs
+        inputs = inputs.mean(1, keepdim=True) if self._grey else inputs
         return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
 
 

@@ -74,13 +74,11 @@ def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
 
 
 def check_device(model: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Check that images and labels are on the device of the model's first tensor, else raise ValueError."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        if images.device != tensor.device:
-            raise ValueError(f"images are on {images.device}, the model is on {tensor.device}")
-        break
-    if labels.device != images.device:
-        raise ValueError(f"labels are on {labels.device}, images are on {images.device}")
+    """Check that images and labels are where the model's first tensor is, or together, else raise ValueError."""
+    homes = [each.device for each in (*model.parameters(), *model.buffers(), images) if isinstance(each, Tensor)]
+    for name, values in (("images", images), ("labels", labels)):
+        if isinstance(values, Tensor) and homes and values.device != homes[0]:
+            raise ValueError(f"{name} are on {values.device}, the model is on {homes[0]}")
 
 
 def check_finite(logits: Tensor) -> None:

@@ -110,7 +110,10 @@ def _arrays(images: Any, labels: Any) -> tuple[Any, Tensor]:
     truth = _class_numbers(labels)
     if len(images) != len(truth) or not len(truth):
         raise ValueError(f"need one label per image and at least one, got {len(images)} images, {len(truth)} labels")
-    return images.detach().cpu() if isinstance(images, Tensor) else images, truth
+    if isinstance(images, Tensor):  # NumPy knows neither gradients nor bfloat16
+        images = images.detach().cpu()
+        images = images.float() if images.is_floating_point() else images
+    return images, truth
 
 
 def _pair(batch: Any) -> tuple[Any, Any]:

@@ -139,8 +139,9 @@ def with_pixel(value: float) -> Tensor:
         (GOOD, THREE - 1, ValueError, r"0\.\.3, got -1"), (GOOD, THREE.int(), TypeError, "int32"),
         (GOOD, THREE[:2], ValueError, r"\[3\].*\[2\]"), (GOOD, THREE[:, None], ValueError, r"\[3, 1\]"),
         (GOOD, THREE.tolist(), TypeError, "list"), (GOOD * 255, THREE, ValueError, "255$"),
-        (GOOD.permute(0, 2, 3, 1), THREE, ValueError, "N, H, W, C"), (GOOD.to("meta"), THREE, Exception, "meta"),
-        (GOOD, THREE.to("meta"), Exception, "meta"), (with_pixel(1 + 2e-6), THREE, ValueError, "0, 1"),
+        (GOOD.permute(0, 2, 3, 1), THREE, ValueError, "N, H, W, C"),
+        (GOOD.to("meta"), THREE, ValueError, "images.*meta"),
+        (GOOD, THREE.to("meta"), ValueError, "labels.*meta"), (with_pixel(1 + 2e-6), THREE, ValueError, "0, 1"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("model", [toy.small_net(), toy.Nameless(toy.small_net())], ids=["with classes", "without"])

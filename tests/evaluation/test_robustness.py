@@ -224,7 +224,9 @@ def test_a_linear_models_curve_is_the_share_of_margins_over_epsilon_whatever_for
         (DataLoader(TensorDataset(images.double(), labels.int(), labels), 7),), (TensorDataset(images, labels),),
         (halves,), ((images.numpy(), labels),), (images.double().numpy(), labels.int()),
         (list(images), labels[:, None].double()), (list(images.numpy()[..., ::-1].copy()[..., ::-1]), labels.short()),
-        (images.double().requires_grad_(), list(labels)), (pixels.numpy()[..., ::-1].copy()[..., ::-1], labels == 1),
+        (images.double().requires_grad_(), list(labels)),
+        ([(images, labels, 0)],),
+        (pixels.numpy()[..., ::-1].copy()[..., ::-1], labels == 1),
     ]  # fmt: skip
     tables = [epsilon_curve(model, *each, epsilons=(0.0, *sizes[::-1]), attack="fgsm") for each in given]
     with torch.inference_mode():
@@ -253,6 +255,23 @@ def test_an_attack_that_holds_its_model_gives_the_same_curve(early_stop: bool) -
         found = curve(attack=theirs, early_stop=early_stop)
         assert found == pytest.approx(np.minimum.accumulate(expected) if early_stop else expected, abs=1 / COUNT)
         assert early_stop or np.array_equal(found, expected)
+
+
+class Picky(Nameless):
+    """Refuses an empty batch."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert len(images)
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("attack", ["worst-case", *ATTACKS.names(), lambda eps: lambda images, labels: 1 - images])
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_no_empty_batch_is_sent_where_all_are_wrong_or_all_are_fooled(attack: Any, early_stop: bool) -> None:
+    ask = partial(epsilon_curve, Picky(MODEL), IMAGES, epsilons=[0.5, 1], attack=attack, early_stop=early_stop)
+    own = own_labels(MODEL, IMAGES)
+    assert ask((own + 1) % 4)["accuracy"][0] == 0
+    assert ask(own)["accuracy"][0] == 1
 
 
 X, Y = IMAGES, LABELS

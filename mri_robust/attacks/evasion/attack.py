@@ -45,15 +45,15 @@ class Attack(ABC):
         it is drawn from `generator`, on the CPU, or with seed 0. TypeError or ValueError where they are not as said,
         UserError where logits are not finite.
         """
-        check_images(images)
         with eval_mode(model):
+            check_device(model, images, labels)
+            check_images(images)
             images = images.detach().clamp(0, 1)
             if start is None:
                 start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
             else:
                 start = self._checked_start(start, images)
             check_labels(labels, images, class_count(model, images))
-            check_device(model, images, labels)
             return self.craft(model, images, labels.clone(), start)
 
     def start_shape(self, images: Tensor) -> tuple[int, ...] | None:
