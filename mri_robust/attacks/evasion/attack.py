@@ -107,7 +107,7 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Ten
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """int64 [N]: the class of the greatest logit; UserError where NaN would be the greatest."""
+    """int64 [N]: the class of the greatest logit; UserError where one is not finite, as NaN counts as greatest."""
     with torch.no_grad():
         logits = model(images)
     check_finite(logits)

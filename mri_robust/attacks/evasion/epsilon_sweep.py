@@ -80,10 +80,10 @@ def attacked_predictions(
     """Predicted classes under each attack by itself, int64 [attacks, N] on the CPU.
 
     An attack is a native one, another package's untargeted one, see `call_of`, which gets whole batches of 64, or None
-    for the clean images. Those that take their first gradient at the image, such as FGSM
-    at every epsilon, share it. Native ones follow the gradients of `proposer`, a faster copy of the model, or are run
-    by the code of `craft`, where these are given. The model is in eval mode, `seed` is of random starts, and `on_image`
-    is called with images done and images in all.
+    for the clean images. Those that take their first gradient at the image, such as FGSM at every epsilon, share it.
+    Native ones follow the gradients of `proposer`, a faster copy of the model, or are run by the code of `craft`, where
+    these are given. The model is in eval mode, `seed` is of random starts, and `on_image` is called with images done
+    and images in all.
     """
     found = [torch.empty(len(attacks), 0, dtype=torch.int64)]
     for rows in _batches(torch.arange(len(part.labels)), BATCH):
