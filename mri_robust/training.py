@@ -168,9 +168,9 @@ def resume_training(path: Path, parts: Mapping[str, Any]) -> list[Record]:
 
 
 def to_unit_range(images: np.ndarray | Tensor) -> Tensor:
-    """Images, uint8 or float32 in [0, 1], as float32 in [0, 1]: an array is copied, a float32 tensor is not."""
+    """Images, uint8 or floats in [0, 1], as float32 in [0, 1]: an array is copied, a float32 tensor is not."""
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 @dataclass

@@ -26,8 +26,7 @@ def as_art_classifier(
     nb_classes: int | None = None,
     input_shape: Sequence[int] | None = None,
     loss: nn.Module | None = None,
-    optimizer: torch.optim.Optimizer | None = None,
-    clip_values: tuple[float, float] | None = (0.0, 1.0),
+    **options: Any,
 ) -> PyTorchClassifier:
     """Wrap a model, which gives logits and stays on its device, as an ART classifier, for any ART attack or defence.
 
@@ -35,8 +34,10 @@ def as_art_classifier(
         nb_classes: number of classes; that of `model.classes` when None, ValueError where the model has none.
         input_shape: (C, H, W); from `model.image_size` and `model.channels` when None, ValueError where it has none.
         loss: cross entropy when None.
-        optimizer: needed only to train through ART.
-        clip_values: range of a pixel.
+        options: of ART's `PyTorchClassifier`: `optimizer`, needed only to train through ART, `preprocessing_defences`,
+            `clip_values`, the range of a pixel, (0, 1) unless told, ...
+
+    Images in float64, as some of ART's attacks and preprocessors give them, are cast to float32.
     """
     if nb_classes is None:
         if not hasattr(model, "classes"):
@@ -47,21 +48,17 @@ def as_art_classifier(
             raise ValueError("the model states no .image_size: give input_shape=(channels, height, width)")
         side = int(model.image_size)  # type: ignore[arg-type]
         input_shape = (3 if getattr(model, "channels", "rgb") == "rgb" else 1, side, side)
-    return PyTorchClassifier(
-        model=model,
-        loss=loss or nn.CrossEntropyLoss(),
-        optimizer=optimizer,
-        input_shape=tuple(input_shape),
-        nb_classes=nb_classes,
-        clip_values=clip_values,
-        device_type="gpu" if device_of(model).type == "cuda" else "cpu",
+    known = {"clip_values": (0.0, 1.0), "device_type": "gpu" if device_of(model).type == "cuda" else "cpu"}
+    return _Float32Classifier(
+        model, loss or nn.CrossEntropyLoss(), tuple(input_shape), nb_classes, **{**known, **options}
     )
 
 
 def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, **options: Any) -> PyTorchClassifier:
     """`as_art_classifier` for images like these, [N, C, H, W]; with `softmax` it answers probabilities."""
     if "nb_classes" not in options:
-        options["nb_classes"] = class_count(model, images)
+        classes: Any = getattr(model, "classes", None)  # asking the model would count as a query
+        options["nb_classes"] = len(classes) if classes is not None else class_count(model, images)
     answers = nn.Sequential(model, nn.Softmax(1)) if softmax else model
     return as_art_classifier(answers, input_shape=images.shape[1:], **options)
 
@@ -90,6 +87,20 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
             adversarial = generator.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     result = torch.from_numpy(adversarial).to(images.device)
     return result.clamp(*attack.bounds) if at_end else result
+
+
+class _Float32Classifier(PyTorchClassifier):
+    """ART's classifier, which hands images to the model in float32."""
+
+    def _apply_preprocessing(self, x: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        x, y = super()._apply_preprocessing(_single(x), *args, **kwargs)
+        return _single(x), y
+
+
+def _single(images: Any) -> Any:
+    if images is None or images.dtype not in (np.float64, torch.float64):
+        return images
+    return images.float() if isinstance(images, Tensor) else images.astype(np.float32)
 
 
 class _InjectedStartPGD(ProjectedGradientDescentPyTorch):

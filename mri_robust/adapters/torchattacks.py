@@ -1,10 +1,13 @@
 """torchattacks: its attacks on our models, and our attacks in its calling convention.
 
-torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes. Here the
-model is attacked in eval mode and put back after every call, and the class count is filled in.
+torchattacks itself leaves the whole model in train mode, which thaws frozen BatchNorm, and assumes 10 classes, and now
+and then three channels. Here the model is attacked in eval mode and put back after every call, the class count is
+filled in, and a grey image stands for three equal channels where an attack wants them.
 """
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,7 +19,7 @@ from torchattacks.attack import Attack
 from mri_robust.adapters import single_start
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import make_generator, seeded_globals
-from mri_robust.core.validation import check_choice, class_count
+from mri_robust.core.validation import check_choice, check_images, class_count
 
 _NORMS = {"linf": "Linf", "l2": "L2"}
 LOW, WIDTH = -1.0, 3.0
@@ -28,7 +31,8 @@ def as_torchattack(attack: str | type, model: nn.Module, **parameters: Any) -> A
 
     `attack` is the name of a class of torchattacks (`"PGD"`, `"APGD"`, `"Square"`, `"AutoAttack"`, ...), or a class of
     ours (`FGSM`, `PGD`), which becomes a `NativeAttack`; `parameters` are what its constructor takes, for ours also
-    `seed`, of the random starts. TypeError or ValueError where there is no such attack, or it refuses a parameter.
+    `seed`, of the random starts. TypeError or ValueError where there is no such attack, it refuses a parameter, or it
+    needs `n_classes` and neither they nor `model.classes` say how many; when called also for images not in [0, 1].
     """
     if isinstance(attack, type):
         return NativeAttack(attack, model, **parameters)
@@ -91,10 +95,14 @@ class _KeepsModel:
     """Mixed into a torchattacks attack: the model is attacked in eval mode and put back, module by module."""
 
     model: nn.Module
+    normalization_used: Any
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        with eval_mode(self.model), torch.enable_grad():
-            return super().__call__(*args, **kwargs)  # type: ignore[misc]
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        if self.normalization_used is None:
+            check_images(inputs)
+        with eval_mode(self.model), torch.enable_grad(), _float32_default():
+            given = None if labels is None else labels.clone()  # not an inference tensor
+            return super().__call__(inputs.clone(), given, *args, **kwargs).detach()  # type: ignore[misc]
 
     def save(self, *args: Any, **kwargs: Any) -> Any:
         """As torchattacks' own `save`."""
@@ -153,6 +161,51 @@ class _InjectedStart:
         return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
 
 
+class _ThreeChannels:
+    """Mixed into an attack that is written for three channels: a grey image is shown to it as three equal ones.
+
+    The model answers about their mean, which is what the attack gives: in the ball and in [0, 1] as all three are.
+    """
+
+    _grey = False
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        self._grey = images.shape[1] == 1
+        if not self._grey:
+            return super().forward(images, labels)  # type: ignore[misc]
+        return super().forward(images.repeat(1, 3, 1, 1), labels).mean(1, keepdim=True)  # type: ignore[misc]
+
+    def get_logits(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        inputs = inputs.mean(1, keepdim=True) if self._grey else inputs
+        return super().get_logits(inputs, *args, **kwargs)  # type: ignore[misc]
+
+
+class _NextClass:
+    """Mixed into JSMA, whose target is the next of ten classes where none is given: here the next of the model's."""
+
+    targeted: bool
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        if not self.targeted:
+            classes = self.get_logits(images[:1]).shape[1]  # type: ignore[attr-defined]
+            labels = (labels + 1) % classes - 1  # JSMA takes (labels + 1) % 10
+        return super().forward(images, labels)  # type: ignore[misc]
+
+
+_MENDED = {"TIFGSM": _ThreeChannels, "PIFGSM": _ThreeChannels, "PIFGSMPP": _ThreeChannels, "JSMA": _NextClass}
+
+
+@contextmanager
+def _float32_default() -> Iterator[None]:
+    """torchattacks makes tensors of torch's default type and takes it for float32."""
+    kept = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(kept)
+
+
 class _PlainGradient(nn.Module):
     """A model whose input gradient is contiguous, which PGDL2 and others take for granted; no value changes.
 
@@ -189,10 +242,14 @@ def _library_class(name: str) -> type:
 
 
 def _build(library: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
-    if "n_classes" in inspect.signature(library).parameters and hasattr(model, "classes"):
+    if "n_classes" in inspect.signature(library).parameters and "n_classes" not in parameters:
+        if not hasattr(model, "classes"):
+            raise ValueError(f"the model states no .classes: give {library.__name__} n_classes=")
         parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
-    keeping: Any = type(library.__name__, (_KeepsModel, library), {})
-    attack = keeping(_PlainGradient(model), **parameters)
+    mended = (_MENDED[library.__name__],) if library.__name__ in _MENDED else ()
+    keeping: Any = type(library.__name__, (_KeepsModel, *mended, library), {})
+    with _float32_default():
+        attack = keeping(_PlainGradient(model), **parameters)
     attack.set_device(device_of(model))
     return attack
 

@@ -1,12 +1,14 @@
 """Accuracy over epsilon in Python: one call, one table."""
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.core.intervals import wilson
@@ -15,12 +17,16 @@ from mri_robust.core.validation import check_choice, check_images, check_labels,
 from mri_robust.evaluation.robustness import CHUNK, WORST_CASE, WorstCase, find_worst, predict_attacked
 from mri_robust.training import to_unit_range
 
+IMAGE_KEYS = ("image", "images", "img", "pixel_values", "x")
+LABEL_KEYS = ("label", "labels", "target", "targets", "y")
+"""What the entries of a batch that is a dict are called."""
+
 
 def epsilon_curve(
     model: nn.Module,
-    images: np.ndarray | Tensor | Iterable[tuple[Any, Any]],
-    labels: np.ndarray | Tensor | None = None,
-    epsilons: Sequence[float] = (1 / 255, 2 / 255, 4 / 255, 8 / 255),
+    images: np.ndarray | Tensor | Iterable[Any],
+    labels: np.ndarray | Tensor | Iterable[Any] | None = None,
+    epsilons: float | Iterable[float] = (1 / 255, 2 / 255, 4 / 255, 8 / 255),
     *,
     attack: str | Callable[[float], Any] = "pgd",
     early_stop: bool = False,
@@ -32,12 +38,14 @@ def epsilon_curve(
 
     Args:
         model: takes float32 images in [0, 1], gives logits; left as it was.
-        images: uint8 or float32 in [0, 1], [N, C, H, W], an array (also a memory map) or a tensor; or a DataLoader of
-            (images, labels), and then no `labels`.
-        labels: integers [N].
-        epsilons: each in [0, 1]; 0, the clean accuracy, is always in the table.
+        images: uint8 or floats in [0, 1], [N, C, H, W], an array (also a memory map), a tensor or a list of them, one
+            per image; or with their labels, and then no `labels`: a DataLoader or a Dataset, whose batches or items are
+            (images, labels, ...) or dicts, or one such pair.
+        labels: whole numbers [N] or [N, 1].
+        epsilons: one or several in [0, 1]; 0, the clean accuracy, is always in the table.
         attack: a registered name (`fgsm`, `pgd`), `worst-case`, or anything that makes an attack of one size, such as a
-            class or `lambda eps: PGD(eps, alpha=eps / 4, steps=10)`.
+            class, `lambda eps: PGD(eps, alpha=eps / 4, steps=10)` or `lambda eps: torchattacks.PGD(model, eps=eps)`;
+            another package's takes (model, images, labels) or (images, labels), and a `generator=` if it likes.
         early_stop: count an image as fooled when any iterate at that epsilon or at a smaller one fools it, which takes
             far fewer gradients; else each epsilon is asked by itself and what the attack returns counts. Always so for
             `worst-case`.
@@ -51,11 +59,11 @@ def epsilon_curve(
 
     Raises:
         TypeError, ValueError: images, labels, an epsilon or the attack are not as said.
-        UserError: no attack has that name, or it leaves the ball or [0, 1].
+        UserError: no attack has that name, or it leaves the ball or [0, 1]; or the logits are not finite.
     """
     check_choice("precision", precision, ("fp32", "bf16", "auto"))
     pixels, truth = _arrays(images, labels)
-    radii = sorted({float(eps) for eps in epsilons} - {0.0})
+    radii = sorted({float(eps) for eps in (epsilons if isinstance(epsilons, Iterable) else [epsilons])} - {0.0})
     for eps in radii:
         check_number("epsilon", eps, 0.0, 1.0, open_low=True)
     classes = _check_all(model, pixels, truth)
@@ -63,7 +71,7 @@ def epsilon_curve(
     if attack == WORST_CASE:
         stages = [make for _, make in WorstCase((), 0).stages(classes)]
     else:
-        stages = [ATTACKS.load(attack) if isinstance(attack, str) else attack]
+        stages = [ATTACKS.load(attack) if isinstance(attack, str) else _maker(attack)]
     if early_stop or attack == WORST_CASE:
         index = find_worst(model, pixels, truth, radii, stages, precision=precision, **where)[-1, 0]
         right = np.array([(index > place).sum() for place in range(-1, len(radii))])
@@ -75,23 +83,69 @@ def epsilon_curve(
     return pd.DataFrame({**columns, "n": len(truth)})
 
 
+def _maker(attack: Any) -> Callable[[float], Any]:
+    """What makes attacks; TypeError where it is an attack itself of a fixed size, or a class that needs a model."""
+    given = list(inspect.signature(attack).parameters.values()) if callable(attack) else []
+    needed = [each for each in given if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD]
+    if not given or given[0].name == "model" or len(needed) > 1:
+        raise TypeError(f"attack must make an attack from an epsilon, as `lambda eps: PGD(eps)` does, got {attack!r}")
+    return attack
+
+
 def _arrays(images: Any, labels: Any) -> tuple[Any, Tensor]:
     """Images that can be sliced, and labels int64 [N]; a DataLoader is read to its end."""
     if labels is None:
-        batches = list(images)
-        images = torch.cat([torch.as_tensor(batch[0]) for batch in batches])
-        labels = torch.cat([torch.as_tensor(batch[1]) for batch in batches])
-    truth = torch.as_tensor(np.array(labels.cpu() if isinstance(labels, Tensor) else labels)).long()
+        if isinstance(images, (np.ndarray, Tensor)):
+            raise TypeError("labels are missing")
+        if isinstance(images, Dataset):
+            images = DataLoader(images, CHUNK)
+        pair = isinstance(images, tuple) and len(images) == 2 and not isinstance(images[0], (tuple, list, Mapping))
+        batches = [_pair(batch) for batch in ([images] if pair else images)]
+        parts = ([torch.as_tensor(part) for part in side] for side in zip(*batches, strict=True))
+        images, labels = (torch.cat(side) for side in parts) if batches else ((), ())
+    elif isinstance(images, (list, tuple)) and len(images):
+        images = torch.stack(
+            [each.detach() if isinstance(each, Tensor) else torch.tensor(np.array(each)) for each in images]
+        )
+    truth = _class_numbers(labels)
     if len(images) != len(truth) or not len(truth):
         raise ValueError(f"need one label per image and at least one, got {len(images)} images, {len(truth)} labels")
-    return images.cpu() if isinstance(images, Tensor) else images, truth
+    if isinstance(images, Tensor):  # NumPy knows neither gradients nor bfloat16
+        images = images.detach().cpu()
+        images = images.float() if images.is_floating_point() else images
+    return images, truth
+
+
+def _pair(batch: Any) -> tuple[Any, Any]:
+    """Images and labels of a batch: its first two entries, or of a dict those that are called so."""
+    if isinstance(batch, Mapping):
+        sides = [[batch[key] for key in keys if key in batch] for keys in (IMAGE_KEYS, LABEL_KEYS)]
+        if all(len(side) == 1 for side in sides):
+            return sides[0][0], sides[1][0]
+        raise TypeError(f"a batch must have one of {', '.join(IMAGE_KEYS)} and one of {', '.join(LABEL_KEYS)}")
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise TypeError(f"a batch must be (images, labels) or a dict, got {type(batch).__name__}: give labels=")
+    return batch[0], batch[1]
+
+
+def _class_numbers(labels: Any) -> Tensor:
+    """int64 [N] of whole numbers of any type, [N] or [N, 1]; TypeError or ValueError for others."""
+    values = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        advice = ": of one-hot labels give labels.argmax(1)" if values.ndim == 2 else ""
+        raise ValueError(f"labels must have shape [N], one class number per image, got {list(values.shape)}{advice}")
+    if values.dtype.kind not in "iufb" or not np.array_equal(values, np.rint(values.astype(float))):
+        raise TypeError(f"labels must be whole numbers, one class number per image, got {values.dtype} {values[:3]}")
+    return torch.from_numpy(values.astype(np.int64))
 
 
 def _check_all(model: nn.Module, images: Any, labels: Tensor) -> int:
     """Check every image and label once; returns the number of classes."""
     classes = 0
     for begin in range(0, len(labels), CHUNK):
-        some = to_unit_range(torch.as_tensor(np.asarray(images[begin : begin + CHUNK])))
+        some = to_unit_range(images[begin : begin + CHUNK])
         check_images(some)
         classes = classes or class_count(model, some)
         check_labels(labels[begin : begin + CHUNK], some, classes)

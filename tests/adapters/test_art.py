@@ -1,19 +1,22 @@
 """Our models, triggers and snooping detector inside ART, with ART's own attacks and detectors."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
+from art.attacks.evasion import BoundaryAttack, FastGradientMethod, HopSkipJump, ProjectedGradientDescent
 from art.attacks.poisoning import PoisoningAttackBackdoor
 from art.defences.detector.evasion import BinaryInputDetector
+from art.defences.preprocessor import JpegCompression, SpatialSmoothing
 from torch import Tensor
 from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, seeded, small_net, state_of, unsettle
 
 from mri_robust import Creeper, Snooper, as_art_classifier, as_art_detector
 from mri_robust.adapters.art import as_art_backdoor, classifier_for, stamp
 from mri_robust.attacks.poisoning.backdoor import Backdoor
+from mri_robust.core.rng import seeded_globals
 
 IMAGES = dyadic_images(24)
 LABELS = own_labels(small_net(), IMAGES)
@@ -46,6 +49,29 @@ def test_art_attacks_run_on_it() -> None:
         assert np.abs(crafted - IMAGES.numpy()).max() <= 0.1 + 1e-6
         assert 0 <= crafted.min() <= crafted.max() <= 1
         assert (own_labels(small_net(), torch.from_numpy(crafted)) == LABELS).float().mean() < 0.7
+
+
+@pytest.mark.parametrize("attack", [HopSkipJump, BoundaryAttack, ProjectedGradientDescent])
+@pytest.mark.parametrize("defence", [None, SpatialSmoothing, partial(JpegCompression, (0, 1))])
+def test_float64_images_and_options_of_arts_classifier_are_taken(attack: Any, defence: Any) -> None:
+    """What its black-box attacks and preprocessors hand over; the model answers as about the same in float32."""
+    model, defend = small_net(), defence and defence(channels_first=True)
+    classifier = as_art_classifier(model, preprocessing_defences=defend, optimizer=torch.optim.SGD(model.parameters()))
+    seen = IMAGES.numpy() if defend is None else defend(IMAGES.numpy())[0]
+    with torch.no_grad():
+        logits = model(torch.from_numpy(seen).float()).numpy()
+    np.testing.assert_allclose(classifier.predict(IMAGES.double().numpy()), logits, rtol=0, atol=1e-5)
+    gradients = classifier.loss_gradient(IMAGES.double().numpy(), np.eye(4)[LABELS])
+    assert gradients.any()
+    few = {"max_iter": 1, "verbose": False, "init_size": 9, "max_eval": 9, "init_eval": 3, "num_trial": 2, "eps": 0.1}
+    few |= {"targeted": False, "delta": 0.01} if attack is BoundaryAttack else {}
+    with seeded_globals(0):
+        crafted = attack(classifier, **{key: few[key] for key in attack.attack_params if key in few})
+        found = crafted.generate(IMAGES[:3].double().numpy())
+    assert np.isfinite(found).all()
+    assert 0 <= found.min() <= found.max() <= 1
+    with pytest.raises(TypeError, match="depth"):
+        as_art_classifier(model, depth=3)
 
 
 class Noise:
@@ -143,9 +169,8 @@ def test_the_size_of_a_batch_changes_nothing_and_the_snoopers_model_is_given_bac
     whole, parts = (detector.detect(scans(9), batch_size=size)[0]["predictions"] for size in (128, 2))
     assert_unchanged(made.model, before)
     np.testing.assert_allclose(whole, parts, rtol=0, atol=1e-6)
-    for bad, error in ((scans(2).astype(np.float64), TypeError), (scans(2) - 1, ValueError)):
-        with pytest.raises(error, match="images"):
-            detector.detect(bad)
+    with pytest.raises(ValueError, match="images"):
+        detector.detect(scans(2) - 1)
 
 
 def test_a_loop_over_arts_detectors_trains_and_asks_it_like_the_others() -> None:

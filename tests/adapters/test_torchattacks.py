@@ -1,5 +1,6 @@
 """torchattacks' attacks on our models, and ours in scripts that are written for torchattacks."""
 
+import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,21 @@ import torch
 import torchattacks
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
-from toy_models import Nameless, assert_unchanged, dyadic_images, own_labels, seeded, small_net, state_of, unsettle
+from toy_models import (
+    Nameless,
+    SmallNet,
+    assert_unchanged,
+    dyadic_images,
+    own_labels,
+    seeded,
+    small_net,
+    state_of,
+    unsettle,
+)  # fmt: skip
 
 from mri_robust import FGSM, PGD, as_torchattack
 from mri_robust.adapters.torchattacks import LibraryAttack
+from mri_robust.core.rng import seeded_globals
 
 IMAGES = dyadic_images(24)
 LABELS = own_labels(small_net(), IMAGES)
@@ -39,23 +51,73 @@ def accuracy(images: Tensor) -> float:
 
 
 OWN = {"FGSM": {}, "PGD": {"steps": 4}, "APGD": {"steps": 4}, "APGDT": {"steps": 4}, "Square": {"n_queries": 20}}
+LEAST = {
+    "steps": 2, "n_queries": 4, "max_iterations": 10, "binary_search_steps": 1, "nb_sample": 4, "max_batch_size": 4,
+    "popsize": 4, "max_patches": 2, "m": 2, "N": 2, "noise_batch_size": 2, "eps": 0.05, "max_epsilon": 0.05,
+}  # fmt: skip
+"""The least budget of each attack that has the option."""
+
+
+class Picky(Nameless):
+    """Refuses an empty batch; shown colours, it sees their mean."""
+
+    classes = SmallNet.classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert len(images)
+        return super().forward(images.mean(1, keepdim=True))
+
+
+@pytest.mark.parametrize("name", sorted(set(torchattacks.__all__) - set(torchattacks.__wrapper__)))
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("right", [True, False])
+def test_every_attack_of_torchattacks_gives_images_in_its_ball_and_the_model_back(
+    name: str, channels: int, right: bool
+) -> None:
+    """Of grey and colour images that are all right or all wrong, also with another default dtype."""
+    model, images = unsettle(Picky(small_net())), IMAGES[:3].repeat(1, channels, 1, 1)
+    library, before, kept = getattr(torchattacks, name), state_of(model), torch.get_default_dtype()
+    options = {key: LEAST[key] for key in inspect.signature(library).parameters if key in LEAST}
+    try:
+        torch.set_default_dtype(torch.float64)
+        with seeded_globals(0), torch.inference_mode():
+            crafted = as_torchattack(name, model, **options)(images.clone(), (LABELS[:3] + (not right)) % 4)
+    finally:
+        torch.set_default_dtype(kept)
+    assert_unchanged(model, before)
+    assert (crafted.shape, crafted.dtype, crafted.requires_grad) == (images.shape, torch.float32, False)
+    assert 0 <= crafted.min() <= crafted.max() <= 1
+    size = 2 if name in ("PGDL2", "PGDRSL2") else torch.inf
+    if {"eps", "max_epsilon"} & options.keys():
+        assert torch.linalg.vector_norm((crafted - images).flatten(1), size, dim=1).max() <= 0.05 + 1e-6
+
+
+def test_attacks_for_three_channels_and_ten_classes_are_the_same_on_grey_images_and_four() -> None:
+    """Without blur, TIFGSM is BIM; JSMA without a target aims at the next class."""
+    make = partial(as_torchattack, model=small_net())
+    blurred = make("TIFGSM", **STEPS, len_kernel=1, diversity_prob=0)
+    assert torch.allclose(blurred(IMAGES, LABELS), make("BIM", **STEPS)(IMAGES, LABELS), atol=1e-6)
+    blurred.set_mode_targeted_by_label(quiet=True)
+    assert accuracy(blurred(IMAGES, LABELS)) == 1
+    free, aimed = (make("JSMA", gamma=0.05) for _ in range(2))
+    aimed.set_mode_targeted_by_function(lambda images, labels: (labels + 1) % 4, quiet=True)
+    crafted = free(IMAGES, LABELS)
+    assert torch.equal(crafted, aimed(IMAGES, LABELS))
+    assert (own_labels(small_net(), crafted) == (LABELS + 1) % 4).any()
 
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("plain", [False, True])
-def test_torchattacks_own_run_and_give_the_model_back(name: str, plain: bool) -> None:
+def test_torchattacks_own_fool_and_leave_global_generators(name: str, plain: bool) -> None:
     """APGDT tries every other class while an image stands: with 10 classes assumed it would fail here."""
-    model = unsettle(small_net())
-    before, states = state_of(model), (torch.get_rng_state(), np.random.get_state()[1].copy())
+    model, states = small_net(), (torch.get_rng_state(), np.random.get_state()[1].copy())
     if plain:
         crafted = LibraryAttack(name, 0.05, tuple(OWN[name].items()))(model, IMAGES, LABELS)
         assert torch.equal(torch.get_rng_state(), states[0])
         np.testing.assert_array_equal(np.random.get_state()[1], states[1])
     else:
         crafted = as_torchattack(name, model, eps=0.05, **OWN[name])(IMAGES, LABELS)
-    assert_unchanged(model, before)
     assert (crafted - IMAGES).abs().max() <= 0.05 + 1e-6
-    assert 0 <= crafted.min() <= crafted.max() <= 1
     assert accuracy(crafted) < 1
     if name == "FGSM":
         assert torch.equal(crafted, FGSM(0.05)(small_net(), IMAGES, LABELS))
@@ -170,6 +232,8 @@ def test_what_cannot_be_done_is_refused() -> None:
         (lambda: as_torchattack("PDG", net), "PDG"),
         (lambda: as_torchattack("__doc__", net), "__doc__"),
         (lambda: as_torchattack("PGD", net, epsilon=0.1), "epsilon"),
+        (lambda: as_torchattack("APGDT", Nameless(net)), "n_classes"),
+        (lambda: as_torchattack("FGSM", net)(IMAGES * 255, LABELS), "255"),
     ):
         with pytest.raises((TypeError, ValueError), match=word):
             refused()

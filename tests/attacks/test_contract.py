@@ -16,6 +16,7 @@ from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.random_search import RandomSearch
+from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 
 NAMES = ATTACKS.names()
@@ -137,7 +138,10 @@ def with_pixel(value: float) -> Tensor:
         (GOOD[:0], THREE[:0], ValueError, r"\[0, 1, 8, 8\]"), (GOOD, THREE + 1, ValueError, r"0\.\.3, got 4"),
         (GOOD, THREE - 1, ValueError, r"0\.\.3, got -1"), (GOOD, THREE.int(), TypeError, "int32"),
         (GOOD, THREE[:2], ValueError, r"\[3\].*\[2\]"), (GOOD, THREE[:, None], ValueError, r"\[3, 1\]"),
-        (GOOD, THREE.tolist(), TypeError, "list"),
+        (GOOD, THREE.tolist(), TypeError, "list"), (GOOD * 255, THREE, ValueError, "255$"),
+        (GOOD.permute(0, 2, 3, 1), THREE, ValueError, "N, H, W, C"),
+        (GOOD.to("meta"), THREE, ValueError, "images.*meta"),
+        (GOOD, THREE.to("meta"), ValueError, "labels.*meta"), (with_pixel(1 + 2e-6), THREE, ValueError, "0, 1"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("model", [toy.small_net(), toy.Nameless(toy.small_net())], ids=["with classes", "without"])
@@ -160,3 +164,56 @@ def test_wrong_images_and_labels_are_refused(
 def test_a_wrong_start_is_refused(attack: Any, start: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="start"):
         attack(toy.small_net(), GOOD, THREE, start=start)
+
+
+@pytest.mark.parametrize("attack", ATTACK.values(), ids=ATTACK)
+def test_gradient_modes_another_default_dtype_and_a_rounding_step_outside_change_nothing(attack: Any) -> None:
+    model, expected, kept = toy.small_net(), attack(toy.small_net(), IMAGES, LABELS), torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = [attack(model, IMAGES, LABELS)]
+    finally:
+        torch.set_default_dtype(kept)
+    with torch.inference_mode():
+        found.append(attack(model, IMAGES.clone(), LABELS.clone()))  # both are inference tensors
+    found.append(attack(model, torch.where(IMAGES > 0.5, IMAGES + 5e-7, IMAGES - 5e-7).clamp(-5e-7), LABELS))
+    assert all(each.dtype == torch.float32 and not each.is_inference() for each in found)
+    assert all(torch.equal(each, expected) for each in found[:2])
+    assert 0 <= found[2].min() <= found[2].max() <= 1
+
+
+class Answers(toy.Nameless):
+    """What a function makes of another model's logits."""
+
+    classes = toy.SmallNet.classes
+
+    def __init__(self, change: Any) -> None:
+        super().__init__(toy.small_net())
+        self.change = change
+
+    def forward(self, images: Tensor) -> Any:
+        return self.change(super().forward(images))
+
+
+def made_in_inference_mode() -> torch.nn.Module:
+    with torch.inference_mode():
+        return toy.small_net()
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "named"),
+    [
+        (Answers(lambda logits: logits * NAN), UserError, "finite"),
+        (Answers(lambda logits: logits + INF), UserError, "finite"),
+        (Answers(lambda logits: {"logits": logits}), ValueError, "dict"),
+        (Answers(lambda logits: logits[:, :1]), ValueError, r"\[1, 1\]"),
+        (toy.small_net().double(), TypeError, "float64"),
+        (lambda images: images, TypeError, "function"), (made_in_inference_mode(), ValueError, "inference_mode"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("attack", ATTACK.values(), ids=ATTACK)
+def test_a_model_that_cannot_be_judged_is_refused_for_its_cause(
+    attack: Any, model: Any, error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=named):
+        attack(model, GOOD, THREE)

@@ -310,6 +310,53 @@ def test_another_packages_attack_draws_from_the_seed_and_not_from_its_address() 
     assert not torch.equal(one, other)
 
 
+class Perturb(nn.Module):
+    """An attack that is a module."""
+
+    def forward(self, images: Tensor, labels: Tensor, steps: int = 3) -> Tensor:
+        assert labels.dtype == torch.int64
+        return (images + 0.1 * torch.rand(images.shape)).clamp(0, 1)
+
+
+class Unnamed:
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        assert not kwargs  # as torchattacks: what it cannot use would reach the attack
+        return Perturb()(inputs, labels)
+
+
+CALLS: list[Any] = [
+    lambda model, images, labels: Perturb()(images, labels), lambda images, labels: Perturb()(images, labels),
+    lambda model, x, y=None: Perturb()(x, y), lambda m, x, y, eps=1.0, **more: Perturb()(x, y), Perturb(), Unnamed(),
+    partial(lambda scale, images, labels: Perturb()(images, labels), 2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", CALLS)
+def test_an_attack_is_called_as_its_signature_says_and_draws_from_the_seed_alone(attack: Any) -> None:
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        one, again, other = (sweep.run_attack(MODEL, PART, attack, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert 0 < (one - IMAGES).abs().max() <= 0.1 + 1e-6
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    with pytest.raises(TypeError, match="attack"):
+        sweep.run_attack(MODEL, PART, 0.1)
+
+
+def test_no_model_is_asked_about_no_images_and_no_nan_is_counted() -> None:
+    model = Nameless(MODEL)
+    model.forward = None  # type: ignore[method-assign,assignment]
+    none = PART.at(torch.arange(0))
+    assert attacked_predictions(model, none, [None, FGSM(0.1), CALLS[0]]).shape == (3, 0)
+    for attacks in KINDS.values():
+        assert lower(fooled_clean(model, none, 5), model, none, attacks).index.shape == (0,)
+    broken = Linear(torch.full((4, 64), torch.nan), torch.zeros(4))
+    for use in (attacked_predictions, worst_case):
+        with pytest.raises(UserError, match="finite"):
+            use(broken, PART, *([[None]] if use is attacked_predictions else [[0.1], [PGD]]))
+
+
 @pytest.mark.parametrize(
     ("attack", "named"),
     [

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torchattacks
 from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from toy_data import split, values
 from toy_models import Linear, Nameless, SmallNet, dyadic_images, own_labels, small_net
 
+from mri_robust import as_torchattack
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.attack import Attack
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, run_attack, start_of
@@ -216,8 +218,21 @@ def test_a_linear_models_curve_is_the_share_of_margins_over_epsilon_whatever_for
     gap = (weight[1] - weight[0]).double()
     margins = (images.double().flatten(1) - 0.5) @ gap * (2 * labels - 1)
     right = [int((margins > eps * gap.abs().sum()).sum()) for eps in (0, *sizes)]
-    given: Any = [(images, labels), (pixels.numpy(), labels.tolist()), (DataLoader(TensorDataset(images, labels), 7),)]
+    halves = [{"image": images[a:b], "label": labels[a:b], "name": "x"} for a, b in ((0, 3), (3, COUNT))]
+    given: Any = [
+        (images, labels), (pixels.numpy(), labels.tolist()), (DataLoader(TensorDataset(images, labels), 7),),
+        (DataLoader(TensorDataset(images.double(), labels.int(), labels), 7),), (TensorDataset(images, labels),),
+        (halves,), ((images.numpy(), labels),), (images.double().numpy(), labels.int()),
+        (list(images), labels[:, None].double()), (list(images.numpy()[..., ::-1].copy()[..., ::-1]), labels.short()),
+        (images.double().requires_grad_(), list(labels)),
+        ([(images, labels, 0)],),
+        (pixels.numpy()[..., ::-1].copy()[..., ::-1], labels == 1),
+    ]  # fmt: skip
     tables = [epsilon_curve(model, *each, epsilons=(0.0, *sizes[::-1]), attack="fgsm") for each in given]
+    with torch.inference_mode():
+        tables.append(epsilon_curve(model, images.clone(), labels.clone(), np.array(sizes), attack="fgsm"))
+    alone = epsilon_curve(model, images, labels, sizes[1], attack="fgsm")
+    pd.testing.assert_frame_equal(alone, tables[0].iloc[[0, 2]].reset_index(drop=True))
     tables.append(epsilon_curve(model, images, labels, sizes, attack=partial(PGD, steps=8), early_stop=True))
     for table in tables:
         pd.testing.assert_frame_equal(table, tables[0])
@@ -227,3 +242,55 @@ def test_a_linear_models_curve_is_the_share_of_margins_over_epsilon_whatever_for
         assert (row.accuracy, row.ci_low, row.ci_high, row.n) == pytest.approx(
             (count / COUNT, interval.low, interval.high, COUNT)
         )
+
+
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_an_attack_that_holds_its_model_gives_the_same_curve(early_stop: bool) -> None:
+    expected = curve(attack=FGSM)
+    for theirs in (
+        lambda eps: torchattacks.FGSM(MODEL, eps=eps), lambda eps: as_torchattack("FGSM", MODEL, eps=eps),
+        lambda eps: as_torchattack(FGSM, MODEL, eps=eps), lambda eps: lambda x, y: FGSM(eps)(MODEL, x, y),
+        lambda eps: lambda model, images, labels: FGSM(eps)(model, images, labels),
+    ):  # fmt: skip
+        found = curve(attack=theirs, early_stop=early_stop)
+        assert found == pytest.approx(np.minimum.accumulate(expected) if early_stop else expected, abs=1 / COUNT)
+        assert early_stop or np.array_equal(found, expected)
+
+
+class Picky(Nameless):
+    """Refuses an empty batch."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert len(images)
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("attack", ["worst-case", *ATTACKS.names(), lambda eps: lambda images, labels: 1 - images])
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_no_empty_batch_is_sent_where_all_are_wrong_or_all_are_fooled(attack: Any, early_stop: bool) -> None:
+    ask = partial(epsilon_curve, Picky(MODEL), IMAGES, epsilons=[0.5, 1], attack=attack, early_stop=early_stop)
+    own = own_labels(MODEL, IMAGES)
+    assert ask((own + 1) % 4)["accuracy"][0] == 0
+    assert ask(own)["accuracy"][0] == 1
+
+
+X, Y = IMAGES, LABELS
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "named"),
+    [
+        ((X, torch.eye(4)[Y]), {}, "argmax"), ((X, Y + 0.5), {}, "whole"), ((X, Y * torch.nan), {}, "whole"),
+        ((X, ["a"] * COUNT), {}, "whole"), ((X, Y + 1), {}, "0..3"), ((X,), {}, "labels"),
+        (([],), {}, "at least one"), ((X[:0], Y[:0]), {}, "at least one"), ((X, Y[1:]), {}, "one label"),
+        (([{"a": X, "label": Y}],), {}, "pixel_values"),
+        (([X],), {}, "Tensor"), ((X * 255, Y), {}, "255"), ((X.permute(0, 2, 3, 1), Y), {}, "H, W, C"),
+        ((X, Y, 8), {}, "epsilon"), ((X, Y), {"attack": PGD(0.1)}, "epsilon"), ((X, Y), {"attack": 3}, "epsilon"),
+        ((X, Y), {"attack": torchattacks.PGD}, "epsilon"), ((X, Y), {"attack": lambda x, y: x}, "epsilon"),
+        ((X, Y), {"attack": lambda eps: eps}, "attack"),
+    ],
+)  # fmt: skip
+def test_the_curve_refuses_what_it_cannot_take_in_one_line(given: Any, how: Any, named: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=named) as raised:
+        epsilon_curve(MODEL, *given, **how)
+    assert "\n" not in str(raised.value)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from mri_robust.attacks.evasion.norms import Norm
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import eval_mode
-from mri_robust.core.validation import check_images, check_labels, class_count
+from mri_robust.core.validation import check_device, check_finite, check_images, check_labels, class_count
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
@@ -42,17 +42,19 @@ class Attack(ABC):
 
         `images` are float32 [N, C, H, W] in [0, 1], `labels` int64 [N]: the true ones, or targets when `targeted`.
         `start` is where the attack begins, of `start_shape`, whose first axis may be left out where it is 1; when None
-        it is drawn from `generator`, on the CPU, or with seed 0. TypeError or ValueError where they are not as said.
+        it is drawn from `generator`, on the CPU, or with seed 0. TypeError or ValueError where they are not as said,
+        UserError where logits are not finite.
         """
-        check_images(images)
-        images = images.detach()
-        if start is None:
-            start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
-        else:
-            start = self._checked_start(start, images)
         with eval_mode(model):
+            check_device(model, images, labels)
+            check_images(images)
+            images = images.detach().clamp(0, 1)
+            if start is None:
+                start = self.draw_start(images, generator or torch.Generator().manual_seed(0))
+            else:
+                start = self._checked_start(start, images)
             check_labels(labels, images, class_count(model, images))
-            return self.craft(model, images, labels, start)
+            return self.craft(model, images, labels.clone(), start)
 
     def start_shape(self, images: Tensor) -> tuple[int, ...] | None:
         """Shape of a start, [runs, N, ...] for images [N, C, H, W]; None for an attack that begins at the images."""
@@ -93,19 +95,23 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Ten
     """Gradient [N, C, H, W] of the cross entropy with respect to the images, and logits [N, K], both detached.
 
     The loss is averaged over the batch, not summed: what the study, ART and torchattacks do, with the same rounding.
+    UserError where a logit is not finite.
     """
     images = images.detach().clone().requires_grad_(True)
     with torch.enable_grad():
         logits = model(images)
         loss = functional.cross_entropy(logits.float(), labels)  # float32 also under autocast
         (gradient,) = torch.autograd.grad(loss, images)
+    check_finite(logits)
     return gradient, logits.detach()
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """int64 [N]: the class of the greatest logit."""
+    """int64 [N]: the class of the greatest logit; UserError where one is not finite, as NaN counts as greatest."""
     with torch.no_grad():
-        return model(images).argmax(1)
+        logits = model(images)
+    check_finite(logits)
+    return logits.argmax(1)
 
 
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
@@ -117,12 +123,13 @@ def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
     """What another package's attack gave; UserError unless it is images in [0, 1] and in the ball that it states."""
     try:
         check_images(crafted)
-        change = (crafted.detach() - images).flatten(1)
+        crafted = crafted.detach()
+        change = (crafted - images).flatten(1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{attack} gives no adversarial images: {error}") from error
     if crafted.shape != images.shape:
         raise UserError(f"{attack} gives images {list(crafted.shape)} for images {list(images.shape)}")
-    order = 2 if getattr(attack, "norm", "linf") == "l2" else torch.inf
+    order = 2 if str(getattr(attack, "norm", "linf")).lower() in ("l2", "2") else torch.inf
     size = float(torch.linalg.vector_norm(change, order, dim=1).max())
     if size > getattr(attack, "eps", torch.inf) * (1 + 1e-6) + 1e-6:  # float32 sums may leave the ball by as much
         raise UserError(f"{attack} changed an image by {size:.4g}, more than its epsilon")

@@ -10,6 +10,7 @@ confirmed by the model itself, in float32.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from mri_robust.attacks.evasion.attack import Attack, Gradient, checked, loss_gradient, predict
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.progress import OnImages
-from mri_robust.core.rng import make_generator
+from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
 
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
@@ -78,14 +79,14 @@ def attacked_predictions(
 ) -> Tensor:
     """Predicted classes under each attack by itself, int64 [attacks, N] on the CPU.
 
-    An attack is a native one, any untargeted (model, images, labels, generator=...) -> adversarial images, which gets
-    whole batches of 64, or None for the clean images. Those that take their first gradient at the image, such as FGSM
-    at every epsilon, share it. Native ones follow the gradients of `proposer`, a faster copy of the model, or are run
-    by the code of `craft`, where these are given. The model is in eval mode, `seed` is of random starts, and `on_image`
-    is called with images done and images in all.
+    An attack is a native one, another package's untargeted one, see `call_of`, which gets whole batches of 64, or None
+    for the clean images. Those that take their first gradient at the image, such as FGSM at every epsilon, share it.
+    Native ones follow the gradients of `proposer`, a faster copy of the model, or are run by the code of `craft`, where
+    these are given. The model is in eval mode, `seed` is of random starts, and `on_image` is called with images done
+    and images in all.
     """
-    found = []
-    for rows in torch.arange(len(part.labels)).split(BATCH):
+    found = [torch.empty(len(attacks), 0, dtype=torch.int64)]
+    for rows in _batches(torch.arange(len(part.labels)), BATCH):
         batch = part.at(rows)
         gradient = _shared_gradient(proposer or model, batch)
         run = partial(run_attack, model, batch, gradient=gradient, seed=seed, craft=craft)
@@ -98,7 +99,7 @@ def attacked_predictions(
 
 def fooled_clean(model: nn.Module, part: Part, epsilons: int) -> Fooled:
     """Where `lower` begins: images that are misclassified clean are fooled, the others withstand all `epsilons`."""
-    predicted = torch.cat([predict(model, batch) for batch in part.images.split(BATCH)]).cpu()
+    predicted = torch.cat([part.labels[:0], *(predict(model, some) for some in _batches(part.images, BATCH))]).cpu()
     return Fooled(torch.where(predicted == part.labels.cpu(), epsilons, -1), predicted)
 
 
@@ -132,7 +133,7 @@ def lower(
     truth = part.labels.cpu()
     for place, attack in enumerate(attacks):
         standing = torch.nonzero(index > place).flatten()
-        for some in standing.split(SEARCH_BATCH) if len(standing) else ():
+        for some in _batches(standing, SEARCH_BATCH):
             attacked = model if native or proposer is None else proposer
             crafted = run_attack(attacked, part.at(some), attack, gradient=gradient, seed=seed)
             predicted = predict(model, crafted).cpu()
@@ -164,14 +165,42 @@ def run_attack(
     UserError where another package's attack leaves [0, 1] or the ball that it states.
     """
     if not isinstance(attack, Attack):
-        generator = make_generator(seed, "attack", int(part.places[0]), _name(attack))
-        with eval_mode(model):  # torchattacks, for one, leaves it in train mode
-            crafted = attack(model, part.images, part.labels, generator=generator)
+        drawn = (seed, "attack", int(part.places[0]), _name(attack))
+        with eval_mode(model), torch.enable_grad():  # torchattacks, for one, leaves it in train mode
+            crafted = call_of(attack)(model, part.images, part.labels, *drawn)
         return checked(attack, crafted, part.images)
     start = start_of(attack, part, seed)
     if craft is not None:
         return craft(attack, model, part.images, part.labels, start)
     return attack.craft(model, part.images, part.labels, start, gradient)
+
+
+def call_of(attack: Any) -> Callable[..., Any]:
+    """How another package's attack is called, which its signature says: (model, images, labels, *names of the draws).
+
+    It takes (model, images, labels), or (images, labels) where it holds its model, and may take a `generator`; else
+    the global generators are seeded for it, and put back. TypeError where it cannot be called.
+    """
+    if not callable(attack):
+        raise TypeError(f"an attack takes (model, images, labels) or (images, labels), got {attack!r}")
+    given = inspect.signature(attack.forward if isinstance(attack, nn.Module) else attack).parameters
+    named = [each for each in given.values() if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    needed = [each for each in named if each.default is each.empty and each.name != "generator"]
+    bound = len(named) == 2 or (len(needed) == 2 and needed[0].name != "model")
+
+    def call(model: nn.Module, images: Tensor, labels: Tensor, *draws: Any) -> Any:
+        taken = (images, labels) if bound else (model, images, labels)
+        if "generator" in given or not named:
+            return attack(*taken, generator=make_generator(*draws))
+        with seeded_globals(derive_seed(*draws)):
+            return attack(*taken)
+
+    return call
+
+
+def _batches(values: Tensor, size: int) -> Sequence[Tensor]:
+    """The values, [N, ...], so many at a time; none where there are none, while `split` gives an empty one."""
+    return values.split(size) if len(values) else ()
 
 
 def _shared_gradient(model: nn.Module, part: Part) -> Gradient:
@@ -217,8 +246,9 @@ class _Search:
         self.limit, self.predicted = (values.clone() for values in before)
         self.level, self.restart = torch.zeros(2, len(part.labels), dtype=torch.int64)
         self.step = torch.full_like(self.level, -1)
-        self.eps = torch.tensor([attack.eps for attack in attacks], device=self.device)
-        self.alpha = torch.tensor([attack.step_size for attack in attacks], device=self.device)
+        number: dict[str, Any] = {"device": self.device, "dtype": torch.float32}
+        self.eps = torch.tensor([attack.eps for attack in attacks], **number)
+        self.alpha = torch.tensor([attack.step_size for attack in attacks], **number)
         self.starts = lru_cache(2 * SEARCH_BATCH)(
             lambda row, level: start_of(attacks[level], part.at(torch.tensor([row])), seed)
         )

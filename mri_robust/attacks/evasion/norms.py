@@ -38,9 +38,9 @@ def random_perturbation(
     L2: a normal vector scaled to length eps * u**(1/d), u uniform in [0, 1], d the number of pixels.
     """
     if norm == "linf":
-        return torch.empty(shape).uniform_(-eps, eps, generator=generator)
-    direction = ascent_direction(torch.randn(shape, generator=generator), "l2")
-    radius = torch.rand(shape[0], generator=generator) ** (1.0 / direction[0].numel())
+        return torch.empty(shape, dtype=torch.float32).uniform_(-eps, eps, generator=generator)
+    direction = ascent_direction(torch.randn(shape, generator=generator, dtype=torch.float32), "l2")
+    radius = torch.rand(shape[0], generator=generator, dtype=torch.float32) ** (1.0 / direction[0].numel())
     return direction * (eps * radius).reshape(-1, *[1] * (len(shape) - 1))
 
 

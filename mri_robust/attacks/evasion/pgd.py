@@ -80,7 +80,7 @@ class PGD(Attack):
         starts = images[None] if start is None else start
         if len(starts) == 1:
             return self._run(follow, images, labels, starts[0])
-        worst, most = images, torch.full((len(images),), -torch.inf, device=images.device)
+        worst, most = images, torch.full((len(images),), -torch.inf, device=images.device, dtype=torch.float32)
         for each in starts:
             crafted = self._run(follow, images, labels, each)
             harm = self._harm(model, crafted, labels)

@@ -37,7 +37,7 @@ class RandomSearch(Attack):
 
     def draw_start(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """All its random numbers, in [0, 1), of `start_shape`."""
-        return torch.rand(self.start_shape(images), generator=generator).to(images.device)
+        return torch.rand(self.start_shape(images), generator=generator, dtype=torch.float32).to(images.device)
 
     @torch.no_grad()
     def craft(
