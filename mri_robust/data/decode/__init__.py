@@ -127,7 +127,13 @@ def is_image(name: str, first_bytes: FirstBytes) -> bool:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether a file that begins with these bytes says that it is DICOM."""
+    """Whether a file begins like DICOM: with the preamble, or without it with an element of group 2 or 8."""
+    tag, bare = int.from_bytes(data[2:4], "little"), data[:2] in (b"\x02\0", b"\x08\0")
+    return has_preamble(data) or (bare and tag < 0x100 and (data[4:6].isupper() or data[5:8] == bytes(3)))
+
+
+def has_preamble(data: bytes) -> bool:
+    """Whether a file says that it is DICOM."""
     return data[MAGIC_END - len(MAGIC) : MAGIC_END] == MAGIC
 
 
