@@ -12,6 +12,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.data.dataset import Channels
 
+TWELVE_BITS = 2**12 - 1
 MAX_PIXELS = 100_000_000  # of a picture
 MAX_SLICE = 2**24  # pixels of a DICOM or NIfTI slice, which is computed on in float64: 4096 x 4096
 MAX_BYTES = 256 * 2**20  # of a file, and of what a compressed one unpacks to
@@ -33,20 +34,57 @@ class Unreadable(Exception):
     """An image file cannot be used; the message is a short reason, to stand in brackets after its name."""
 
 
-def decode(data: bytes, size: int, channels: Channels, name: str = "") -> tuple[np.ndarray, tuple[int, int]]:
+def decode(
+    data: bytes,
+    size: int,
+    channels: Channels,
+    name: str = "",
+    *,
+    white: int | None = None,
+    notes: list[str] | None = None,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode an image file to contiguous uint8 [C, size, size], and its own (width, height).
 
     It is resized bilinearly, without keeping its aspect. Transparent parts become black, 16-bit greys of pictures are
-    scaled from 0..65535 to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
-    whatever orientation the EXIF data ask for. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say.
-    The suffix of `name` says of what kind the file is; else its first bytes do. Raises `Unreadable` where they are no
-    image, a damaged one, a volume, one that is too large or without a fixed white, and `UserError` where a package that
-    reads such files is not installed.
+    scaled from 0..`white` to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
+    whatever orientation the EXIF data ask for. `white` is 65535, or 4095 for values of 12 bits in 16; where it is None,
+    `white_of` the picture. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say. The suffix of `name`
+    says of what kind the file is; else its first bytes do. `notes` takes short texts on what was not read as stored.
+    Raises `Unreadable` where the bytes are no image, a damaged one, a volume, one that is too large or without a fixed
+    white, and `UserError` where a package that reads such files is not installed.
     """
     with _refusing(), open_image(data, name) as image:
-        opaque = _opaque(image).convert("L" if channels == "grey" else "RGB")
-        pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
-        return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), image.size
+        pixels, said = resized(image, size, channels, white), image.info.get("notes", ())
+        if image.mode.startswith("I") and (white or white_of(int(np.asarray(image).max()))) == TWELVE_BITS:
+            said = ["values of 12 bits in 16 are stretched from 0-4095 to all greys"]
+        if notes is not None:
+            notes += [note for note in said if isinstance(note, str)]
+        return pixels, image.size
+
+
+def resized(image: Image.Image, size: int, channels: Channels, white: int | None = None) -> np.ndarray:
+    """Contiguous uint8 [C, size, size] of an opened image; see `decode`."""
+    opaque = _opaque(image, white).convert("L" if channels == "grey" else "RGB")
+    pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+
+
+def may_be_deep(name: str) -> bool:
+    """Whether a picture that is called so may hold more than 8 bits a channel."""
+    return name.casefold().endswith((".png", ".tif", ".tiff", ".pgm", ".ppm", ".jp2"))
+
+
+def greatest_grey(data: bytes, name: str) -> int:
+    """The greatest value of a grey picture of more than 8 bits; 0 of others; raises `Unreadable`."""
+    if data.startswith(b"\x89PNG") and data[24:25] != b"\x10":
+        return 0
+    with _refusing(), open_image(data, name) as image:
+        return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
+
+
+def white_of(greatest: int) -> int:
+    """What value of 16-bit pictures is white, judged by their greatest: scanners give 12 bits."""
+    return TWELVE_BITS if 255 < greatest <= TWELVE_BITS else 65535
 
 
 def open_image(data: bytes, name: str = "") -> Image.Image:
@@ -83,13 +121,14 @@ def _refusing() -> Iterator[None]:
         raise Unreadable(DAMAGED) from error
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image, white: int | None) -> Image.Image:
     """The image in 8 bits a channel and without transparency, which is composited on black."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise Unreadable("pixel values outside 0 to 65535 have no fixed white, save them in 8 or 16 bits")
-        return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+        white = white or white_of(int(values.max()))
+        return Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
     if image.mode == "F":
         raise Unreadable("floating-point pixels have no fixed white, save them in 8 or 16 bits")
     if not image.has_transparency_data:
