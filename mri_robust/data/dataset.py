@@ -19,12 +19,12 @@ Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
 MEAN, STD = 0.1855, 0.1813
 """Mean and standard deviation that the study normalises pixels in [0, 1] with (section 5.1), inside every model."""
-PLAIN = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "no-tumour")  # what needs no word of explanation
 NO_TUMOUR = re.compile(
-    r"(?:brain|mri|mr)?"
+    r"(?:class|brain|mri|mr)?"
     r"(?:no|non|(?:no|non|not|without)(?:a|any|brain)*(?:tumou?rs?|tumou?rous|tumou?ral|cancer(?:ous)?|lesions?|masse?s?)"
     r"|(?:tumou?r|cancer|lesion)(?:free|negative|no)|normals?|healthy|controls?|negatives?|neg)"
-    r"(?:brains?|mri|mr|scans?|images?|slices?|subjects?|patients?|controls?|tissue|cases?|class)*(?:present|found)?"
+    r"(?:brains?|mri|mr|scans?|images?|slices?|subjects?|patients?|controls?|tissue|cases?|class|t[12]w?|flair)*"
+    r"(?:present|found)?"
 )
 """Names of a class without a tumour, where nobody says which classes have one: without case, blanks, `_`, `-`, digits
 before them."""
@@ -70,8 +70,6 @@ class Dataset:
         if not named:
             said = f"no class of {shown(', '.join(self.classes))} is known to be without a tumour"
             return (*self.reading, f"{said}: name those with one by --tumour-classes")
-        if all(self.classes[place].casefold() in PLAIN for place in self.healthy):
-            return self.reading
         taken = f"taken as without a tumour: {', '.join(named)}"
         return (*self.reading, f"{taken} (--tumour-classes names the others)")
 

@@ -35,10 +35,10 @@ def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[li
     own. Each class is divided by itself. Raises `UserError` where a class cannot lie in both parts.
     """
     patients, kind = _patients(entries)
-    groups = defaultdict[str, list[Entry]](list)
+    groups: dict[str, list[Entry]] = defaultdict(list)
     for number, entry in enumerate(sorted(entries, key=lambda entry: entry.name)):
         groups[patients[entry.name] if patients else str(number)].append(entry)
-    strata = defaultdict[str, list[list[Entry]]](list)
+    strata: dict[str, list[list[Entry]]] = defaultdict(list)
     for _, group in sorted(groups.items()):
         labels = [entry.label for entry in group]
         strata[max(sorted({*labels}), key=labels.count)].append(group)
@@ -69,7 +69,7 @@ def _patients(entries: Sequence[Entry]) -> tuple[dict[str, str], str]:
         ("patient", {name: match[0].casefold() if match else "" for name, match in begun.items()}),
         ("folder", {entry.name: entry.folder for entry in entries}),
     ):
-        several = defaultdict[str, set[str]](set)
+        several: dict[str, set[str]] = defaultdict(set)
         for entry in entries:
             several[entry.label].add(found[entry.name])
         if all(found.values()) and all(len(each) > 1 for each in several.values()):
