@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mri_robust.data.dataset import load_dataset
 from mri_robust.data.decode import decode
 
 SIZE = 16
@@ -71,6 +72,31 @@ def test_sixteen_bits_are_scaled_to_eight(kind: str) -> None:
     for channels, planes in (("grey", 1), ("rgb", 3)):
         expected = np.repeat(np.rint(ramp / 257).astype(np.uint8)[None], planes, axis=0)
         np.testing.assert_array_equal(decode(data, SIZE, channels)[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "32 bits"])
+@pytest.mark.parametrize(("greatest", "white"), [(4095, 4095), (2500, 4095), (256, 4095), (4096, 65535), (255, 65535)])
+def test_twelve_bits_in_sixteen_are_stretched_and_said_so(kind: str, greatest: int, white: int) -> None:
+    ramp, notes = np.tile(np.linspace(0, greatest, SIZE).astype(np.uint16), (SIZE, 1)), list[str]()
+    wide = kind == "32 bits"
+    data = saved(Image.fromarray(ramp.astype(np.int32) if wide else ramp), "TIFF" if wide else kind)
+    found = decode(data, SIZE, "grey", notes=notes)[0][0]
+    np.testing.assert_allclose(found, ramp * (255 / white), atol=0.51)
+    assert ["4095" in note for note in notes] == [True] * (white == 4095)
+    np.testing.assert_allclose(decode(data, SIZE, "grey", white=65535)[0][0], ramp / 257, atol=0.51)
+
+
+@pytest.mark.parametrize("brightest", [4095, 9000])
+def test_one_white_for_a_whole_set_also_from_the_cache(brightest: int, make_folder) -> None:
+    dark = np.tile(np.linspace(0, 2000, 8).astype(np.uint16), (8, 1))
+    files = {f"{split}/a/{n}.png": saved(Image.fromarray(dark), "PNG") for split in ("train", "test") for n in range(2)}
+    files |= {name.replace("/a/", "/b/"): data for name, data in files.items()}
+    files["test/b/9.png"] = saved(Image.fromarray(dark + np.uint16(brightest - 2000)), "PNG")
+    white = 4095 if brightest < 4096 else 65535
+    for _ in range(2):
+        dataset = load_dataset(make_folder(files), size=8)
+        np.testing.assert_allclose(dataset.train.images[0, 0], dark * (255 / white), atol=0.51)
+        assert any("9 images" in note and "12 bits" in note for note in dataset.notes) == (white == 4095)
 
 
 def test_an_animation_gives_its_first_frame() -> None:

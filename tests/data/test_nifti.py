@@ -94,3 +94,22 @@ def test_without_its_package_the_extra_is_named(package, suffix, monkeypatch: py
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=r"mri-robust\[medical\]"):
         decode(nifti(np.eye(4)), 8, "grey", f"x{suffix}")
+
+
+INNER = np.s_[2:8, 2:7]
+
+
+@pytest.mark.parametrize("plane", [0, 1, 2])
+@pytest.mark.parametrize(("low", "high", "zero"), [(5, 900, 0), (0, 1, 0), (-3, 4, -3)])
+def test_nan_around_a_head_is_zero_and_inside_it_is_refused(plane: int, low: float, high: float, zero: float) -> None:
+    head, values = np.random.default_rng(0).uniform(low, high, (6, 5)), np.full((10, 9), np.nan, np.float32)
+    head[0, :2] = low, high
+    values[INNER] = head
+    filled = np.where(np.isnan(values), zero, values)
+    image = open_image(nifti(np.expand_dims(values, plane)), "x.nii")
+    np.testing.assert_array_equal(np.asarray(image), shown_nifti(nifti(np.expand_dims(filled, plane))))
+    assert "NaN" in image.info["notes"][0]
+    values[4, 4] = np.nan
+    for bad in (values, np.full((9, 9), np.nan), np.where(np.isnan(values), np.inf, values)):
+        with pytest.raises(Unreadable, match="finite"):
+            shown_nifti(nifti(np.expand_dims(bad, plane)))
