@@ -1,20 +1,14 @@
 """Images that nobody divided, divided for training and testing: by patient where known, else by file."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mri_robust.core.errors import UserError, shown
-from mri_robust.core.rng import derive_seed
-
-if TYPE_CHECKING:
-    from mri_robust.data.layout import Entry
+from mri_robust.core.hashing import digest
 
 _PATIENT = re.compile(r"(?:sub|subject|pat|patient|case)[-_ ]?[0-9a-z]*[0-9][0-9a-z]*", re.IGNORECASE)
 
@@ -25,6 +19,17 @@ class Division:
 
     share: float  # of the images that are for testing, above 0 and below 1
     seed: int = 0  # 0 or more
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a data set."""
+
+    name: str
+    label: str
+    split: str = ""  # `Training`, `Testing` or `Validation`, or empty where nothing says it
+    patient: str = ""
+    folder: str = ""  # below that of the class
 
 
 def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[list[str], list[str], str]:
@@ -44,7 +49,7 @@ def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[li
         strata[max(sorted({*labels}), key=labels.count)].append(group)
     tested: set[str] = set()
     for label, members in sorted(strata.items()):
-        generator = np.random.default_rng(derive_seed(division.seed, f"split {label}"))
+        generator = np.random.default_rng(int(digest([division.seed, "split", label], length=12), 16))
         wanted, taken = division.share * sum(map(len, members)), 0
         for place in generator.permutation(len(members))[: len(members) - 1]:
             if taken and taken + len(members[place]) / 2 > wanted:

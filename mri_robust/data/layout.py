@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.decode import FirstBytes, is_image
-from mri_robust.data.division import Division, divide
+from mri_robust.data.division import Division, Entry, divide
 
 SPLITS = ("Training", "Testing", "Validation")
 _SPLIT = re.compile(r"(?:(train)|(test)|(val))(?:ing|id|idation)?[ _-]?(?:set|data|dataset|images?|split)?")
@@ -31,17 +31,6 @@ class Layout:
     labels: dict[str, str]  # name -> class
     notes: tuple[str, ...] = ()  # what was taken for what, where names do not say it plainly
     named: bool = True  # whether the names alone say split and class
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image of a data set."""
-
-    name: str
-    label: str
-    split: str = ""  # one of `SPLITS`, or empty where nothing says it
-    patient: str = ""
-    folder: str = ""  # below that of the class
 
 
 def split_of(folder: str) -> str:

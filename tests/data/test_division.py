@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data.division import Division, divide
-from mri_robust.data.layout import Entry
+from mri_robust.data.division import Division, Entry, divide
 
 PEOPLE = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 6)), min_size=6, max_size=40).filter(
     lambda people: min(sum(label == each for label, _ in people) for each in "ab") > 2

@@ -211,6 +211,7 @@ def test_a_file_without_a_preamble_meta_or_syntax_is_read(implicit: bool, little
         assert is_image("IM0001", lambda name: data[:132])
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_every_file_that_pydicom_tests_with_is_read_or_refused_in_one_true_line() -> None:
     files = [path for path in map(Path, pydicom.data.get_testdata_files()) if path.is_file()]
     reasons = {}

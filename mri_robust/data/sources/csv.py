@@ -15,8 +15,8 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.dataset import Channels, Dataset
 from mri_robust.data.decode import Unreadable
-from mri_robust.data.division import Division
-from mri_robust.data.layout import Entry, class_name, lay_out, split_of
+from mri_robust.data.division import Division, Entry
+from mri_robust.data.layout import class_name, lay_out, split_of
 from mri_robust.data.loader import read_dataset
 from mri_robust.data.sources.folder import FolderFiles
 

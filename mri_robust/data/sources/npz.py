@@ -16,8 +16,8 @@ from PIL import Image
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.dataset import Channels, Dataset, Split, content_digest
 from mri_robust.data.decode import resized, white_of
-from mri_robust.data.division import Division
-from mri_robust.data.layout import Entry, class_name, lay_out, split_of
+from mri_robust.data.division import Division, Entry
+from mri_robust.data.layout import class_name, lay_out, split_of
 
 _PREFIX, _MOST_UNPACKED, _MOST_RATIO = "npz:", 2**30, 200
 _PARTS = {"train": "Training", "test": "Testing", "val": "Validation"}
