@@ -10,7 +10,7 @@ import numpy as np
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 
-_PATIENT = re.compile(r"(?:sub|subject|pat|patient|case)[-_ ]?[0-9a-z]*[0-9][0-9a-z]*", re.IGNORECASE)
+_PATIENT = re.compile(r"sub-[0-9a-z]+|(?:subject|sub|patient|pat|case)[-_ ]?[0-9]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

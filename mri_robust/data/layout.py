@@ -31,6 +31,7 @@ class Layout:
     labels: dict[str, str]  # name -> class
     notes: tuple[str, ...] = ()  # what was taken for what, where names do not say it plainly
     named: bool = True  # whether the names alone say split and class
+    tested: str = "Testing"  # what the data call the test set
 
 
 def split_of(folder: str) -> str:
@@ -116,7 +117,7 @@ def lay_out(
         if division is None:
             raise UserError(_undivided_line(sorted({*labels.values()}), where))
         train, test, note = divide(entries, division, where)
-        notes, named = [*notes, note], False
+        notes, named, tested = [*notes, note], False, "Testing"
     else:
         if division is not None:
             held = " and ".join(shown(each) for each in SPLITS if each in there)
@@ -133,7 +134,7 @@ def lay_out(
         pairs = {pair for pair in pairs if pair[0] in ("Training", tested)}
     classes = tuple(sorted({label for _, label in pairs}))
     train, test = (sorted(names, key=lambda name: (labels[name], name)) for names in (train, test))
-    layout = Layout(root, classes, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named)
+    layout = Layout(root, classes, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested)
     check_classes(layout, train if {*there} - {"Testing", "Validation"} else None, test, "images", where)
     if len(classes) < 2:
         raise UserError(f"'{where}' has only the class '{shown(classes[0])}': a classifier needs two classes or more")
@@ -142,14 +143,16 @@ def lay_out(
 
 def check_classes(layout: Layout, train: Iterable[str] | None, test: Iterable[str], kind: str, where: str) -> None:
     """Raise `UserError` where a class has no file among the names of a split; `kind` says what files these are."""
-    for split, names in zip(SPLITS, (train, test), strict=False):
+    for split, names in (("Training", train), (layout.tested, test)):
         if names is None:
             continue
         have = {layout.labels[name] for name in names}
         if missing := sorted({*layout.classes} - have):
             lacks = f"class '{shown(missing[0])}' has no {kind} in {split} of '{where}'"
             there = f", which has {shown(', '.join(sorted(have)))}" if have else ""
-            raise UserError(f"{lacks}{there}: every class needs some in Training and in Testing, under one name")
+            raise UserError(
+                f"{lacks}{there}: every class needs some in Training and in {layout.tested}, under one name"
+            )
 
 
 def _roots(listing: Iterable[str]) -> dict[str, set[str]]:

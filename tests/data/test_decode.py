@@ -1,6 +1,8 @@
 """Decoding pictures agrees with Pillow, in every mode."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mri_robust.data.dataset import load_dataset
-from mri_robust.data.decode import decode
+from mri_robust.data.decode import Unreadable, decode
 
 SIZE = 16
 OPAQUE = [(mode, kind) for mode in ("L", "RGB") for kind in ("PNG", "JPEG", "TIFF", "BMP", "PPM")]
@@ -84,6 +86,26 @@ def test_twelve_bits_in_sixteen_are_stretched_and_said_so(kind: str, greatest: i
     np.testing.assert_allclose(found, ramp * (255 / white), atol=0.51)
     assert ["4095" in note for note in notes] == [True] * (white == 4095)
     np.testing.assert_allclose(decode(data, SIZE, "grey", white=65535)[0][0], ramp / 257, atol=0.51)
+
+
+@pytest.mark.parametrize(("colours", "samples"), [(2, 3), (6, 4), (4, 2)])
+@pytest.mark.parametrize("greatest", [4095, 65535, 0])
+def test_twelve_bits_in_sixteen_of_colours_are_refused(colours: int, samples: int, greatest: int) -> None:
+    values = np.full((SIZE, SIZE, samples), greatest, ">u2")
+    if samples != 3:
+        values[..., -1] = 65535  # opaque
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in values))
+    header = struct.pack(">IIBBBBB", SIZE, SIZE, 16, colours, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    if greatest == 4095:
+        with pytest.raises(Unreadable, match="4095"):
+            decode(data, SIZE, "rgb")
+    else:
+        assert np.unique(decode(data, SIZE, "rgb")[0]).tolist() == [greatest // 257]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 @pytest.mark.parametrize("brightest", [4095, 9000])

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_extra, installed_version
@@ -54,6 +56,8 @@ def decode(
     white, and `UserError` where a package that reads such files is not installed.
     """
     with _refusing(), open_image(data, name) as image:
+        if _deep_colours(image) and 0 < np.asarray(image.convert("RGB")).max() <= TWELVE_BITS >> 8:
+            raise Unreadable("16-bit colours that end at 4095 come out black: save the picture in 8 bits, or as grey")
         pixels, said = resized(image, size, channels, white), image.info.get("notes", ())
         if image.mode.startswith("I") and (white or white_of(int(np.asarray(image).max()))) == TWELVE_BITS:
             said = ["values of 12 bits in 16 are stretched from 0-4095 to all greys"]
@@ -67,6 +71,15 @@ def resized(image: Image.Image, size: int, channels: Channels, white: int | None
     opaque = _opaque(image, white).convert("L" if channels == "grey" else "RGB")
     pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
     return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+
+
+def _deep_colours(image: Image.Image) -> bool:
+    """Whether a colour picture has 16 bits a channel, of which Pillow keeps the upper 8."""
+    if image.mode not in ("RGB", "RGBA", "LA"):
+        return False
+    if isinstance(image, PngImageFile):
+        return ";16" in str(image.tile[0].args) if image.tile else False
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(258, (8,))[0] == 16
 
 
 def may_be_deep(name: str) -> bool:

@@ -104,7 +104,8 @@ def _complete(header: Any, notes: list[str]) -> None:
     pixels, data = int(header.Rows) * int(header.Columns), header[next(name for name in _PIXELS if name in header)]
     if pixels > MAX_SLICE:
         raise Unreadable(f"too large: {header.Columns} x {header.Rows} pixels")
-    kind, samples = header.get("PhotometricInterpretation"), header.get("SamplesPerPixel")
+    kind = str(header.get("PhotometricInterpretation") or "").strip().upper()
+    samples = header.get("SamplesPerPixel")
     if not kind and (samples or 1) != 1:
         raise Unreadable(f"its header does not say what its {samples} samples are (no PhotometricInterpretation)")
     header.PhotometricInterpretation = kind or "MONOCHROME2"
@@ -124,7 +125,7 @@ def _complete(header: Any, notes: list[str]) -> None:
     header.PlanarConfiguration = header.get("PlanarConfiguration") or 0
     if header.get("PixelRepresentation") is None:
         header.PixelRepresentation = 0
-        if data.keyword == "PixelData":
+        if data.keyword == "PixelData" and header.BitsAllocated > 8:
             notes.append("the header does not say whether pixels have a sign: taken as without")
 
 
