@@ -142,7 +142,7 @@ def load_dataset(
         how["division"] = Division(split, seed)
     dataset = found.load(text, **how)
     if need_training and not len(dataset.train):
-        raise UserError(f"data '{text}' has test images alone: add a folder 'Training' with images to train on")
+        raise UserError(f"data '{text}' has test images alone: add images to train on, in Training/<class>/")
     return dataset
 
 

@@ -115,7 +115,7 @@ def lay_out(
         raise UserError(f"'{where}' has no class folders with images: {_MUST}")
     if there == {""}:
         if division is None:
-            raise UserError(_undivided_line(sorted({*labels.values()}), where))
+            raise UserError(_undivided_line(sorted({*labels.values()}), where, named))
         train, test, note = divide(entries, division, where)
         notes, named, tested = [*notes, note], False, "Testing"
     else:
@@ -124,6 +124,8 @@ def lay_out(
             raise UserError(f"'{where}' is divided already, it has {held}: leave out --split")
         tested = "Testing" if "Testing" in there else "Validation" if "Validation" in there else ""
         if not tested:
+            if not named:
+                raise UserError(f"'{where}' has training images alone: call some of them test in 'split'")
             raise UserError(f"'{where}' has no folder 'Testing': {_MUST}; or divide what it has with --split 0.2")
         if tested == "Validation":
             notes.append("the validation images are taken as the test set: there is no other")
@@ -208,9 +210,10 @@ def _copies(listing: list[str], root: str) -> set[str]:
     return {top for top in tops if len(within[top] & (tops - {top})) > 1}
 
 
-def _undivided_line(classes: list[str], where: str) -> str:
-    named = shown(", ".join([*classes[:4], "..."] if len(classes) > 4 else classes))
+def _undivided_line(classes: list[str], where: str, named: bool) -> str:
+    listed = shown(", ".join([*classes[:4], "..."] if len(classes) > 4 else classes))
+    other = "move its images into Training/<class>/ and Testing/<class>/" if named else "say which are which in 'split'"
     return (
-        f"'{where}' is not divided for training and testing, it has the classes {named}: divide it with --split 0.2, "
-        "or move its images into Training/<class>/ and Testing/<class>/"
+        f"'{where}' is not divided for training and testing, it has the classes {listed}: "
+        f"divide it with --split 0.2, or {other}"
     )

@@ -100,7 +100,7 @@ def _complete(header: Any, notes: list[str]) -> None:
     """Put in what writers leave out and the rest of the header says; `Unreadable` where it does not."""
     for name in ("Rows", "Columns"):
         if not header.get(name):
-            raise Unreadable(f"without a size: {name} is {'0' if name in header else 'missing'}")
+            raise Unreadable(f"without a size: {name} is {'0' if header.get(name) == 0 else 'missing'}")
     pixels, data = int(header.Rows) * int(header.Columns), header[next(name for name in _PIXELS if name in header)]
     if pixels > MAX_SLICE:
         raise Unreadable(f"too large: {header.Columns} x {header.Rows} pixels")
