@@ -74,7 +74,7 @@ def arrange(
     root, split_at, class_at = plain if plain else (_undivided(listing, first_bytes), -1, 0)
     if division and plain and {split_of(name) for name in roots.get(root, ())} == {"Training"}:
         root, split_at, class_at = f"{root}{next(iter(roots[root]))}/", -1, 0
-    entries, skipped, empty = list[Entry](), Counter[str](), set[tuple[str, str]]()
+    entries, skipped, folders = list[Entry](), Counter[str](), set[tuple[str, str]]()
     copies = _copies(listing, root) if split_at < 0 else set()
     for path in listing:
         inside, folder = path.startswith(root), path.endswith("/")
@@ -89,11 +89,11 @@ def arrange(
         elif not folder:
             skipped[reason] += 1
         if split and reason != "hidden":  # a folder of other files alone is a class too, which must be complained of
-            empty.add((split, class_name(parts[class_at])))
+            folders.add((split, class_name(parts[class_at])))
     if split_at < 0 and len({entry.label for entry in entries}) < 2:
         raise UserError(f"'{where}' has no folder 'Training' or 'Testing': {_MUST}, as folders and not as links")
     notes = [f"{shown(copy)}/ repeats the classes beside it and is left out" for copy in sorted(copies)]
-    return lay_out(entries, where, division, root=root, skipped=skipped, expected=empty, notes=notes)
+    return lay_out(entries, where, division, root=root, skipped=skipped, expected=folders, notes=notes)
 
 
 def lay_out(
