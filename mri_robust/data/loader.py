@@ -25,6 +25,7 @@ from mri_robust.data.decode import (
     decode,
     decoders,
     greatest_grey,
+    kind_of,
     may_be_deep,
     white_of,
 )
@@ -100,7 +101,8 @@ def decoded(
 
     def greatest(name: str) -> int:
         try:
-            return greatest_grey(files.read(root + name), name)
+            deep = kind_of(name) == "picture" and may_be_deep(files.first_bytes(root + name))
+            return greatest_grey(files.read(root + name), name) if deep else 0
         except Unreadable:
             return 0
 
@@ -108,7 +110,7 @@ def decoded(
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # One white for all: a dark picture of a set in 16 bits is not one in 12.
-        white = white_of(max(pool.map(greatest, filter(may_be_deep, names)), default=0))
+        white = white_of(max(pool.map(greatest, names), default=0))
         for start in range(0, len(names), _BATCH):
             batch = names[start : start + _BATCH]
             yield from zip(batch, pool.map(one, batch), strict=True)

@@ -82,15 +82,15 @@ def _deep_colours(image: Image.Image) -> bool:
     return isinstance(image, TiffImageFile) and image.tag_v2.get(258, (8,))[0] == 16
 
 
-def may_be_deep(name: str) -> bool:
-    """Whether a picture that is called so may hold more than 8 bits a channel."""
-    return name.casefold().endswith((".png", ".tif", ".tiff", ".pgm", ".ppm", ".jp2"))
+def may_be_deep(first_bytes: bytes) -> bool:
+    """Whether a file begins like a picture that may hold more than 8 bits a channel."""
+    if first_bytes.startswith(b"\x89PNG"):
+        return first_bytes[24:25] == b"\x10"
+    return first_bytes.startswith((b"II", b"MM", b"P2", b"P5", b"\0\0\0\x0cjP", b"\xff\x4f"))
 
 
 def greatest_grey(data: bytes, name: str) -> int:
     """The greatest value of a grey picture of more than 8 bits; 0 of others; raises `Unreadable`."""
-    if data.startswith(b"\x89PNG") and data[24:25] != b"\x10":
-        return 0
     with _refusing(), open_image(data, name) as image:
         return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
 
