@@ -60,15 +60,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Bright and dark images in a file of the page's kind."""
-    path, rng = tmp_path_factory.mktemp("data") / "scans.npz", np.random.default_rng(0)
+    """Bright and dark images in files of the page's kind."""
+    path, rng = tmp_path_factory.mktemp("scans"), np.random.default_rng(0)
     arrays: dict[str, Any] = {"classes": np.array(CLASSES)}
     for name, count in (("train", 48), ("test", 24)):
         labels = np.arange(count) % 2
         noise = rng.integers(0, 90, (count, 16, 16))
         arrays |= {f"{name}_images": (noise + 120 * (1 - labels)[:, None, None]).astype(np.uint8)}
         arrays |= {f"{name}_labels": labels}
-    np.savez(path, **arrays)
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
     return path, arrays
 
 
@@ -103,12 +104,12 @@ def test_the_attack_is_torchattacks_own() -> None:
 
 def test_the_data_source_reads_what_the_file_holds(scans: tuple[Path, dict[str, Any]]) -> None:
     path, arrays = scans
-    data = load_dataset(f"npz:{path}", size=16)
+    data = load_dataset(f"npy:{path}", size=16)
     assert data.classes == CLASSES
     for name, split in (("train", data.train), ("test", data.test)):
         assert np.array_equal(split.images[:, 0], arrays[f"{name}_images"])
         assert np.array_equal(split.labels, arrays[f"{name}_labels"])
-    assert load_dataset(f"npz:{path}", size=8, channels="rgb").test.images.shape == (24, 3, 8, 8)
+    assert load_dataset(f"npy:{path}", size=8, channels="rgb").test.images.shape == (24, 3, 8, 8)
 
 
 def test_the_table_is_benched_and_asked_of_the_users_model(
@@ -121,7 +122,7 @@ def test_the_table_is_benched_and_asked_of_the_users_model(
     assert [line.split()[0] for line in lines] == ["bench", "audit"]
     tables = {}
     for line, out in zip(lines, ("results", "audit-results"), strict=True):
-        words = line.replace("scans.npz", str(path)).split()
+        words = line.replace("npy:scans", f"npy:{path}").split()
         result = CliRunner().invoke(main, [*words, "--threads", "1"])
         assert result.exit_code == 0, result.output
         table = pd.read_csv(Path(out) / "darkened.csv", keep_default_na=False)

@@ -23,6 +23,7 @@ class Facts:
     content: str = ""  # digest of their names and bytes
     unreadable: dict[str, str] = field(default_factory=dict)  # name -> reason, of those that were left out
     files: dict[str, list[float]] = field(default_factory=dict)  # see `Dataset`
+    notes: list[str] = field(default_factory=list)  # on how single files were read, once for each
 
 
 def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.ndarray, Facts]:

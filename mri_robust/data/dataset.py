@@ -1,23 +1,33 @@
 """What a data set is, `load_dataset`, the one door to all sources, and what a study needs to know of its data."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from mri_robust.core.errors import UserError
+from mri_robust.core.errors import UserError, shown
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data import SOURCES
+from mri_robust.data.division import Division
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
 MEAN, STD = 0.1855, 0.1813
 """Mean and standard deviation that the study normalises pixels in [0, 1] with (section 5.1), inside every model."""
-NO_TUMOUR = ("notumor", "no_tumor", "no-tumor", "notumour", "no_tumour", "healthy", "normal")
-"""Names, in any case, of a class without a tumour, where nobody says which classes have one."""
+NO_TUMOUR = re.compile(
+    r"(?:class|brain|mri|mr)?"
+    r"(?:no|non|(?:no|non|not|without)(?:a|any|brain)*(?:tumou?rs?|tumou?rous|tumou?ral|cancer(?:ous)?|lesions?|masse?s?)"
+    r"|(?:tumou?r|cancer|lesion)(?:free|negative|no)|normals?|healthy|controls?|negatives?|neg)"
+    r"(?:brains?|mri|mr|scans?|images?|slices?|subjects?|patients?|controls?|tissue|cases?|class|t[12]w?|flair)*"
+    r"(?:present|found)?"
+)
+"""Names of a class without a tumour, where nobody says which classes have one: without case, blanks, `_`, `-`, digits
+before them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Dataset:
     """A labelled set of slices in two splits.
 
     What was left out while reading is in `skipped`, reason -> count: `hidden`, `not an image`, `outside the classes`,
-    `link` (out of the data folder), `not a file`, `unreadable`.
+    `link` (out of the data folder), `not a file`, `unreadable`, `validation`. `notes` say what was taken for what.
     """
 
     name: str  # `phantom`, or the file name of the folder or archive
@@ -49,6 +59,19 @@ class Dataset:
     tumour_classes: tuple[str, ...] = ()  # the classes with a tumour, where somebody said so; see `healthy_classes`
     files: Mapping[str, Sequence[float]] = field(default_factory=dict)  # name -> own width, height, kilobytes of 1000
     unreadable: tuple[str, ...] = ()  # names of the image files that were left out
+    reading: tuple[str, ...] = ()  # notes on how the images were found and read, one line each
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each thing that the data did not say plainly: how it was read, which class has no tumour."""
+        if self.tumour_classes:
+            return self.reading
+        named = [shown(self.classes[place]) for place in self.healthy]
+        if not named:
+            said = f"no class of {shown(', '.join(self.classes))} is known to be without a tumour"
+            return (*self.reading, f"{said}: name those with one by --tumour-classes")
+        taken = f"taken as without a tumour: {', '.join(named)}"
+        return (*self.reading, f"{taken} (--tumour-classes names the others)")
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -73,29 +96,54 @@ class Source(Protocol):
         """Whether a `--data` text is meant for this source; reads nothing."""
 
     def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load what `text` names; see `load_dataset`."""
+        """Load what `text` names; see `load_dataset`.
+
+        A source that can divide what is not divided has an attribute `divides`, true, and takes `division`, a
+        `mri_robust.data.division.Division` or None.
+        """
 
 
 def load_dataset(
-    source: str | Path = "phantom", *, size: int, channels: Channels = "grey", skip_unreadable: bool = False
+    source: str | Path = "phantom",
+    *,
+    size: int,
+    channels: Channels = "grey",
+    skip_unreadable: bool = False,
+    split: float | None = None,
+    seed: int = 0,
+    need_training: bool = True,
 ) -> Dataset:
-    """Load a data set from any source: `phantom`, `kaggle`, or the path of a folder or `.zip`.
+    """Load a data set from any source: `phantom`, `kaggle`, a folder or `.zip`, `csv:FILE` or `npz:FILE`.
 
-    The folder or `.zip` holds `Training/<class>/` and `Testing/<class>/`; one called `phantom` is given as `./phantom`.
-    Images are resized to `size` pixels, 8 to 1024, of height and width, in one channel (`grey`) or three (`rgb`). With
-    `skip_unreadable`, files that cannot be read are left out and counted in `Dataset.skipped`. Raises `UserError` where
-    the source does not exist or cannot be used, ValueError where `size` or `channels` is out of range.
+    The folder or `.zip` holds `Training/<class>/` and `Testing/<class>/` (or `train` and `test`), or class folders
+    alone: of these, `split` (above 0, below 1) draws a share for testing with `seed`, by patient where known. One that
+    is called `phantom` is given as `./phantom`. Where no `need_training`, test images alone will do, and the training
+    split may be empty. Images are resized to `size` pixels, 8 to 1024, of height and width, in one channel (`grey`) or
+    three (`rgb`). With `skip_unreadable`, files that cannot be read are left out and counted in `Dataset.skipped`.
+    Raises `UserError` where the source does not exist or cannot be used, ValueError where `size`, `channels` or `split`
+    is out of range.
     """
     if isinstance(size, bool) or not isinstance(size, int) or not SMALLEST <= size <= LARGEST:
         raise ValueError(f"size must be a whole number of pixels from {SMALLEST} to {LARGEST}, got {size!r}")
     if channels not in ("grey", "rgb"):
         raise ValueError(f"channels must be 'grey' or 'rgb', got {channels!r}")
+    if split is not None and not 0 < split < 1:
+        raise ValueError(f"split must be a share above 0 and below 1, got {split!r}")
     text = str(source)
     found: Source | None = next((each for each in map(SOURCES.load, SOURCES.names()) if each.accepts(text)), None)
     if found is None:
         added = "".join(f", or what the source '{name}' takes" for name in SOURCES.added())
-        raise UserError(f"data '{text}' does not exist: give a folder, a .zip file, 'phantom' or 'kaggle'{added}")
-    return found.load(text, size=size, channels=channels, skip_unreadable=skip_unreadable)
+        known = "a folder, a .zip file, csv:FILE, npz:FILE, 'phantom' or 'kaggle'"
+        raise UserError(f"data '{text}' does not exist: give {known}{added}")
+    how: dict[str, Any] = {"size": size, "channels": channels, "skip_unreadable": skip_unreadable}
+    if split is not None:
+        if not getattr(found, "divides", False):
+            raise UserError(f"data '{text}' is divided already for training and testing: leave out --split")
+        how["division"] = Division(split, seed)
+    dataset = found.load(text, **how)
+    if need_training and not len(dataset.train):
+        raise UserError(f"data '{text}' has test images alone: add images to train on, in Training/<class>/")
+    return dataset
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
@@ -105,16 +153,25 @@ def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:
 
 
 def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) -> tuple[int, ...]:
-    """Indices of the classes that are no `tumour_classes`, or where none are given, whose names are in `NO_TUMOUR`."""
+    """Indices of the classes that are no `tumour_classes`, or where none are given, whose names say `NO_TUMOUR`.
+
+    Names are compared in one Unicode form.
+    """
     if not tumour_classes:
-        return tuple(index for index, name in enumerate(classes) if name.lower() in NO_TUMOUR)
-    for name in tumour_classes:
-        if name not in classes:
+        return tuple(index for index, name in enumerate(classes) if _says_no_tumour(name))
+    known, named = ([unicodedata.normalize("NFC", name) for name in each] for each in (classes, tumour_classes))
+    for name in named:
+        if name not in known:
             raise UserError(f"--tumour-classes: the data have no class '{name}'{did_you_mean(name, list(classes))}")
-    healthy = tuple(index for index, name in enumerate(classes) if name not in tumour_classes)
+    healthy = tuple(index for index, name in enumerate(known) if name not in named)
     if not healthy:
         raise UserError(f"--tumour-classes names all of {', '.join(classes)}: leave out those without a tumour")
     return healthy
+
+
+def _says_no_tumour(name: str) -> bool:
+    bare = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+    return bool(NO_TUMOUR.fullmatch(bare.lstrip("0123456789")))
 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:

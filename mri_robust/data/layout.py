@@ -1,36 +1,48 @@
 """Which files of a folder or archive are the images of which split and class, judged by their names."""
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.decode import FirstBytes, is_image
+from mri_robust.data.division import Division, Entry, divide
 
-SPLITS = ("Training", "Testing")
-_HIDDEN = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
+SPLITS = ("Training", "Testing", "Validation")
+_SPLIT = re.compile(r"(?:(train)|(test)|(val))(?:ing|id|idation)?[ _-]?(?:set|data|dataset|images?|split)?")
+_HIDDEN = frozenset(
+    ("__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir")
+)
 _MUST = "it must hold Training/<class>/ and Testing/<class>/"
+_AROUND = 2  # folders that may lie around the splits or classes
 
 
 @dataclass(frozen=True)
 class Layout:
     """The image files of a data set, in the order in which they are loaded."""
 
-    root: str  # what stands before every name in the folder or archive: empty, or one folder with its slash
-    classes: tuple[str, ...]  # sorted
-    train: tuple[str, ...]  # names below `root`, sorted by class, then by name
+    root: str  # what stands before every name in the folder or archive: empty, or folders with their slashes
+    classes: tuple[str, ...]  # sorted, in the Unicode form NFC
+    train: tuple[str, ...]  # names below `root`, sorted by class, then by name; empty where there is a test set alone
     test: tuple[str, ...]
     skipped: dict[str, int]  # reason -> number of files left out
-
-
-def class_of(name: str) -> str:
-    """The class folder in `Training/<class>/<file>`."""
-    return name.split("/")[1]
+    labels: dict[str, str]  # name -> class
+    notes: tuple[str, ...] = ()  # what was taken for what, where names do not say it plainly
+    named: bool = True  # whether the names alone say split and class
+    tested: str = "Testing"  # what the data call the test set
 
 
 def split_of(folder: str) -> str:
-    """The split that a folder of this name holds, `Training` or `Testing`, in any case; else empty."""
-    return folder.capitalize() if folder.capitalize() in SPLITS else ""
+    """The split that a folder of this name holds, one of `SPLITS`, as in `train`, `Test set`, `valid`; else empty."""
+    match = _SPLIT.fullmatch(folder.casefold().strip())
+    return SPLITS[match.lastindex - 1] if match and match.lastindex else ""
+
+
+def class_name(text: str) -> str:
+    """A class as it is compared: in one Unicode form, which file systems differ in, without blanks around it."""
+    return unicodedata.normalize("NFC", text).strip() or text
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
@@ -45,62 +57,163 @@ def why_left_out(path: str, first_bytes: FirstBytes) -> str:
     return "" if path.endswith("/") or is_image(path, first_bytes) else "not an image"
 
 
-def arrange(listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"") -> Layout:
+def arrange(
+    listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"", division: Division | None = None
+) -> Layout:
     """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
     Messages call the folder or archive `where`; `first_bytes` is asked of a file whose name does not say what it is.
-    Raises `UserError` where it is empty, lacks a split, or has fewer than two classes or one without images in a split.
+    Raises `UserError` where it is empty, has fewer than two classes or one without images in a split, is not divided
+    and no `division` is given, or is divided already and one is given.
     """
     listing = sorted(listing)
-    root = _root(listing, where)
-    skipped, found, images = Counter[str](), set[str](), {split: list[str]() for split in SPLITS}
+    if all(name.endswith("/") for name in listing):
+        raise UserError(f"'{where}' is empty: {_MUST} with images")
+    roots = _roots(listing)
+    plain = _one_root(roots, listing, where)
+    root, split_at, class_at = plain if plain else (_undivided(listing, first_bytes), -1, 0)
+    if division and plain and {split_of(name) for name in roots.get(root, ())} == {"Training"}:
+        root, split_at, class_at = f"{root}{next(iter(roots[root]))}/", -1, 0
+    entries, skipped, folders = list[Entry](), Counter[str](), set[tuple[str, str]]()
+    copies = _copies(listing, root) if split_at < 0 else set()
     for path in listing:
         inside, folder = path.startswith(root), path.endswith("/")
         name = path[len(root) :] if inside else path
         parts = name.rstrip("/").split("/")
-        split = split_of(parts[0]) if inside and len(parts) >= (2 if folder else 3) else ""
-        reason = why_left_out(path, first_bytes) or ("" if split else "outside the classes")
-        if split and reason != "hidden":  # a folder of other files alone is a class too, which must be complained of
-            found.add(parts[1])
-        if not folder and reason:
-            skipped[reason] += 1
+        deep = inside and len(parts) > max(split_at, class_at) + (not folder) and parts[0] not in copies
+        split = split_of(parts[split_at]) if deep and split_at >= 0 else ""
+        reason = why_left_out(path, first_bytes) or ("" if deep and (split or split_at < 0) else "outside the classes")
+        if not reason and not folder:
+            below = parts[1] if split_at < 0 and len(parts) > 2 else ""
+            entries.append(Entry(name, class_name(parts[class_at]), split, folder=below))
         elif not folder:
-            images[split].append(name)
-    classes = tuple(sorted(found))
-    train, test = (tuple(sorted(names, key=lambda name: (class_of(name), name))) for names in images.values())
-    check_classes(classes, train, test, "images", where)
+            skipped[reason] += 1
+        if split and reason != "hidden":  # a folder of other files alone is a class too, which must be complained of
+            folders.add((split, class_name(parts[class_at])))
+    if split_at < 0 and len({entry.label for entry in entries}) < 2:
+        raise UserError(f"'{where}' has no folder 'Training' or 'Testing': {_MUST}, as folders and not as links")
+    notes = [f"{shown(copy)}/ repeats the classes beside it and is left out" for copy in sorted(copies)]
+    return lay_out(entries, where, division, root=root, skipped=skipped, expected=folders, notes=notes)
+
+
+def lay_out(
+    entries: Sequence[Entry],
+    where: str,
+    division: Division | None,
+    *,
+    root: str = "",
+    skipped: Counter[str] | None = None,
+    expected: Iterable[tuple[str, str]] = (),
+    notes: Iterable[str] = (),
+    named: bool = True,
+) -> Layout:
+    """The layout of these images, divided where they are not; `expected` are further (split, class); see `arrange`."""
+    skipped, notes, labels = Counter(skipped), [*notes], {entry.name: entry.label for entry in entries}
+    pairs = {(entry.split, entry.label) for entry in entries} | {*expected}
+    there = {split for split, _ in pairs}
+    if not pairs:
+        raise UserError(f"'{where}' has no class folders with images: {_MUST}")
+    if there == {""}:
+        if division is None:
+            raise UserError(_undivided_line(sorted({*labels.values()}), where, named))
+        train, test, note = divide(entries, division, where)
+        notes, named, tested = [*notes, note], False, "Testing"
+    else:
+        if division is not None:
+            held = " and ".join(shown(each) for each in SPLITS if each in there)
+            raise UserError(f"'{where}' is divided already, it has {held}: leave out --split")
+        tested = "Testing" if "Testing" in there else "Validation" if "Validation" in there else ""
+        if not tested:
+            if not named:
+                raise UserError(f"'{where}' has training images alone: call some of them test in 'split'")
+            raise UserError(f"'{where}' has no folder 'Testing': {_MUST}; or divide what it has with --split 0.2")
+        if tested == "Validation":
+            notes.append("the validation images are taken as the test set: there is no other")
+        elif left := sum(entry.split == "Validation" for entry in entries):
+            notes.append(f"{left} validation images are left out")
+            skipped["validation"] += left
+        train, test = ([entry.name for entry in entries if entry.split == split] for split in ("Training", tested))
+        pairs = {pair for pair in pairs if pair[0] in ("Training", tested)}
+    classes = tuple(sorted({label for _, label in pairs}))
+    train, test = (sorted(names, key=lambda name: (labels[name], name)) for names in (train, test))
+    layout = Layout(root, classes, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested)
+    check_classes(layout, train if {*there} - {"Testing", "Validation"} else None, test, "images", where)
     if len(classes) < 2:
-        had = f"only the class '{shown(classes[0])}'" if classes else "no class folders"
-        raise UserError(f"'{where}' has {had} in Training: a classifier needs two classes or more")
-    return Layout(root, classes, train, test, dict(skipped))
+        raise UserError(f"'{where}' has only the class '{shown(classes[0])}': a classifier needs two classes or more")
+    return layout
 
 
-def check_classes(classes: Iterable[str], train: Iterable[str], test: Iterable[str], kind: str, where: str) -> None:
+def check_classes(layout: Layout, train: Iterable[str] | None, test: Iterable[str], kind: str, where: str) -> None:
     """Raise `UserError` where a class has no file among the names of a split; `kind` says what files these are."""
-    for split, names in zip(SPLITS, (train, test), strict=True):
-        if missing := sorted({*classes} - {*map(class_of, names)}):
+    for split, names in (("Training", train), (layout.tested, test)):
+        if names is None:
+            continue
+        have = {layout.labels[name] for name in names}
+        if missing := sorted({*layout.classes} - have):
             lacks = f"class '{shown(missing[0])}' has no {kind} in {split} of '{where}'"
-            raise UserError(f"{lacks}: every class needs some in Training and in Testing")
+            there = f", which has {shown(', '.join(sorted(have)))}" if have else ""
+            raise UserError(
+                f"{lacks}{there}: every class needs some in Training and in {layout.tested}, under one name"
+            )
 
 
-def _root(listing: list[str], where: str) -> str:
-    """The prefix below which both splits lie."""
-    if all(name.endswith("/") for name in listing):
-        raise UserError(f"'{where}' is empty: {_MUST} with images")
-    splits: dict[str, set[str]] = {}
+def _roots(listing: Iterable[str]) -> dict[str, set[str]]:
+    """What stands before folders that are called like splits -> their names."""
+    found: dict[str, set[str]] = {}
     for name in listing:
-        folders = name.split("/")[:-1][:2]
+        folders = name.split("/")[:-1][: _AROUND + 1]
         for depth, folder in enumerate(folders):
             if split_of(folder) and not is_hidden(folders[:depth]):
-                splits.setdefault("".join(f"{part}/" for part in folders[:depth]), set()).add(folder)
+                found.setdefault("".join(f"{part}/" for part in folders[:depth]), set()).add(folder)
                 break
-    roots = [""] if "" in splits else sorted(splits)
-    if len(roots) > 1:
+    return found
+
+
+def _one_root(found: dict[str, set[str]], listing: list[str], where: str) -> tuple[str, int, int] | None:
+    """The root below which the splits lie, and the places of split and class in a name; None where nothing is split."""
+    roots = sorted(found, key=len)
+    if not roots:
+        return None
+    parents = {root.rstrip("/").rpartition("/")[0] for root in roots}
+    if len(roots) > 1 and len(parents) == 1 and not _deeper(found, listing):  # <class>/Training/, <class>/Testing/
+        return next(f"{parent}/" if parent else "" for parent in parents), 1, 0
+    if not all(root.startswith(roots[0]) for root in roots):
         raise UserError(f"'{where}' holds several data sets ({shown(', '.join(roots))}): give one of these folders")
     for split in SPLITS:
-        matches = sorted(folder for root in roots for folder in splits[root] if split_of(folder) == split)
+        matches = sorted(folder for folder in found[roots[0]] if split_of(folder) == split)
         if len(matches) > 1:
-            raise UserError(f"'{where}' holds both '{matches[0]}' and '{matches[1]}': keep one of them")
-        if not matches:
-            raise UserError(f"'{where}' has no folder '{split}': {_MUST}, as folders and not as links")
-    return roots[0]
+            raise UserError(f"'{where}' holds both '{shown(matches[0])}' and '{shown(matches[1])}': keep one of them")
+    return roots[0], 0, 1
+
+
+def _deeper(found: dict[str, set[str]], listing: list[str]) -> bool:
+    splits = tuple(f"{root}{folder}/" for root, folders in found.items() for folder in folders)
+    return any(path.startswith(split) and "/" in path[len(split) :] for path in listing for split in splits)
+
+
+def _undivided(listing: list[str], first_bytes: FirstBytes) -> str:
+    """The root below which class folders lie where nothing is split: what all images have in common, to a depth."""
+    images = [path for path in listing if not path.endswith("/") and not why_left_out(path, first_bytes)]
+    root = ""
+    for _ in range(_AROUND):
+        tops = {path[len(root) :].partition("/")[0] for path in images if "/" in path[len(root) :]}
+        if len(tops) == 1 and any(path[len(root) :].count("/") > 1 for path in images):
+            root += f"{tops.pop()}/"
+    return root
+
+
+def _copies(listing: list[str], root: str) -> set[str]:
+    """Folders below `root` that hold the folders beside them once more, as Kaggle's yes/no archive does."""
+    pairs = {tuple(path[len(root) :].split("/")[:2]) for path in listing if path.startswith(root) and path != root}
+    tops = {pair[0] for pair in pairs if len(pair) > 1}
+    within = {top: {pair[1] for pair in pairs if len(pair) > 1 and pair[0] == top} for top in tops}
+    return {top for top in tops if len(within[top] & (tops - {top})) > 1}
+
+
+def _undivided_line(classes: list[str], where: str, named: bool) -> str:
+    listed = shown(", ".join([*classes[:4], "..."] if len(classes) > 4 else classes))
+    other = "move its images into Training/<class>/ and Testing/<class>/" if named else "say which are which in 'split'"
+    return (
+        f"'{where}' is not divided for training and testing, it has the classes {listed}: "
+        f"divide it with --split 0.2, or {other}"
+    )

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import PIL
@@ -18,14 +19,25 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
 from mri_robust.data.dataset import Channels, Dataset, Split
-from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders
-from mri_robust.data.layout import arrange, check_classes, class_of
+from mri_robust.data.decode import (
+    MAGIC_END,
+    Unreadable,
+    decode,
+    decoders,
+    greatest_grey,
+    kind_of,
+    may_be_deep,
+    white_of,
+)
+from mri_robust.data.division import Division
+from mri_robust.data.layout import Layout, arrange, check_classes
 
-Decoded = tuple[np.ndarray, list[float], str]
-"""Of a file: pixels uint8 [C, S, S]; its own width, height and kilobytes; and its SHA-256."""
+Decoded = tuple[np.ndarray, list[float], str, list[str]]
+"""Of a file: pixels uint8 [C, S, S]; its own width, height and kilobytes; its SHA-256; and notes on how it was read."""
 
 WORDS = ("", "phantom", "kaggle")  # what is never taken for the path of a folder or file
-_BATCH, _FORMAT = 64, 1
+TABLES = (".csv", ".npz")  # suffixes of files that have a source of their own
+_BATCH, _FORMAT = 64, 2
 
 
 class Files(ABC):
@@ -59,13 +71,19 @@ class FileSource:
     """A `mri_robust.data.dataset.Source` of image files, which `files` opens."""
 
     accepts: Callable[[str], bool]
-    files: Callable[[str], Files]
+    files: Callable[[str, bool], Files]  # of a text, and whether all are wanted, however deep they lie
     name: str | None = None  # of the data set, if not that of the folder or archive
+    divides: ClassVar[bool] = True
 
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+    def load(
+        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
+    ) -> Dataset:
         """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
-        with closing(self.files(text)) as files:
-            return _read_dataset(files, self.name or files.path.name, size, channels, skip_unreadable)
+        with closing(self.files(text, division is not None)) as files:
+            where = shown(files.path)
+            layout = arrange(files.listing, where, files.first_bytes, division)
+            dataset = read_dataset(files, layout, where, size=size, channels=channels, skip_unreadable=skip_unreadable)
+            return replace(dataset, name=self.name or files.path.name)
 
 
 def decoded(
@@ -75,30 +93,40 @@ def decoded(
 
     def one(name: str) -> Decoded | Unreadable:
         try:
-            data = files.read(root + name)
-            pixels, (width, height) = decode(data, size, channels, name)
-            return pixels, [width, height, len(data) / 1000], hashlib.sha256(data).hexdigest()
+            data, notes = files.read(root + name), list[str]()
+            pixels, (width, height) = decode(data, size, channels, name, white=white, notes=notes)
+            return pixels, [width, height, len(data) / 1000], hashlib.sha256(data).hexdigest(), notes
         except Unreadable as reason:
             return reason
+
+    def greatest(name: str) -> int:
+        try:
+            deep = kind_of(name) == "picture" and may_be_deep(files.first_bytes(root + name))
+            return greatest_grey(files.read(root + name), name) if deep else 0
+        except Unreadable:
+            return 0
 
     # The warnings are on oddities inside single files (EXIF, palettes, sizes), which a reader of 7000 cannot act on.
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # One white for all: a dark picture of a set in 16 bits is not one in 12.
+        white = white_of(max(pool.map(greatest, names), default=0))
         for start in range(0, len(names), _BATCH):
             batch = names[start : start + _BATCH]
             yield from zip(batch, pool.map(one, batch), strict=True)
 
 
-def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-    where = shown(files.path)
-    layout = arrange(files.listing, where, files.first_bytes)
+def read_dataset(
+    files: Files, layout: Layout, where: str, *, size: int, channels: Channels, skip_unreadable: bool
+) -> Dataset:
+    """The images of a layout, from the cache if they were read before; messages call what holds them `where`."""
     names = (*layout.train, *layout.test)
 
     def readable(facts: Facts) -> list[list[str]]:
         if facts.unreadable and not skip_unreadable:
             raise unreadable_error(facts.unreadable, where)
         train, test = ([file for file in part if file not in facts.unreadable] for part in (layout.train, layout.test))
-        check_classes(layout.classes, train, test, "readable image", where)
+        check_classes(layout, train if layout.train else None, test, "readable image", where)
         return [train, test]
 
     def images(facts: Facts) -> Iterator[np.ndarray]:
@@ -107,24 +135,29 @@ def _read_dataset(files: Files, name: str, size: int, channels: Channels, skip_u
             if isinstance(result, Unreadable):
                 facts.unreadable[file] = str(result)
             else:
-                pixels, facts.files[file], shas[file] = result
+                pixels, facts.files[file], shas[file] = result[:3]
+                facts.notes += result[3]
                 yield pixels
         readable(facts)
         facts.content = digest([*shas.items()])
 
     paths = [layout.root + file for file in names]
-    key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *decoders(paths)])
+    order = [] if layout.named else [paths]
+    key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *order, *decoders(paths)])
     pixels, facts = cached(key, images)
     train, test = readable(facts)
+    said = [] if layout.named else [[layout.labels[name] for name in train + test], len(train)]
+    counted = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
     return Dataset(
-        name=name,
-        train=_split(train, pixels[: len(train)], layout.classes),
-        test=_split(test, pixels[len(train) :], layout.classes),
+        name=where,
+        train=_split(train, pixels[: len(train)], layout),
+        test=_split(test, pixels[len(train) :], layout),
         classes=layout.classes,
-        digest=digest([facts.content, size, pixels.shape[1]]),
+        digest=digest([facts.content, size, pixels.shape[1], *said]),
         skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
         files=facts.files,
         unreadable=tuple(facts.unreadable),
+        reading=(*layout.notes, *counted),
     )
 
 
@@ -136,5 +169,6 @@ def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = Tru
     return UserError(f"{files}; replace or remove them{', or go on without them with --skip-unreadable' * way_out}")
 
 
-def _split(names: list[str], pixels: np.ndarray, classes: tuple[str, ...]) -> Split:
-    return Split(pixels, np.array([classes.index(class_of(name)) for name in names], dtype=np.int64), tuple(names))
+def _split(names: list[str], pixels: np.ndarray, layout: Layout) -> Split:
+    labels = [layout.classes.index(layout.labels[name]) for name in names]
+    return Split(pixels, np.array(labels, dtype=np.int64), tuple(names))

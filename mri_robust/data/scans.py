@@ -11,7 +11,7 @@ import numpy as np
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.dataset import Channels
 from mri_robust.data.decode import Unreadable, kind_of
-from mri_robust.data.layout import is_hidden, why_left_out
+from mri_robust.data.layout import why_left_out
 from mri_robust.data.loader import Files, decoded, unreadable_error
 from mri_robust.data.sources.archive import ArchiveFiles
 from mri_robust.data.sources.folder import FolderFiles
@@ -24,14 +24,6 @@ class Scans:
     images: np.ndarray  # uint8 [N, C, S, S], N at least 1, all in memory
     names: tuple[str, ...]  # N file names, relative to the folder or archive, sorted
     skipped: dict[str, int]  # reason -> number of files left out, as in `Dataset`
-
-
-class _Tree(FolderFiles):
-    """All files below a folder, however deep, but for hidden folders."""
-
-    def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
-        if not is_hidden(parts):
-            self._walk(folder, parts)
 
 
 class _OneFile(FolderFiles):
@@ -77,7 +69,7 @@ def _opened(path: Path, where: str) -> Files:
     if not there:
         raise UserError(f"'{where}' does not exist: give an image, or a folder or .zip of images")
     if folder:
-        return _Tree(path)
+        return FolderFiles(path, whole=True)
     zipped = not file or path.suffix.casefold() == ".zip"
     with suppress(BadZipFile):  # which it raises for one of the many ways not to be a zip
         zipped = zipped or is_zipfile(path)

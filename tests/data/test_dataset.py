@@ -1,5 +1,7 @@
 """What holds for every source, which classes show a tumour, which images are trained on, and samples to look at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,6 +35,35 @@ def test_no_source_takes_what_is_nobodys_and_bad_sizes_and_channels_are_refused(
     for bad in ({"size": 7}, {"size": 1025}, {"size": 16.0}, {"size": 16, "channels": "cmyk"}):
         with pytest.raises(ValueError, match="must be"):
             load_dataset("phantom", **bad)
+
+
+NONE = ["notumor", "No_Tumor", "no-tumour", "no tumor", "non_tumor", "NonTumorous", "no", "NO", "Normal", "Healthy"]
+NONE += [
+    "Normal Brain",
+    "brain_healthy",
+    "negative",
+    "tumor-free",
+    "0_no",
+    "02 Healthy",
+    "healthy controls",
+    "no_cancer",
+]
+NONE += ["No Brain Tumor", "without tumour", "not_tumor", "Control", "normal MRI", "ｎｏｒｍａｌ"]
+SOME = ["yes", "tumor", "abnormal", "unhealthy", "positive", "notable", "normal_pressure_hydrocephalus", "not normal"]
+SOME += ["no_glioma", "neuroma", "benign", "nodule", "control_lost", "1", "", "nonnormal"]
+
+
+@pytest.mark.parametrize(("names", "healthy"), [(NONE, True), (SOME, False)])
+def test_a_class_without_a_tumour_is_known_by_its_name(names: list[str], healthy: bool) -> None:
+    assert [name for name in names if bool(healthy_classes(("glioma", name)) == (1,)) != healthy] == []
+    data = dataset_of([3, 3])
+    for name in names:
+        told = replace(data, classes=("glioma", name), reading=("read",)).notes
+        assert (told[0], "--tumour-classes" in told[1], f"taken as without a tumour: {name}" in told[1]) == (
+            *("read", True),
+            healthy and name != "",
+        )
+    assert replace(data, classes=("x", "y"), tumour_classes=("x",)).notes == ()
 
 
 def test_names_say_which_classes_are_healthy_unless_somebody_does() -> None:

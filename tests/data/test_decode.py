@@ -1,6 +1,8 @@
 """Decoding pictures agrees with Pillow, in every mode."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mri_robust.data.decode import decode
+from mri_robust.data.dataset import load_dataset
+from mri_robust.data.decode import Unreadable, decode
 
 SIZE = 16
 OPAQUE = [(mode, kind) for mode in ("L", "RGB") for kind in ("PNG", "JPEG", "TIFF", "BMP", "PPM")]
@@ -71,6 +74,51 @@ def test_sixteen_bits_are_scaled_to_eight(kind: str) -> None:
     for channels, planes in (("grey", 1), ("rgb", 3)):
         expected = np.repeat(np.rint(ramp / 257).astype(np.uint8)[None], planes, axis=0)
         np.testing.assert_array_equal(decode(data, SIZE, channels)[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "32 bits"])
+@pytest.mark.parametrize(("greatest", "white"), [(4095, 4095), (2500, 4095), (256, 4095), (4096, 65535), (255, 65535)])
+def test_twelve_bits_in_sixteen_are_stretched_and_said_so(kind: str, greatest: int, white: int) -> None:
+    ramp, notes = np.tile(np.linspace(0, greatest, SIZE).astype(np.uint16), (SIZE, 1)), list[str]()
+    wide = kind == "32 bits"
+    data = saved(Image.fromarray(ramp.astype(np.int32) if wide else ramp), "TIFF" if wide else kind)
+    found = decode(data, SIZE, "grey", notes=notes)[0][0]
+    np.testing.assert_allclose(found, ramp * (255 / white), atol=0.51)
+    assert ["4095" in note for note in notes] == [True] * (white == 4095)
+    np.testing.assert_allclose(decode(data, SIZE, "grey", white=65535)[0][0], ramp / 257, atol=0.51)
+
+
+@pytest.mark.parametrize(("colours", "samples"), [(2, 3), (6, 4), (4, 2)])
+@pytest.mark.parametrize("greatest", [4095, 65535, 0])
+def test_twelve_bits_in_sixteen_of_colours_are_refused(colours: int, samples: int, greatest: int) -> None:
+    values = np.full((SIZE, SIZE, samples), greatest, ">u2")
+    if samples != 3:
+        values[..., -1] = 65535  # opaque
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in values))
+    header = struct.pack(">IIBBBBB", SIZE, SIZE, 16, colours, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    if greatest == 4095:
+        with pytest.raises(Unreadable, match="4095"):
+            decode(data, SIZE, "rgb")
+    else:
+        assert np.unique(decode(data, SIZE, "rgb")[0]).tolist() == [greatest // 257]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("brightest", [4095, 9000])
+def test_one_white_for_a_whole_set_also_from_the_cache(brightest: int, make_folder) -> None:
+    dark = np.tile(np.linspace(0, 2000, 8).astype(np.uint16), (8, 1))
+    files = {f"{split}/a/{n}.png": saved(Image.fromarray(dark), "PNG") for split in ("train", "test") for n in range(2)}
+    files |= {name.replace("/a/", "/b/"): data for name, data in files.items()}
+    files["test/b/9.png"] = saved(Image.fromarray(dark + np.uint16(brightest - 2000)), "PNG")
+    white = 4095 if brightest < 4096 else 65535
+    for _ in range(2):
+        dataset = load_dataset(make_folder(files), size=8)
+        np.testing.assert_allclose(dataset.train.images[0, 0], dark * (255 / white), atol=0.51)
+        assert any("9 images" in note and "12 bits" in note for note in dataset.notes) == (white == 4095)
 
 
 def test_an_animation_gives_its_first_frame() -> None:

@@ -7,11 +7,14 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_extra, installed_version
 from mri_robust.data.dataset import Channels
 
+TWELVE_BITS = 2**12 - 1
 MAX_PIXELS = 100_000_000  # of a picture
 MAX_SLICE = 2**24  # pixels of a DICOM or NIfTI slice, which is computed on in float64: 4096 x 4096
 MAX_BYTES = 256 * 2**20  # of a file, and of what a compressed one unpacks to
@@ -33,20 +36,68 @@ class Unreadable(Exception):
     """An image file cannot be used; the message is a short reason, to stand in brackets after its name."""
 
 
-def decode(data: bytes, size: int, channels: Channels, name: str = "") -> tuple[np.ndarray, tuple[int, int]]:
+def decode(
+    data: bytes,
+    size: int,
+    channels: Channels,
+    name: str = "",
+    *,
+    white: int | None = None,
+    notes: list[str] | None = None,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode an image file to contiguous uint8 [C, size, size], and its own (width, height).
 
     It is resized bilinearly, without keeping its aspect. Transparent parts become black, 16-bit greys of pictures are
-    scaled from 0..65535 to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
-    whatever orientation the EXIF data ask for. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say.
-    The suffix of `name` says of what kind the file is; else its first bytes do. Raises `Unreadable` where they are no
-    image, a damaged one, a volume, one that is too large or without a fixed white, and `UserError` where a package that
-    reads such files is not installed.
+    scaled from 0..`white` to 0..255, the first frame stands for an animation, and the pixels are taken as stored,
+    whatever orientation the EXIF data ask for. `white` is 65535, or 4095 for values of 12 bits in 16; where it is None,
+    `white_of` the picture. DICOM and NIfTI slices are shown as `open_dicom` and `open_nifti` say. The suffix of `name`
+    says of what kind the file is; else its first bytes do. `notes` takes short texts on what was not read as stored.
+    Raises `Unreadable` where the bytes are no image, a damaged one, a volume, one that is too large or without a fixed
+    white, and `UserError` where a package that reads such files is not installed.
     """
     with _refusing(), open_image(data, name) as image:
-        opaque = _opaque(image).convert("L" if channels == "grey" else "RGB")
-        pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
-        return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), image.size
+        if _deep_colours(image) and 0 < np.asarray(image.convert("RGB")).max() <= TWELVE_BITS >> 8:
+            raise Unreadable("16-bit colours that end at 4095 come out black: save the picture in 8 bits, or as grey")
+        pixels, said = resized(image, size, channels, white), image.info.get("notes", ())
+        if image.mode.startswith("I") and (white or white_of(int(np.asarray(image).max()))) == TWELVE_BITS:
+            said = ["values of 12 bits in 16 are stretched from 0-4095 to all greys"]
+        if notes is not None:
+            notes += [note for note in said if isinstance(note, str)]
+        return pixels, image.size
+
+
+def resized(image: Image.Image, size: int, channels: Channels, white: int | None = None) -> np.ndarray:
+    """Contiguous uint8 [C, size, size] of an opened image; see `decode`."""
+    opaque = _opaque(image, white).convert("L" if channels == "grey" else "RGB")
+    pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+
+
+def _deep_colours(image: Image.Image) -> bool:
+    """Whether a colour picture has 16 bits a channel, of which Pillow keeps the upper 8."""
+    if image.mode not in ("RGB", "RGBA", "LA"):
+        return False
+    if isinstance(image, PngImageFile):
+        return ";16" in str(image.tile[0].args) if image.tile else False
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(258, (8,))[0] == 16
+
+
+def may_be_deep(first_bytes: bytes) -> bool:
+    """Whether a file begins like a picture that may hold more than 8 bits a channel."""
+    if first_bytes.startswith(b"\x89PNG"):
+        return first_bytes[24:25] == b"\x10"
+    return first_bytes.startswith((b"II", b"MM", b"P2", b"P5", b"\0\0\0\x0cjP", b"\xff\x4f"))
+
+
+def greatest_grey(data: bytes, name: str) -> int:
+    """The greatest value of a grey picture of more than 8 bits; 0 of others; raises `Unreadable`."""
+    with _refusing(), open_image(data, name) as image:
+        return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
+
+
+def white_of(greatest: int) -> int:
+    """What value of 16-bit pictures is white, judged by their greatest: scanners give 12 bits."""
+    return TWELVE_BITS if 255 < greatest <= TWELVE_BITS else 65535
 
 
 def open_image(data: bytes, name: str = "") -> Image.Image:
@@ -83,13 +134,14 @@ def _refusing() -> Iterator[None]:
         raise Unreadable(DAMAGED) from error
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image, white: int | None) -> Image.Image:
     """The image in 8 bits a channel and without transparency, which is composited on black."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise Unreadable("pixel values outside 0 to 65535 have no fixed white, save them in 8 or 16 bits")
-        return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+        white = white or white_of(int(values.max()))
+        return Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
     if image.mode == "F":
         raise Unreadable("floating-point pixels have no fixed white, save them in 8 or 16 bits")
     if not image.has_transparency_data:
@@ -127,7 +179,13 @@ def is_image(name: str, first_bytes: FirstBytes) -> bool:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether a file that begins with these bytes says that it is DICOM."""
+    """Whether a file begins like DICOM: with the preamble, or without it with an element of group 2 or 8."""
+    tag, bare = int.from_bytes(data[2:4], "little"), data[:2] in (b"\x02\0", b"\x08\0")
+    return has_preamble(data) or (bare and tag < 0x100 and (data[4:6].isupper() or data[5:8] == bytes(3)))
+
+
+def has_preamble(data: bytes) -> bool:
+    """Whether a file says that it is DICOM."""
     return data[MAGIC_END - len(MAGIC) : MAGIC_END] == MAGIC
 
 

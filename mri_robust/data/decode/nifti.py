@@ -3,7 +3,8 @@
 The axes are put in nibabel's closest canonical order (right, anterior, superior), and the slice is shown from the
 patient's feet, front or left side as DICOM does: the patient's right on the left of axial and coronal slices, the
 front at the top of axial slices and on the left of sagittal ones, the head at the top. A NIfTI file names no window:
-the slice's own least and greatest value are black and white.
+the slice's own least and greatest value are black and white. NaN around the head, where programs cut the skull away,
+is taken as zero, or as the least value where some are negative.
 """
 
 import math
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import label
 
 from mri_robust.core.packages import import_extra
 from mri_robust.data.decode import DAMAGED, MAX_BYTES, MAX_SLICE, VOLUME, Unreadable, stretched
@@ -26,6 +28,8 @@ def open_nifti(data: bytes) -> Image.Image:
         if unpacker.unconsumed_tail:
             raise Unreadable("too large")
     values, affine = _read(nibabel, data)
+    around = _outside(values)
+    values[around] = min(0.0, float(values[~around].min()))
     turns = nibabel.orientations.io_orientation(affine)
     if np.isnan(turns).any():
         raise Unreadable("its affine does not say how it lies")
@@ -33,7 +37,24 @@ def open_nifti(data: bytes) -> Image.Image:
     across = int(turns[max(axis for axis in range(3) if values.shape[axis] == 1), 0])
     # Right, anterior, superior: in each of the three planes both axes run against the screen's.
     upright = np.take(canonical, 0, axis=across)[::-1, ::-1].T
-    return Image.fromarray(np.rint(stretched(upright)).astype(np.uint8))
+    image = Image.fromarray(np.rint(stretched(upright)).astype(np.uint8))
+    image.info["notes"] = ["the NaN around the head are taken as zero"] if around.any() else []
+    return image
+
+
+def _outside(values: np.ndarray) -> np.ndarray:
+    """Which values are NaN and hang together with the border, as around a head that was cut out; bool of that shape."""
+    nan = np.isnan(values)
+    if not nan.any():
+        return nan
+    plane = next(axis for axis in range(3) if values.shape[axis] == 1)
+    parts = np.pad(nan.squeeze(plane), 1, constant_values=True)
+    outside = (label(parts)[0] == 1)[1:-1, 1:-1]
+    if (nan.squeeze(plane) & ~outside).any():
+        raise Unreadable("pixels inside the head are not finite numbers (NaN)")
+    if outside.all():
+        raise Unreadable("pixels that are not finite numbers: all are NaN")
+    return np.expand_dims(outside, plane)
 
 
 def _read(nibabel: Any, data: bytes) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.files import checksum
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.loader import WORDS, Files, FileSource
+from mri_robust.data.loader import TABLES, WORDS, Files, FileSource
 
 _MOST_UNPACKED, _MOST_RATIO = 2**30 / 1e6, 200
 """MB that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
@@ -90,10 +90,11 @@ def _members(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]
 
 def _is_file(text: str) -> bool:
     try:
-        return text not in WORDS and Path(text).exists() and not Path(text).is_dir()
+        path = Path(text)
+        return text not in WORDS and path.suffix.casefold() not in TABLES and path.exists() and not path.is_dir()
     except (OSError, ValueError):
         return False
 
 
-SOURCE = FileSource(_is_file, lambda text: ArchiveFiles(Path(text)))
+SOURCE = FileSource(_is_file, lambda text, whole: ArchiveFiles(Path(text)))
 """Takes the path of any file, so that one which is no zip is told apart from one that does not exist."""

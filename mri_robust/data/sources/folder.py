@@ -1,4 +1,4 @@
-"""A folder of images in `Training/<class>/`, `Testing/<class>/` layout."""
+"""A folder of images in class folders, in `Training/` and `Testing/` or to be divided."""
 
 import hashlib
 import os
@@ -11,20 +11,22 @@ from pathlib import Path
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.layout import split_of
+from mri_robust.data.layout import is_hidden, split_of
 from mri_robust.data.loader import WORDS, Files, FileSource
 
 
 class FolderFiles(Files):
     """The files below a folder.
 
-    Links are followed only to files inside the folder; others, and links to folders, count as `link` in `skipped`.
-    Raises `UserError` where the folder, or one in it, cannot be listed.
+    Links are followed only to files inside the folder; others, and links to folders, count as `link` in `skipped`. With
+    `whole`, all but hidden folders are listed, however deep; else beyond three levels what belongs to a split. Raises
+    `UserError` where the folder, or one in it, cannot be listed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, whole: bool = False) -> None:
         self.listing: list[str] = []
         self.skipped = Counter[str]()
+        self.whole = whole
         try:
             self.path = path.resolve(strict=True)
             self._walk(self.path, ())
@@ -48,8 +50,8 @@ class FolderFiles(Files):
                     self.skipped["not a file"] += 1
 
     def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
-        # Anyone may give their home folder by mistake: beyond two levels only what belongs to a split is listed.
-        if len(parts) < 2 or any(map(split_of, parts[:2])):
+        # Anyone may give their home folder by mistake.
+        if not is_hidden(parts) if self.whole else len(parts) < 4 or any(map(split_of, parts[:3])):
             self._walk(folder, parts)
 
     def _stays_inside(self, entry: os.DirEntry[str]) -> bool:
@@ -91,5 +93,5 @@ def _is_folder(text: str) -> bool:
         return True  # something that may not be looked at
 
 
-SOURCE = FileSource(_is_folder, lambda text: FolderFiles(Path(text)))
+SOURCE = FileSource(_is_folder, lambda text, whole: FolderFiles(Path(text), whole))
 """Takes the path of any folder; a folder called like another source is given as `./phantom`."""

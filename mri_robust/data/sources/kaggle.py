@@ -14,7 +14,7 @@ from mri_robust.data.sources.folder import FolderFiles
 HANDLE = "masoudnickparvar/brain-tumor-mri-dataset/versions/1"
 
 
-def _download(text: str) -> FolderFiles:
+def _download(text: str, whole: bool) -> FolderFiles:
     """The files of the data set; kagglehub keeps the download, so that it happens once."""
     kagglehub = import_extra("kagglehub", "kaggle", "data 'kaggle'")
     try:

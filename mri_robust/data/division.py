@@ -1,0 +1,82 @@
+"""Images that nobody divided, divided for training and testing: by patient where known, else by file."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mri_robust.core.errors import UserError, shown
+from mri_robust.core.hashing import digest
+
+_PATIENT = re.compile(r"sub-[0-9a-z]+|(?:subject|sub|patient|pat|case)[-_ ]?[0-9]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a data set is divided."""
+
+    share: float  # of the images that are for testing, above 0 and below 1
+    seed: int = 0  # 0 or more
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a data set."""
+
+    name: str
+    label: str
+    split: str = ""  # `Training`, `Testing` or `Validation`, or empty where nothing says it
+    patient: str = ""
+    folder: str = ""  # below that of the class
+
+
+def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[list[str], list[str], str]:
+    """Names for training, names for testing, and a note on how they were divided.
+
+    Images of a patient stay together: of one that the entries name, or that file names begin with, as in `sub-01`;
+    else those of a folder below the class. Where this is not known of all, or a class has but one, every file is on its
+    own. Each class is divided by itself. Raises `UserError` where a class cannot lie in both parts.
+    """
+    patients, kind = _patients(entries)
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for number, entry in enumerate(sorted(entries, key=lambda entry: entry.name)):
+        groups[patients[entry.name] if patients else str(number)].append(entry)
+    strata: dict[str, list[list[Entry]]] = defaultdict(list)
+    for _, group in sorted(groups.items()):
+        labels = [entry.label for entry in group]
+        strata[max(sorted({*labels}), key=labels.count)].append(group)
+    tested: set[str] = set()
+    for label, members in sorted(strata.items()):
+        generator = np.random.default_rng(int(digest([division.seed, "split", label], length=12), 16))
+        wanted, taken = division.share * sum(map(len, members)), 0
+        for place in generator.permutation(len(members))[: len(members) - 1]:
+            if taken and taken + len(members[place]) / 2 > wanted:
+                break
+            tested.update(entry.name for entry in members[place])
+            taken += len(members[place])
+    train, test = ([entry.name for entry in entries if (entry.name in tested) == part] for part in (False, True))
+    for label in sorted({entry.label for entry in entries}):
+        held = {entry.name in tested for entry in entries if entry.label == label}
+        if len(held) < 2:
+            raise UserError(f"'{where}' cannot be divided: class '{shown(label)}' has too few {kind}s for two parts")
+    caution = "" if kind == "patient" else "; slices of one patient may lie in both parts"
+    drawn = f"{len(test)} of {len(entries)} images are for testing, drawn by {kind} (share {division.share:g}"
+    return train, test, f"{drawn}, seed {division.seed}){caution}"
+
+
+def _patients(entries: Sequence[Entry]) -> tuple[dict[str, str], str]:
+    """Name -> what of all images must stay together, and what that is."""
+    begun = {entry.name: _PATIENT.match(entry.name.rpartition("/")[2]) for entry in entries}
+    for kind, found in (
+        ("patient", {entry.name: entry.patient for entry in entries}),
+        ("patient", {name: match[0].casefold() if match else "" for name, match in begun.items()}),
+        ("folder", {entry.name: entry.folder for entry in entries}),
+    ):
+        several: dict[str, set[str]] = defaultdict(set)
+        for entry in entries:
+            several[entry.label].add(found[entry.name])
+        if all(found.values()) and all(len(each) > 1 for each in several.values()):
+            return found, kind
+    return {}, "file"
