@@ -1,6 +1,6 @@
 """What a report says, as plain data: its parts in order, which `report.md` and the page lay out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from mri_robust.report.tables import Cell, Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.threats import AI_ACT, NIST
 
+OF_THE_STUDYS_IMAGES = ("leaky-split", "rgb-images")  # faults that no other images have
 NOT_COMPARED = (
     "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
 )
@@ -18,15 +19,15 @@ NOT_COMPARED = (
 class Section:
     """One experiment of a report, by its description and the folder of its results.
 
-    `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
-    compared under protocol `paper`, the furthest first. `notes` stand below the tables: how close to the study, what
-    is not compared, what the metrics mean.
+    It tells of the faults but those `without`. `tests` names the threats that it tests. `compared` holds (distance to
+    the study, number) of all that can be compared under protocol `paper`, the furthest first. `notes` stand below the
+    tables: how close to the study, what is not compared, what the metrics mean.
     """
 
-    def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
+    def __init__(self, description: experiment.Description, results: ResultsFolder, without: Sequence[str]) -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
-        self.faults: dict[str, str] = description["faults"]
+        self.faults = {name: said for name, said in description["faults"].items() if name not in without}
         self.threats: list[dict[str, Any]] = description["threats"]
         self.tests = [threat["name"] for threat in self.threats]
         self.rows = experiment.prepare(results.table(self.name), description)
@@ -65,9 +66,11 @@ class Report:
     def __init__(self, folder: Path) -> None:
         self.results = ResultsFolder(folder)
         self.run = self.results.json("run")
-        self.certificate = self.results.json("crosscheck")
-        self.sections = [Section(each, self.results) for each in self.run["experiments"]]
+        self.not_run: list[str] = self.run["not_run"]
+        self.certificate = None if "cross-check" in self.not_run else self.results.json("crosscheck")
         self.data: dict[str, Any] = next(iter(self.run["data"].values()))
+        without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
+        self.sections = [Section(each, self.results, without) for each in self.run["experiments"]]
         failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
         self.warnings = [*self.run["warnings"], *failed]
 
@@ -121,8 +124,10 @@ class Report:
         return table_of(caption, list(records.values()), asked, " ".join(tripped)) if records else None
 
     @property
-    def certified(self) -> Table:
-        """One row per attack and pair of engines that was cross-checked."""
+    def certified(self) -> Table | None:
+        """One row per attack and pair of engines that was cross-checked; None where that was not run."""
+        if self.certificate is None:
+            return None
         return certificate_table(self.certificate["comparisons"], f"Cross-check on {self.certificate['images']} images")
 
     @property
@@ -131,7 +136,9 @@ class Report:
         run, machine = self.run, self.run["machine"]
         data = "{name}, {}: {train} training, {test} test images, digest {digest}"
         counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
+        said = [("Notes", run["notes"])] if run["notes"] else []
         return [
+            *said,
             ("Command", [run["command"]]),
             ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
             (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),

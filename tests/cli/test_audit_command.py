@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,10 @@ from mri_robust import save_model
 from mri_robust.cli import main
 from mri_robust.evaluation import robustness
 from mri_robust.models.classifier import build_model
+from mri_robust.models.external import open_model
+from mri_robust.study.experiment import load_experiment
+from mri_robust.study.recipe import External
+from mri_robust.study.scale import QUICK
 
 SOURCE = """
 import torch
@@ -29,6 +34,11 @@ class Masked(nn.Module):
 
 class Colour(Masked):
     channels, image_size = "rgb", 16
+
+class Loud(Masked):
+    def forward(self, images):
+        print("loss", end="")
+        return super().forward(images)
 """
 MASKED, ODD = "own_models:Masked", "odd[/b].safetensors"
 SHORT = ["--data", "phantom:train=8,test=16", "--size", "16", "--steps", "3", "--restarts", "1", "--images", "8"]
@@ -82,6 +92,45 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
     audit(*asked, "--fail-under", "0=0", code=0)
     assert json.loads((out / "run.json").read_text())["computed"] == 0
+
+
+def test_tables_come_first_and_what_is_left_out_is_not_claimed() -> None:
+    """Progress is on the other stream, and a summary for machines is all of standard output, whatever models print."""
+    asked = ["fgsm", "worst-case", "--model", "own_models:Loud", "--channels", "grey", "--eps", "8/255"]
+    out, counts = Path("audit-results"), []
+    for level, missing in (("all", []), ("none", ["sanity checks", "cross-check"]), ("quick", ["cross-check"])):
+        how = ["--json"] if level == "none" else ["--quiet"] if level == "quick" else []
+        result = audit(*asked, "--checks", level, *how, code=0)
+        run, summary = (json.loads((out / f"{name}.json").read_text()) for name in ("run", "audit"))
+        counts.append((run["computed"], run["reused"], len(run["findings"])))
+        assert (out / "crosscheck.json").exists() == ("crosscheck" in summary) == ("cross-check" not in missing)
+        assert run["not_run"] == summary["not_run"] == missing
+        assert ('id="certificate"' in (out / "report.html").read_text()) == ("cross-check" not in missing)
+        titles = [result.stdout.find(load_experiment(name).title) for name in asked[:2]]
+        if level == "none":
+            assert json.loads(result.stdout) == summary
+        elif level == "quick":
+            assert (result.stderr, 0 <= titles[0] < titles[1]) == ("", True)
+        else:
+            last = result.output.rindex(load_experiment("worst-case").title)
+            assert "SanityChecks" not in result.stdout
+            assert last < result.output.index("SanityChecks") < result.output.index("cross-check ")
+    assert [found for *_, found in counts] == [9, 0, 9]
+    assert [computed for computed, *_ in counts[1:]] == [0, 0]
+
+
+def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    from mri_robust.cli.run import config_of, execute
+
+    options = {"device": "cpu", "precision": "fp32", "threads": 1, "seeds": 1, "executor": "local", "ray_address": None}
+    options |= {"gpu_share": 1.0, "checks": "none", "quiet": True, "data": "phantom:train=8,test=8"}
+    config = config_of(options, scale=replace(QUICK, image_size=16), models=(External(MASKED),))
+    opened = {MASKED: open_model(MASKED)}
+    note = "scores [red]\nread as"
+    execute([load_experiment("fgsm")], [config], Path("out"), options, opened=opened, notes=[note])
+    assert capsys.readouterr().out.startswith(" ".join(note.split()) + "\n")
+    assert json.loads(Path("out/run.json").read_text())["notes"] == [note]
+    assert "read as" in Path("out/report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,15 @@ def test_it_prints_with_everything_unfolded(page, tmp_path):
     assert page.locator("details:not([open])").count() > 0
     page.pdf(path=tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_on_paper_the_gallery_shows_the_size_nearest_to_4_255(page):
+    """Drawn by the time that the event returns, for the printer does not wait; afterwards as the reader left it."""
+    state = "() => [document.querySelector('.adversarial').complete, document.querySelector('.change').width]"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(state) == [True, 4]
+    assert "2/255" in page.locator(".attacked").inner_text()  # the greatest here
+    assert page.locator("img.adversarial").get_attribute("src") != page.locator("img.clean").get_attribute("src")
+    assert "128" in page.locator(".amplified").inner_text()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("img.adversarial").get_attribute("src") == page.locator("img.clean").get_attribute("src")

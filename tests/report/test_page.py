@@ -16,7 +16,8 @@ from PIL import Image
 from mri_robust.core.errors import UserError
 from mri_robust.report.contact_sheet import opened
 from mri_robust.report.content import Report
-from mri_robust.report.page import inline_svg, render, smaller, weighted, write_report
+from mri_robust.report.page import inline_svg, render, report_markdown, smaller, weighted, write_report
+from mri_robust.report.summary import verdicts
 from mri_robust.study.threats import AI_ACT, NIST
 
 
@@ -58,6 +59,11 @@ class Page(HTMLParser):
 def page_of(folder):
     report = Report(folder.path)
     return render(report, {section.name: [] for section in report.sections})
+
+
+def markdown_of(folder):
+    report = Report(folder.path)
+    return report_markdown(report, {section.name: [] for section in report.sections})
 
 
 @pytest.fixture
@@ -145,6 +151,27 @@ def test_the_threat_map_names_what_is_tested_and_what_is_not(folder):
     law, nist = (left for _, left in report.untested)
     assert {name for name in AI_ACT if name not in law} == {each[2] for each in roles}
     assert {name for name in NIST if name not in nist} == {"evasion", "poisoning: backdoor"}
+
+
+def test_what_was_not_run_is_said_and_nothing_is_claimed_of_it(tmp_path):
+    left = ["sanity checks", "cross-check"]
+    folder = fill(tmp_path, not_run=left, findings=[], notes=[NASTY])
+    (tmp_path / "crosscheck.json").unlink()
+    page = Page(page_of(folder))
+    places = {value for _, attributes in page.found for value in (attributes.get("id"), attributes.get("href"))}
+    assert not {"certificate", "#certificate", "sanity", "#sanity"} & places
+    assert "certificate" not in [each.anchor for each in verdicts(Report(tmp_path))]
+    text = markdown_of(folder)
+    assert all(", ".join(left) in each for each in (page.text, text))
+    assert "## Cross-check" not in text
+    assert NASTY in page.text
+
+
+@pytest.mark.parametrize("name", ["phantom", "brain-tumor-mri"])
+def test_facts_of_the_studys_images_are_told_of_no_phantom(name, tmp_path):
+    folder = fill(tmp_path, data={"grey": {"name": name, "digest": "0", "train": 8, "test": 8}})
+    text = page_of(folder) + markdown_of(folder)
+    assert text.count("216 test images") == (0 if name == "phantom" else 8)
 
 
 @pytest.mark.parametrize("passed", [True, False])

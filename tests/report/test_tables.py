@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from a_run import BACKDOOR, BREAKING, NASTY, PGD, ROWS, SNOOPING, experiment, fill, row
+from a_run import BACKDOOR, BREAKING, NASTY, PGD, ROWS, SIZES, SNOOPING, experiment, fill, row
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from mri_robust.report import experiment as exp
 from mri_robust.report.content import meanings
 from mri_robust.report.metrics import METRICS, in_255ths, model_title
-from mri_robust.report.tables import Cell, Table, print_table, table_markdown, table_of
+from mri_robust.report.tables import Cell, Table, labelled_table, print_table, table_markdown, table_of
 
 PLAIN = experiment("made", ("start", "strength"))
 
@@ -46,7 +46,7 @@ def test_models_stand_side_by_side_one_table_per_metric_both_protocols_below_eac
     assert accuracy.rows[2][0].below.endswith("0.01 / 0.001 / 5")
     assert (accuracy.rows[2][2].study, accuracy.rows[2][2].below) == ("0.31", "[0.650, 0.750]")
     assert accuracy.rows[4][2].study == ""
-    assert texts(missed, "protocol", "CNN_PGD")[:2] == [("sound", "0.100"), ("paper", "0.300")]
+    assert texts(missed, "protocol", "CNN_PGD")[1:3] == [("sound", "0.100"), ("paper", "0.300")]
     assert [table.metrics for table in (accuracy, missed)] == [(("accuracy", "all"),), (("missed_tumour_rate", "all"),)]
 
 
@@ -77,6 +77,37 @@ def test_metrics_are_columns_in_their_order_empty_and_constant_labels_are_none()
     assert texts(table) == [("1.2", "0.500", "0.500", "0.500", "0.250"), ("2", "0.750", "", "", "")]
     assert [cell.below for cell in table.rows[0]] == ["", "[0.250, 0.750]", "", "", ""]
     assert all(word in table.caption for word in ("CNN_made", "scratch", "sound"))
+
+
+def test_epsilons_rise_whatever_order_the_rows_have_and_the_models_keep_theirs():
+    rows = [each for each in ROWS[PGD]() if each["attack"] != "none"]
+    rising = tables(PGD, rows)[0]
+    turned = tables(PGD, sorted(rows, key=lambda each: -each["epsilon"]))[0]
+    assert turned == rising
+    sizes = [row[0].sort for row in rising.rows]
+    assert sizes == sorted(sizes)
+    one = experiment("made", SIZES)
+    mixed = [row("accuracy", eps, model=m, attack="fgsm", epsilon=eps) for m in ("b", "a") for eps in (0.2, 0.1)]
+    assert texts(tables(one, mixed)[0], "model", "accuracy") == [
+        ("b", "0.100"),
+        ("b", "0.200"),
+        ("a", "0.100"),
+        ("a", "0.200"),
+    ]
+
+
+def test_the_studys_rows_of_an_attack_are_named_in_the_unit_of_all_others():
+    table = exp.comparison_table(compared(PGD, ROWS[PGD]()))
+    assert "the study's row" not in table.heads
+    assert "pgd 0.255/255" in table.caption
+    assert "0.001" not in table.caption
+
+
+def test_columns_without_a_number_are_left_out():
+    dash, one = Cell("–"), Cell("1")
+    assert table_of("", [{"a": "x", "b": "–"}, {"a": "y", "b": ""}]).heads == ("a",)
+    made = labelled_table("", ("a", "b", "c"), [(Cell("x"), dash, one), (Cell("y"), dash, dash)], 1)
+    assert (made.heads, texts(made)) == (("a", "c"), [("x", "1"), ("y", "–")])
 
 
 def test_classes_have_a_table_of_their_own_below():
