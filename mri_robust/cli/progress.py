@@ -43,7 +43,7 @@ class StepProgress:
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is None:
             self.finish()
-        self._bar.stop()
+        self._hide()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take in that `done` of `total` images of `what` are done."""
@@ -63,4 +63,8 @@ class StepProgress:
             words = (("done", "green"), f" {self._what:<34} ", (f"{seconds:6.1f} s", "dim"))
             self.console.print(Text.assemble(*words), highlight=False)
             self._what = ""
+            self._hide()
+
+    def _hide(self) -> None:
+        if self._live:  # rich ends with an empty line where there is no terminal
             self._bar.stop()

@@ -14,6 +14,7 @@ OF_THE_STUDYS_IMAGES = ("leaky-split", "rgb-images")  # faults that no other ima
 NOT_COMPARED = (
     "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
 )
+PRINTED = "“printed” is how the study writes the row; its epsilon counts in normalised units, ours in pixels."
 
 
 class Section:
@@ -21,7 +22,7 @@ class Section:
 
     It tells of the faults but those `without`. `tests` names the threats that it tests. `compared` holds (distance to
     the study, number) of all that can be compared under protocol `paper`, the furthest first. `notes` stand below the
-    tables: how close to the study, what is not compared, what the metrics mean.
+    tables: how close to the study, what is not compared, what words mean.
     """
 
     def __init__(self, description: experiment.Description, results: ResultsFolder, without: Sequence[str]) -> None:
@@ -40,7 +41,8 @@ class Section:
         self.compared: list[tuple[float, experiment.Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
         self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
         bracketed = NOT_COMPARED if any(not each.comparable for each in self.comparisons) else ""
-        self.notes = [note for note in (self._closeness(), bracketed, meanings(self.tables)) if note]
+        printed = PRINTED if any(each.printed for each in self.comparisons) else ""
+        self.notes = [note for note in (self._closeness(), bracketed, printed, meanings(self.tables)) if note]
 
     def _closeness(self) -> str:
         if not self.compared:
