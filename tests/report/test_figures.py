@@ -92,7 +92,7 @@ def test_rows_that_epsilon_does_not_tell_apart_stand_beside_each_other(tmp_path:
     for after, value in (("pgd", 0.4), ("square", 0.3)):
         rows.append(number(value, attack="worst-case", epsilon=4 / 255, alpha=1 / 255, after=after))
     pgd, worst = drawn(tmp_path, rows)["accuracy"].axes
-    assert [label.split("/255")[0] for label in ticks(pgd)] == ["clean", "4", "4", "8"]
+    assert [label.split("\n")[0] for label in ticks(pgd)] == ["clean", "4", "4", "8"]
     places = [round(x) for x, _ in lines(pgd)["Ensemble"]]
     assert sorted(places) == [0, 1, 2, 3]
     assert sorted((round(x), y) for x, y in lines(pgd)["CNN_clean"]) == [(0, 0.9), (1, 0.6), (2, 0.7), (3, 0.5)]

@@ -88,14 +88,14 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
         axes.set_xticks([], minor=True)
     else:
         axes.set_xticks(range(len(places)), map(_size, own["epsilon"], own["alpha"], own["steps"]))
-    below = "ε, in 1/255 of the pixel range" if numeric else "the study's rows: ε, steps × their size"
+    below = "ε, in 1/255 of the pixel range" if numeric else "ε, steps × their size, in 1/255 of the pixel range"
     axes.set(title="worst case" if attack == WORST else attack.upper(), xlabel=below, ylim=style.RATE)
 
 
 def _size(epsilon: float, alpha: float, steps: float) -> str:
-    """`4/255` over its steps, where it has some."""
-    walked = "" if pd.isna(alpha) or pd.isna(steps) else f"\n{steps:g} ×\n{in_255ths(alpha)}"
-    return in_255ths(epsilon) + walked if epsilon else "clean"
+    """Epsilon in 255ths over its steps, where it has some."""
+    walked = "" if pd.isna(alpha) or pd.isna(steps) else f"\n{steps:g} × {255 * alpha:.3g}"
+    return f"{255 * epsilon:.3g}{walked}" if epsilon else "clean"
 
 
 def _apart(places: list[float]) -> list[float]:
