@@ -97,26 +97,26 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
 def test_tables_come_first_and_what_is_left_out_is_not_claimed() -> None:
     """Progress is on the other stream, and a summary for machines is all of standard output, whatever models print."""
     asked = ["fgsm", "worst-case", "--model", "own_models:Loud", "--channels", "grey", "--eps", "8/255"]
+    titles = [load_experiment(name).title for name in asked[:2]]
     out, counts = Path("audit-results"), []
-    for level, missing in (("all", []), ("none", ["sanity checks", "cross-check"]), ("quick", ["cross-check"])):
-        how = ["--json"] if level == "none" else ["--quiet"] if level == "quick" else []
-        result = audit(*asked, "--checks", level, *how, code=0)
+    left = {"all": [], "none --json": ["sanity checks", "cross-check"], "quick --quiet": ["cross-check"]}
+    for how, missing in left.items():
+        result = audit(*asked, "--checks", *how.split(), code=0)
         run, summary = (json.loads((out / f"{name}.json").read_text()) for name in ("run", "audit"))
-        counts.append((run["computed"], run["reused"], len(run["findings"])))
-        assert (out / "crosscheck.json").exists() == ("crosscheck" in summary) == ("cross-check" not in missing)
+        counts.append((run["computed"] > 0, len(run["findings"])))
+        claimed = [(out / "crosscheck.json").exists(), "crosscheck" in summary, "cross-check P" in result.output]
+        assert set(claimed) == {"cross-check" not in missing}
         assert run["not_run"] == summary["not_run"] == missing
-        assert ('id="certificate"' in (out / "report.html").read_text()) == ("cross-check" not in missing)
-        titles = [result.stdout.find(load_experiment(name).title) for name in asked[:2]]
-        if level == "none":
+        if "--json" in how:
             assert json.loads(result.stdout) == summary
-        elif level == "quick":
-            assert (result.stderr, 0 <= titles[0] < titles[1]) == ("", True)
+        elif "--quiet" in how:
+            assert result.stderr == ""
         else:
-            last = result.output.rindex(load_experiment("worst-case").title)
+            steps = (*titles, "SanityChecks", "done cross-check", "PASSED")
+            places = [result.output.rindex(each) for each in steps]
+            assert places == sorted(places)
             assert "SanityChecks" not in result.stdout
-            assert last < result.output.index("SanityChecks") < result.output.index("cross-check ")
-    assert [found for *_, found in counts] == [9, 0, 9]
-    assert [computed for computed, *_ in counts[1:]] == [0, 0]
+    assert counts == [(True, 9), (False, 0), (False, 9)]
 
 
 def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,12 +125,10 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
     options = {"device": "cpu", "precision": "fp32", "threads": 1, "seeds": 1, "executor": "local", "ray_address": None}
     options |= {"gpu_share": 1.0, "checks": "none", "quiet": True, "data": "phantom:train=8,test=8"}
     config = config_of(options, scale=replace(QUICK, image_size=16), models=(External(MASKED),))
-    opened = {MASKED: open_model(MASKED)}
-    note = "scores [red]\nread as"
+    note, opened = "scores [red]\nread as", {MASKED: open_model(MASKED)}
     execute([load_experiment("fgsm")], [config], Path("out"), options, opened=opened, notes=[note])
-    assert capsys.readouterr().out.startswith(" ".join(note.split()) + "\n")
+    assert capsys.readouterr().out.startswith("scores [red] read as\n")
     assert json.loads(Path("out/run.json").read_text())["notes"] == [note]
-    assert "read as" in Path("out/report.html").read_text()
 
 
 @pytest.mark.parametrize(
