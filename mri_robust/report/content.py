@@ -1,6 +1,6 @@
 """What a report says, as plain data: its parts in order, which `report.md` and the page lay out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ PRINTED = "“printed” is how the study writes the row; its epsilon counts in 
 class Section:
     """One experiment of a report, by its description and the folder of its results.
 
-    It tells of the faults but those `without`. `tests` names the threats that it tests. `compared` holds (distance to
-    the study, number) of all that can be compared under protocol `paper`, the furthest first. `notes` stand below the
-    tables: how close to the study, what is not compared, what words mean.
+    `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
+    compared under protocol `paper`, the furthest first. `notes` stand below the tables: how close to the study, what
+    is not compared, what words mean.
     """
 
-    def __init__(self, description: experiment.Description, results: ResultsFolder, without: Sequence[str]) -> None:
+    def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
-        self.faults = {name: said for name, said in description["faults"].items() if name not in without}
+        self.faults: dict[str, str] = description["faults"]
         self.threats: list[dict[str, Any]] = description["threats"]
         self.tests = [threat["name"] for threat in self.threats]
         self.rows = experiment.prepare(results.table(self.name), description)
@@ -71,10 +71,16 @@ class Report:
         self.not_run: list[str] = self.run["not_run"]
         self.certificate = None if "cross-check" in self.not_run else self.results.json("crosscheck")
         self.data: dict[str, Any] = next(iter(self.run["data"].values()))
-        without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
-        self.sections = [Section(each, self.results, without) for each in self.run["experiments"]]
+        self.sections = [
+            Section({**each, "faults": self._faults(each["faults"])}, self.results) for each in self.run["experiments"]
+        ]
         failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
         self.warnings = [*self.run["warnings"], *failed]
+
+    def _faults(self, faults: dict[str, str]) -> dict[str, str]:
+        """Those of the study's faults that this run can meet: none with own models, which no study measured."""
+        without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
+        return {name: said for name, said in faults.items() if name not in without and not self.run["own_models"]}
 
     @property
     def closeness(self) -> Table | None:

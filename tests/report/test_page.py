@@ -156,11 +156,13 @@ def test_the_threat_map_names_what_is_tested_and_what_is_not(folder):
 def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path):
     rows = {PGD: [row("accuracy", 0.5, experiment="pgd", model=NASTY, epsilon=0.0)]}
     about = {"protocols": ["sound"], "own_models": [NASTY], "findings": [], "notes": [f"note {NASTY}"]}
+    about["data"] = {"grey": {"name": "scans", "digest": "0", "train": 8, "test": 8}}
     folder = fill(tmp_path, rows, **about, not_run=["sanity checks", "cross-check"])
     (tmp_path / "crosscheck.json").unlink()
     page, text = Page(page_of(folder)), markdown_of(folder)
     places = {attributes.get(name, "").strip("#") for _, attributes in page.found for name in ("id", "href")}
     assert not {"closeness", "sanity", "certificate"} & places
+    assert "leaky-split" not in page.text + text
     assert verdicts(Report(tmp_path)) == []
     assert all("sanity checks, cross-check" in each for each in (page.text, text))
     assert "## Cross-check" not in text
