@@ -1,6 +1,7 @@
-"""One run: make what is missing, write each table when it is done, then comparisons and provenance."""
+"""One run: make what is missing, write each table when it is done, then comparisons, checks and provenance."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row, tidy
+from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.evaluation.statistics import compare_models
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment
@@ -38,7 +40,8 @@ class Run:
     """Experiments, in the order of the report, under one or more configurations, into one folder.
 
     `configs` are one per protocol and seed, not yet told of their data; `opened` and `on_step` are those of `Trainer`;
-    `executor` says who runs the tasks, this process when None.
+    `executor` says who runs the tasks, this process when None. `not_run` names what was not asked for, `sanity checks`
+    or `cross-check`. Sanity checks come after all that is measured.
     """
 
     def __init__(
@@ -50,28 +53,38 @@ class Run:
         opened: dict[str, nn.Module] | None = None,
         on_step: OnStep = silent,
         executor: ExecutorOptions | None = None,
+        not_run: Sequence[str] = (),
     ) -> None:
-        self.experiments, self.folder = list(experiments), folder
+        self.experiments, self.folder, self.not_run = list(experiments), folder, list(not_run)
         self.executor = executor or ExecutorOptions()
         self.worker = Worker(folder, opened=opened, on_step=on_step)
         self.configs = [config.on(self.worker.trainer(config).dataset) for config in configs]
-        self.tasks = [
+        tasks = [
             Task(experiment.name, config, model, evaluation)
             for experiment in self.experiments
             for config in self.configs
             for model, evaluation in experiment.tasks(config)
         ]
+        checks = [] if "sanity checks" in self.not_run else filter(_is_check, tasks)
+        self.tasks = [*(task for task in tasks if not _is_check(task)), *checks]
         self.outcomes: list[Outcome | None] = [None] * len(self.tasks)
 
-    def run(self, on_table: Callable[[Experiment, pd.DataFrame], None] | None = None) -> None:
-        """Run every task; each experiment's table is written, and handed to `on_table`, when its last task is done.
+    def run(
+        self,
+        on_table: Callable[[Experiment, pd.DataFrame], None] | None = None,
+        on_compared: Callable[[], None] | None = None,
+    ) -> None:
+        """Run every task; each experiment's table is written, and handed to `on_table`, when its numbers are there.
 
-        A task that fails leaves its rows out, and the others go on; see `failures`. UserError where every task failed,
-        OSError where nothing more can be written; what was measured before stays stored.
+        After the last table models are compared, and `on_compared` is called. A task that fails leaves its rows out,
+        and the others go on; see `failures`. UserError where nothing could be measured, OSError where nothing more can
+        be written; what was measured before stays stored.
         """
-        left = {each.name: sum(task.experiment == each.name for task in self.tasks) for each in self.experiments}
+        left = Counter(task.experiment for task in self.tasks if not _is_check(task))
         for place, outcome in EXECUTORS[self.executor.name](self.worker, self.tasks, self.executor):
             self.outcomes[place] = outcome
+            if _is_check(self.tasks[place]):
+                continue
             name = self.tasks[place].experiment
             left[name] -= 1
             if not left[name]:
@@ -80,7 +93,14 @@ class Run:
                 self.folder.write_table(name, table)
                 if on_table:
                     on_table(experiment, table)
-        if self.tasks and len(self.failures()) == len(self.tasks):
+            if not left.total():
+                self._compare()
+                if on_compared:
+                    on_compared()
+
+    def _compare(self) -> None:
+        """Write what is known once all is measured: comparisons, images. UserError where nothing could be measured."""
+        if self.failures() and all(_is_check(task) for task, _ in self._results()):
             raise UserError(f"nothing could be measured: {self.failures()[0]}")
         everything = [row for experiment in self.experiments for row in self.rows(experiment)]
         models = [name for experiment in self.experiments for name in experiment.models]
@@ -135,13 +155,15 @@ class Run:
         said = "{model} ({protocol}, seed {seed}), {check} check: {message}"
         return [*found, *(said.format(**finding) for finding in self.findings() if finding["tripped"])]
 
-    def provenance(self, command: str, seconds: float) -> dict[str, Any]:
-        """What `run.json` says: command, versions, machine, data, experiments, which evaluations, seconds."""
+    def provenance(self, command: str, seconds: float, notes: Sequence[str] = ()) -> dict[str, Any]:
+        """What `run.json` says: command, versions, machine, data, experiments, which evaluations, seconds, `notes`."""
         config = self.configs[0]
         finished = [outcome for outcome in self.outcomes if outcome is not None]
         read = {each.reads: each for each in self.configs}
         return {
             "command": command,
+            "notes": list(notes),
+            "not_run": self.not_run,
             "versions": {name: installed_version(name) for name in PACKAGES},
             "machine": {**config.environment, **describe_machine(torch.device(config.device))},
             "data": {channels: _described(self.worker.trainer(each).dataset) for channels, each in read.items()},
@@ -172,7 +194,8 @@ class Run:
             "over_seeds": {name: _records(over_seeds(table)) for name, table in tables.items()} if several else {},
             "comparisons": _records(self.folder.table("comparisons")),
             "findings": self.findings(),
-            "crosscheck": self.folder.json("crosscheck"),
+            "not_run": self.not_run,
+            **({} if "cross-check" in self.not_run else {"crosscheck": self.folder.json("crosscheck")}),
         }
 
     def _write_images(self) -> None:
@@ -185,6 +208,11 @@ class Run:
                 tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
         if tables:
             self.folder.write_table("images", pd.concat(tables.values()))
+
+
+def _is_check(task: Task) -> bool:
+    """Whether a task asks if the numbers can be believed, and measures none itself."""
+    return isinstance(task.evaluation, SanityChecks)
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class _Ordered(click.Command):
 )
 @shared.machine_options
 @shared.executor_options
+@shared.said_options
 @shared.out_option("audit-results")
 @click.option("--all", "everything", is_flag=True, help="Every test that asks a finished model.")
 @click.option("--list", "list_only", is_flag=True, help="List the tests and stop.")
@@ -111,7 +112,9 @@ def audit(
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
     run, certificate = execute(experiments, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
-    run.folder.write_json("audit", {**run.summary(), "floors": [list(each) for each in floors], "missed": missed})
+    summary = {**run.summary(), "floors": [list(each) for each in floors], "missed": missed}
+    run.folder.write_json("audit", summary)
+    shared.print_json(options, lambda: summary)
     settle(run, certificate)
     for line in missed:
         click.echo(f"FAILED {line}")

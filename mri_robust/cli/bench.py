@@ -43,15 +43,16 @@ RESNETS = ("resnet18", "resnet50")
 @click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="Models trained per table.")
 @shared.machine_options
 @shared.executor_options
+@shared.said_options
 @shared.out_option("results")
 @click.option("--all", "everything", is_flag=True, help="Also the experiments that the study lacks.")
 @click.option("--list", "list_only", is_flag=True, help="List the experiments and stop.")
 def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: bool, **options: Any) -> None:
     """Regenerate tables and figures of the study, all of them when no EXPERIMENT is named, and more by name.
 
-    Prints each table when it is done, and writes one CSV per experiment, report.html, report.md, figures, models and a
-    cross-check certificate to --out. What was computed before for the same inputs is not computed again, so a run that
-    was cut short goes on.
+    Prints each table when it is done, progress to stderr, and writes one CSV per experiment, report.html, report.md,
+    figures, models and a cross-check certificate to --out. What was computed before for the same inputs is not computed
+    again, so a run that was cut short goes on.
     """
     import_torchvision()
     from mri_robust.cli.run import config_of, execute, settle
@@ -67,7 +68,9 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
     config = config_of(options, scale=SCALES[options["scale"]], **engine)
     protocols = PROTOCOLS if options["protocol"] == "both" else (options["protocol"],)
     configs = [replace(config, protocol=each) for each in protocols]
-    settle(*execute(list({each.name: each for each in named}.values()), configs, out, options))
+    run, certificate = execute(list({each.name: each for each in named}.values()), configs, out, options)
+    shared.print_json(options, run.summary)
+    settle(run, certificate)
 
 
 def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, str], ...]:

@@ -40,14 +40,14 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     from mri_robust.study.results_folder import ResultsFolder
 
     writable_folder(out.parent)
-    console, config, modules = make_console(), config_of(options), None
-    with StepProgress(console) as progress:
+    config, modules = config_of(options), None
+    with StepProgress() as progress:
         if source:
             modules, config, *_ = open_models([Asked(source)], config, by_name=False)
         trainer = Worker(ResultsFolder(cache_folder("crosscheck")), opened=modules, on_step=progress).trainer(config)
         certificate = certify_run(trainer, config.on(trainer.dataset), images)
     write_text(out, canonical_json(certificate.content(), indent=2) + "\n")
-    print_table(certificate_table(certificate.content()["comparisons"]), console)
+    print_table(certificate_table(certificate.content()["comparisons"]), make_console())
     click.echo(f"certificate: {shown(out)}")
     click.echo(certificate.verdict())
     raise SystemExit(0 if certificate.passed else 1)

@@ -107,10 +107,9 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
     writable_folder(out)
-    console = make_console()
-    with StepProgress(console) as progress, threadpool_limits(threads):
+    with StepProgress() as progress, threadpool_limits(threads):
         found = audit_dataset(dataset, on_step=progress)
-    print_audit(found, console)
+    print_audit(found, make_console())
 
     table, sheet = out / "audit.csv", out / "audit.png"
     write_text(table, found.findings.to_csv(index=False, float_format="%.4f", lineterminator="\n"))

@@ -1,19 +1,24 @@
 """Options that several commands share."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from mri_robust.core.hashing import canonical_json
 from mri_robust.data import SOURCES
 
 Command = Callable[..., Any]
 PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 AT_LEAST_1 = click.IntRange(min=1)
+CHECKS: dict[str, tuple[str, ...]] = {"all": (), "quick": ("cross-check",), "none": ("sanity checks", "cross-check")}
+"""A choice of `--checks` -> what it leaves out."""
 
 
 class Parsed(click.ParamType):
@@ -125,6 +130,37 @@ executor_options = combined(
         default=1.0,
         help="Share of a GPU that a Ray task takes.",
     ),
+)
+
+
+def _only_json(ctx: click.Context, param: click.Parameter, wanted: bool) -> TextIO | None:
+    """Standard output as it was, for the summary; until the command ends all else that is printed goes to errors."""
+    output = sys.stdout
+    if wanted:
+        ctx.with_resource(redirect_stdout(sys.stderr))
+    return output if wanted else None
+
+
+def print_json(options: dict[str, Any], summary: Callable[[], dict[str, Any]]) -> None:
+    """Print what `summary` gives as one line of JSON, where `--json` asks for it."""
+    if options["json"]:
+        print(canonical_json(summary()), file=options["json"])
+
+
+said_options = combined(
+    choice(
+        "--checks",
+        tuple(CHECKS),
+        "What follows the tables: sanity checks and cross-check; sanity checks alone; nothing, and nothing is claimed.",
+    ),
+    click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        callback=_only_json,
+        help="Print the summary as one line of JSON and nothing else; tables, and what models print, go to stderr.",
+    ),
+    click.option("--quiet", is_flag=True, help="Print no progress, only tables and verdicts."),
 )
 
 

@@ -1,4 +1,4 @@
-"""Progress on the terminal: images per second and time left, or plain lines where there is no terminal."""
+"""Progress on standard error: images per second and time left, or plain lines where there is no terminal."""
 
 import time
 from typing import Any, Self
@@ -18,17 +18,18 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f} img/s" if task.speed else "", style="cyan")
 
 
-def make_console() -> Console:
-    """The terminal, or 110 columns where output goes to a file."""
-    console = Console(soft_wrap=True)
-    return console if console.is_terminal else Console(soft_wrap=True, width=110)
+def make_console(**how: bool) -> Console:
+    """Standard output, or as `how`, rich's `stderr` and `quiet`, says; 110 columns where it is no terminal."""
+    console = Console(soft_wrap=True, **how)  # type: ignore[arg-type]
+    return console if console.is_terminal else Console(soft_wrap=True, width=110, **how)  # type: ignore[arg-type]
 
 
 class StepProgress:
-    """Shows one line per piece of work; call it as (what, done, total)."""
+    """Shows one line per piece of work, or nothing if `quiet`; call it as (what, done, total)."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = console = make_console(stderr=True, quiet=quiet)
+        self._live = console.is_terminal and not quiet
         columns = (BarColumn(bar_width=24), Rate(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         what = TextColumn("{task.description:<34}", markup=False)
         self._bar = Progress(what, *columns, console=console, transient=True)
@@ -37,15 +38,12 @@ class StepProgress:
         self._began = time.perf_counter()
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
-            self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is None:
             self.finish()
-        if self.console.is_terminal:
-            self._bar.stop()
+        self._hide()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take in that `done` of `total` images of `what` are done."""
@@ -54,12 +52,19 @@ class StepProgress:
             self.finish()
             self._what, self._began = what, time.perf_counter()
             self._bar.reset(self._task, description=what, total=total, visible=True)
+            if self._live:
+                self._bar.start()
         self._bar.update(self._task, completed=done, total=total)
 
     def finish(self) -> None:
-        """Say that what was going on is done, and in how many seconds."""
+        """Say that what was going on is done, and in how many seconds; the bar goes, so that a table can be printed."""
         if self._what:
             seconds = time.perf_counter() - self._began
             words = (("done", "green"), f" {self._what:<34} ", (f"{seconds:6.1f} s", "dim"))
             self.console.print(Text.assemble(*words), highlight=False)
             self._what = ""
+            self._hide()
+
+    def _hide(self) -> None:
+        if self._live:  # rich ends with an empty line where there is no terminal
+            self._bar.stop()

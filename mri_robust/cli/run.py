@@ -1,4 +1,4 @@
-"""What `bench` and `audit` share: run with progress, print each table when it is done, cross-check, report."""
+"""What `bench` and `audit` share: run with progress, print each table when it is done, check, cross-check, report."""
 
 from __future__ import annotations
 
@@ -48,16 +48,19 @@ def execute(
     *,
     opened: dict[str, nn.Module] | None = None,
     images: int | None = None,
-) -> tuple[Run, Certificate]:
+    notes: Sequence[str] = (),
+) -> tuple[Run, Certificate | None]:
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
-    `configs` are one per protocol, of the first seed; `options` those of `executor_options`, and `seeds`, which count
-    up from the first. The attacks are cross-checked on `images` test images. UserError if the data cannot be read, or
-    nothing could be measured.
+    `configs` are one per protocol, of the first seed; `options` those of `executor_options` and `said_options`, and
+    `seeds`, which count up from the first. The attacks are cross-checked on `images` test images; there is no
+    certificate where `--checks` leaves that out. `notes` are printed first and kept, one line each. UserError if the
+    data cannot be read, or nothing could be measured.
     """
     from mri_robust.bench.certificate import RUN_IMAGES, certify_run
     from mri_robust.bench.runner import Run
     from mri_robust.bench.worker import ExecutorOptions
+    from mri_robust.cli.options import CHECKS
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.core.files import writable_folder
     from mri_robust.report.experiment import pairs_table, print_experiment
@@ -68,40 +71,52 @@ def execute(
     console, began = make_console(), time.perf_counter()
     seeded = [replace(each, seed=each.seed + number) for each in configs for number in range(options["seeds"])]
     executor = ExecutorOptions(options["executor"], options["ray_address"], options["gpu_share"])
+    folder, not_run, certificate = ResultsFolder(out), CHECKS[options["checks"]], None
+
+    def say(*lines: str) -> None:
+        for line in lines:
+            console.print(one_line(line), highlight=False, markup=False)
 
     def show(experiment: Experiment, table: pd.DataFrame) -> None:
         progress.finish()
         print_experiment(experiment.description(), table, console)
 
-    with StepProgress(console) as progress:
-        folder = ResultsFolder(out)
-        run = Run(experiments, seeded, folder, opened=opened, on_step=progress, executor=executor)
+    def show_pairs() -> None:
+        pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
+        for place, each in enumerate(pairs if run.configs[0].models else ()):
+            if each is not None and each not in pairs[:place]:
+                print_table(each, console)
+
+    say(*notes)
+    with StepProgress(quiet=options["quiet"]) as progress:
+        how: dict[str, Any] = {"opened": opened, "on_step": progress, "executor": executor, "not_run": not_run}
+        run = Run(experiments, seeded, folder, **how)
         writable_folder(out)  # data that cannot be read leaves no folder behind
-        run.run(show)
-        if len(run.configs[0].models) > 1:
-            pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
-            for place, each in enumerate(pairs):
-                if each is not None and each not in pairs[:place]:
-                    print_table(each, console)
+        run.run(show, show_pairs)
         config = run.configs[0]
-        certificate = certify_run(run.worker.trainer(config), config, images or RUN_IMAGES)
-    folder.write_json("crosscheck", certificate.content())
-    provenance = run.provenance(shlex.join(["mri-robust", *sys.argv[1:]]), time.perf_counter() - began)
+        if "cross-check" not in not_run:
+            certificate = certify_run(run.worker.trainer(config), config, images or RUN_IMAGES)
+    (out / "crosscheck.json").unlink(missing_ok=True)  # an earlier run's says nothing of this one
+    if certificate:
+        folder.write_json("crosscheck", certificate.content())
+    provenance = run.provenance(shlex.join(["mri-robust", *sys.argv[1:]]), time.perf_counter() - began, notes)
     folder.write_json("run", provenance)
-    lines = [f"warning: {warning}" for warning in (*run.notices(), *provenance["warnings"])]
+    say(*(f"warning: {warning}" for warning in (*run.notices(), *provenance["warnings"])))
     if findings := run.findings():
         passed = sum(not finding["tripped"] for finding in findings)
-        lines.append(f"sanity checks: {passed} of {len(findings)} passed")
-    lines += [certificate.verdict(), f"report: {write_report(out)}   seconds: {time.perf_counter() - began:.0f}"]
-    for line in lines:
-        console.print(one_line(line), highlight=False, markup=False)
+        say(f"sanity checks: {passed} of {len(findings)} passed")
+    if not_run:
+        say(f"not run: {', '.join(not_run)}")
+    say(*([certificate.verdict()] if certificate else []))
+    written = f"report: {write_report(out)}   seconds: {time.perf_counter() - began:.0f}"
+    progress.console.print(one_line(written), highlight=False, markup=False)
     return run, certificate
 
 
-def settle(run: Run, certificate: Certificate) -> None:
+def settle(run: Run, certificate: Certificate | None) -> None:
     """End as the run went: UserError where a task failed, though all else is there, exit code 1 by the cross-check."""
     if run.failures():
         failed = f"{len(run.failures())} of {len(run.outcomes)} evaluations failed, the first with {run.failures()[0]}"
         raise UserError(f"{failed}; their rows are missing, run the same command to try them again")
-    if not certificate.passed:
+    if certificate and not certificate.passed:
         raise SystemExit(1)

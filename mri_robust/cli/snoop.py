@@ -66,8 +66,7 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     how = {"skip_unreadable": options["skip_unreadable"], "leave_out": sheet}
     scans = read_scans(path, size=model.image_size, channels=model.channels, **how)  # type: ignore[arg-type]
     writable_folder(out)
-    console = make_console()
-    with StepProgress(console) as progress:
+    with StepProgress() as progress:
         scores = _score(snooper, scans, progress)
     least = snooper.threshold if threshold is None else threshold
     order = np.argsort(-scores, kind="stable")
@@ -81,7 +80,7 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     if len(flagged):
         listed = [{"score": f"{scores[i]:.4f}", "file": shown(scans.names[i])} for i in flagged[:_ROWS]]
         more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
-        print_table(table_of("Suspicious images", listed, texts=2, note=more), console)
+        print_table(table_of("Suspicious images", listed, texts=2, note=more), make_console())
         pictures = [Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}") for i in flagged]
         save_sheet(contact_sheet([("", pictures)], verdict, most=_PICTURES), sheet)
     if scans.skipped:

@@ -10,9 +10,11 @@ from mri_robust.report.tables import Cell, Table, table_of
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.threats import AI_ACT, NIST
 
+OF_THE_STUDYS_IMAGES = ("leaky-split", "rgb-images")  # faults that no other images have
 NOT_COMPARED = (
     "Numbers in brackets are not compared: those models of the study started from ImageNet's weights, ours did not."
 )
+PRINTED = "“printed” is how the study writes the row; its epsilon counts in normalised units, ours in pixels."
 
 
 class Section:
@@ -20,7 +22,7 @@ class Section:
 
     `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
     compared under protocol `paper`, the furthest first. `notes` stand below the tables: how close to the study, what
-    is not compared, what the metrics mean.
+    is not compared, what words mean.
     """
 
     def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
@@ -39,7 +41,8 @@ class Section:
         self.compared: list[tuple[float, experiment.Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
         self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
         bracketed = NOT_COMPARED if any(not each.comparable for each in self.comparisons) else ""
-        self.notes = [note for note in (self._closeness(), bracketed, meanings(self.tables)) if note]
+        printed = PRINTED if any(each.printed for each in self.comparisons) else ""
+        self.notes = [note for note in (self._closeness(), bracketed, printed, meanings(self.tables)) if note]
 
     def _closeness(self) -> str:
         if not self.compared:
@@ -65,11 +68,19 @@ class Report:
     def __init__(self, folder: Path) -> None:
         self.results = ResultsFolder(folder)
         self.run = self.results.json("run")
-        self.certificate = self.results.json("crosscheck")
-        self.sections = [Section(each, self.results) for each in self.run["experiments"]]
+        self.not_run: list[str] = self.run["not_run"]
+        self.certificate = None if "cross-check" in self.not_run else self.results.json("crosscheck")
         self.data: dict[str, Any] = next(iter(self.run["data"].values()))
+        self.sections = [
+            Section({**each, "faults": self._faults(each["faults"])}, self.results) for each in self.run["experiments"]
+        ]
         failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
         self.warnings = [*self.run["warnings"], *failed]
+
+    def _faults(self, faults: dict[str, str]) -> dict[str, str]:
+        """Those of the study's faults that this run can meet: none with own models, which no study measured."""
+        without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
+        return {name: said for name, said in faults.items() if name not in without and not self.run["own_models"]}
 
     @property
     def closeness(self) -> Table | None:
@@ -121,8 +132,10 @@ class Report:
         return table_of(caption, list(records.values()), asked, " ".join(tripped)) if records else None
 
     @property
-    def certified(self) -> Table:
-        """One row per attack and pair of engines that was cross-checked."""
+    def certified(self) -> Table | None:
+        """One row per attack and pair of engines that was cross-checked; None where that was not run."""
+        if self.certificate is None:
+            return None
         return certificate_table(self.certificate["comparisons"], f"Cross-check on {self.certificate['images']} images")
 
     @property
@@ -131,7 +144,9 @@ class Report:
         run, machine = self.run, self.run["machine"]
         data = "{name}, {}: {train} training, {test} test images, digest {digest}"
         counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
+        said = [("Notes", run["notes"])] if run["notes"] else []
         return [
+            *said,
             ("Command", [run["command"]]),
             ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
             (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
@@ -32,10 +33,12 @@ Record = dict[Any, Any]  # see `measured`
 class Comparison:
     """A number of the study beside ours under each protocol.
 
-    `labels` are heading -> text of what names it; it is `comparable` where our model started from the study's weights.
+    `labels` are heading -> text of what names it; `printed` is how the study prints its row, where that is no label; it
+    is `comparable` where our model started from the study's weights.
     """
 
     labels: dict[str, str]
+    printed: str
     study: float
     comparable: bool
     ours: dict[str, Record]
@@ -59,8 +62,8 @@ class Comparison:
 def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     """The rows that tables show, with "" where a factor does not apply.
 
-    Points of curves go, but for the last epoch's accuracy on the training images. `printed` is put on all numbers of
-    the row that the study prints; `label` names the attack with its sizes.
+    Points of curves go, but for the last epoch's accuracy on the training images. Epsilon rises within a model.
+    `printed` is put on all numbers of the row that the study prints; `label` names the attack with its sizes.
     """
     key = ["protocol", *(name for name in description["row_key"] if name != "class")]
     needed = dict.fromkeys([*table, *key, *SIZES, *CURVES, "printed", "class", "weights", "seed"])
@@ -74,6 +77,9 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     # Two evaluations of one model may both count the clean images.
     again = rows.duplicated(["model", "seed", "metric", "subset", "class", *key])
     rows = rows[~again | (rows["attack"] != "none")]
+    if "epsilon" in description["row_key"]:
+        size = pd.to_numeric(rows["epsilon"], errors="coerce").fillna(0)
+        rows = rows.iloc[np.lexsort((size, pd.factorize(rows["model"])[0]))]
     printed = rows["printed"].map(plain_text)
     rows = rows.assign(printed=printed.groupby([rows[name] for name in key], sort=False).transform("max"))
     return rows.assign(label=_attacks(rows))
@@ -184,14 +190,18 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
     keys = ["model", *(["printed"] if studied["printed"].any() else own), "class", "metric"]
     rows = rows[rows.groupby(keys, sort=False)["paper"].transform("count") > 0]
     found = pd.DataFrame(measured(rows, [*keys, "protocol"]))
+    found = found.merge(rows.groupby(keys)["label"].first().reset_index(), on=keys)
+    sizes = "printed" in keys and "epsilon" in own  # which the study prints in a unit of its own
+    named = ["label" if sizes and name == "printed" else name for name in keys]
     return [
         Comparison(
-            {_head(name): _label(name, value) for name, value in zip(keys, key, strict=True)},
+            {_head(name): _label(name, part[name].iloc[0]) for name in named},
+            part["printed"].iloc[0] if sizes else "",
             study=part["study"].dropna().iloc[0],
             comparable=bool(part["comparable"].all()),
             ours={record["protocol"]: record for record in part.to_dict("records")},
         )
-        for key, part in found.groupby(keys, sort=False)
+        for _, part in found.groupby(keys, sort=False)
     ]
 
 
@@ -205,17 +215,17 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
     rows, every = [], "all classes" if any(each.labels["class"] for each in found) else ""
     for each in found:
         paper, sound = each.value("paper"), each.value("sound")
-        labels = [Cell(text or (every if head == "class" else "")) for head, text in each.labels.items()]
+        labels = [
+            Cell(text or (every if head == "class" else ""), _printed(each.printed if head == "attack" else ""))
+            for head, text in each.labels.items()
+        ]
         study = Cell(_study_text(each.study, each.comparable), sort=each.study)
         moved = difference_cell(None if paper is None or sound is None else sound - paper)
         ours = [_measured_cell(each.ours.get(name)) for name in ("paper", "sound")]
         rows.append((*labels, study, ours[0], difference_cell(each.gap), ours[1], moved))
-    texts = len(found[0].labels)
     heads = [*found[0].labels, "study", "paper", "paper − study", "sound", "sound − paper"]
-    kept = [place for place in range(len(heads)) if any(row[place].text != "–" for row in rows)]
     folded = folded and not any("paper" in each.ours for each in found)
-    shown = [tuple(row[place] for place in kept) for row in rows]
-    return labelled_table("The study beside ours", [heads[place] for place in kept], shown, texts, folded=folded)
+    return labelled_table("The study beside ours", heads, rows, len(found[0].labels), folded=folded)
 
 
 def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
@@ -284,7 +294,11 @@ def _label_cell(name: str, rows: pd.DataFrame, printed: str) -> Cell:
     words = [_label(name, value) for value in rows[name].unique()]
     value = rows["epsilon" if name == "label" else name].iloc[0]
     said = words[0] + (" (models differ)" if len(words) > 1 else "")
-    return Cell(said, f"printed {printed}" if printed else "", sort=value if isinstance(value, int | float) else None)
+    return Cell(said, _printed(printed), sort=value if isinstance(value, int | float) else None)
+
+
+def _printed(row: str) -> str:
+    return f"printed {row}" if row else ""
 
 
 def _head(name: str) -> str:

@@ -16,7 +16,7 @@ from mri_robust.core.files import write_text
 from mri_robust.report.content import Report
 from mri_robust.report.figures import Drawing, write_figures
 from mri_robust.report.metrics import in_255ths, model_title
-from mri_robust.report.summary import verdicts
+from mri_robust.report.summary import terms, verdicts
 from mri_robust.report.tables import plain_markdown, table_markdown
 
 LEADING, SHOWN_LIVE = ("accuracy", "artefacts"), ("gallery",)
@@ -45,7 +45,9 @@ def render(report: Report, figures: dict[str, list[Drawing]]) -> str:
     environment = Environment(loader=PackageLoader("mri_robust.report"), autoescape=True, **how)
     environment.filters["weighted"] = weighted
     pictures = {name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()}
-    facts = {"report": report, "run": report.run, "verdicts": verdicts(report), "galleries": galleries(report)}
+    told = verdicts(report)
+    facts: Any = {"report": report, "run": report.run, "verdicts": told, "terms": terms(told)}
+    facts["galleries"] = galleries(report)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     inlined = {"style": Markup(style), "script": Markup(script), "script_digest": digest, "pictures": pictures}
     return environment.get_template("page.html.j2").render(**facts, **inlined)
@@ -122,13 +124,15 @@ def _png(image: Image.Image) -> str:
 
 def report_markdown(report: Report, figures: dict[str, list[Drawing]]) -> str:
     """`report.md`: the same parts as the page, as text, with links to its figures."""
-    run, data, text = report.run, report.data, plain_markdown
+    run, data, told, text = report.run, report.data, verdicts(report), plain_markdown
     parts = [
         "# Adversarial robustness report",
         f"Data {text(data['name'])} ({data['train']} training, {data['test']} test images), scale {run['scale']}, "
         f"protocols {', '.join(run['protocols'])}, seeds {', '.join(map(str, run['seeds']))}.",
         *(f"**Warning:** {text(warning)}." for warning in report.warnings),
-        *("## Summary", "\n".join(f"- {text(verdict.sentence)}" for verdict in verdicts(report))),
+        *([f"**Not run:** {', '.join(report.not_run)}."] if report.not_run else []),
+        *("## Summary", "\n".join(f"- {text(verdict.sentence)}" for verdict in told)),
+        "\n".join(f"- {text(term)}: {meaning}." for term, meaning in terms(told)),
         *(("## How close to the study", table_markdown(report.closeness)) if report.closeness else ()),
     ]
     for section in report.sections:
@@ -140,6 +144,7 @@ def report_markdown(report: Report, figures: dict[str, list[Drawing]]) -> str:
     parts += ["## Threat map", table_markdown(report.threats)]
     parts += [f"Not tested in this run of {source}: {left}." for source, left in report.untested]
     parts += ["## Sanity checks", table_markdown(report.sanity)] if report.sanity else []
-    parts += ["## Cross-check", f"{report.certificate['verdict']}.", table_markdown(report.certified), "## Provenance"]
-    parts.append("\n".join(f"- {name}: {text('; '.join(lines))}" for name, lines in report.provenance))
-    return "\n\n".join(parts) + "\n"
+    if report.certificate and report.certified:
+        parts += ["## Cross-check", f"{report.certificate['verdict']}.", table_markdown(report.certified)]
+    parts += ["## Provenance", "\n".join(f"- {name}: {text('; '.join(lines))}" for name, lines in report.provenance)]
+    return "\n\n".join(filter(None, parts)) + "\n"

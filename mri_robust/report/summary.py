@@ -1,6 +1,6 @@
 """The summary: one sentence per question that the run can answer, with the numbers that it speaks of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from mri_robust.report.content import Report, Section
 from mri_robust.report.experiment import USUAL, measured
-from mri_robust.report.metrics import WORST, capitalised, in_255ths, model_title, ordered, percent, plain_text
+from mri_robust.report.metrics import METRICS, WORST, capitalised, in_255ths, model_title, ordered, percent, plain_text
 
 MOST = 4  # attacks that one verdict shows
 CHOSEN, HALF = "chosen", "0.5"  # thresholds of the snooping detector: its own, and the study's
@@ -35,7 +35,8 @@ class Verdict:
     """What a decision needs to know of one question.
 
     `anchor` and `place` lead to the table; `marks` are the rates that the sentence speaks of; `shift` says how much the
-    study's faults changed them, where that can be said; `failed` means that something does not hold.
+    study's faults changed them, where that can be said; `terms` are its words that need a meaning, with it; `failed`
+    means that something does not hold.
     """
 
     topic: str
@@ -44,17 +45,27 @@ class Verdict:
     place: str
     marks: tuple[Mark, ...] = ()
     shift: str = ""
+    terms: tuple[tuple[str, str], ...] = ()
     failed: bool = False
 
 
 def verdicts(report: Report) -> list[Verdict]:
-    """One verdict per question, the cross-check's last."""
+    """One verdict per question; the cross-check's last, where it was run."""
     kinds = {"backdoor": backdoor, "trigger-detection": detector, "backdoor trigger-detection": pipeline}
     found = list(evasion([each for each in report.sections if "evasion" in each.tests]))
     for threats, judge in kinds.items():
         told = filter(None, (judge(each) for each in report.sections if " ".join(each.tests) == threats))
         found += list(told)[: 1 if judge is detector else None]
-    return [*found, certified(report.certificate)]
+    return [*found, *([certified(report.certificate)] if report.certificate else [])]
+
+
+def terms(told: Iterable[Verdict]) -> list[tuple[str, str]]:
+    """(term, meaning) of the words in some verdicts that need one, each once."""
+    told = list(told)
+    found = [term for verdict in told for term in verdict.terms]
+    bounded = any(mark.low is not None for verdict in told for mark in verdict.marks)
+    interval = ("Interval in brackets", "where the rate over all such images lies, with 95 % confidence")
+    return list(dict.fromkeys([*found, *([interval] if bounded else [])]))
 
 
 def evasion(sections: list[Section]) -> Iterator[Verdict]:
@@ -68,14 +79,19 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
     section = sections[0]
     rows = _rows(section, "accuracy")
     first, *others = ordered(rows["model"], section.description["models"])
-    under = "in the worst case" if WORST in set(rows["attack"]) else f"under {section.name.upper()}"
+    worst = WORST in set(rows["attack"])
+    under = "in the worst case" if worst else f"under {section.name.upper()}"
+    size = "no pixel changes by more than {} of the range from black to white"
+    used = [(in_255ths(eps), size.format(percent(eps))) for eps in _sizes(section)]
+    used += [("Worst case", "an image counts as right only if no attack of the run fools the model on it")] * worst
 
     def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:
         marks = _marks(section, metric, first)
         if len(marks) > 1:
             attacked = " and ".join(f"{each} at {EPSILON}{each.label}" for each in marks[1:])
             sentence = f"{beginning.format(model_title(first), marks[0])}; {under} that becomes {attacked}."
-            yield _verdict(section, topic, sentence, marks, _moved(section, metric, first))
+            told = [*used, _term(metric)] if metric != "accuracy" else used
+            yield _verdict(section, topic, sentence, marks, _moved(section, metric, first), *told)
 
     yield from harm("accuracy", "Accuracy under invisible changes", "{} is right on {} of clean images")
     found = {model: marks for model in others if (marks := _marks(section, "accuracy", model))}
@@ -84,7 +100,7 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
         clean = f", from {marks[0]} on clean ones" if marks[0].label == "clean" else ""
         at = f"{EPSILON}{marks[-1].label}"
         sentence = f"{model_title(best)} keeps most: it is right on {marks[-1]} of images at {at}{clean}."
-        yield _verdict(section, "The best defence tried", sentence, marks, _moved(section, "accuracy", best))
+        yield _verdict(section, "The best defence tried", sentence, marks, _moved(section, "accuracy", best), *used)
     yield from harm("missed_tumour_rate", "Missed tumours", "{} calls {} of tumours healthy without an attack")
 
 
@@ -108,7 +124,7 @@ def backdoor(section: Section) -> Verdict | None:
         "The study's protocol never counts this; the accuracy that it prints instead reads {} its way and {} soundly.",
         *(Mark("", both[0].ours[name]["value"]) if both else None for name in ("paper", "sound")),
     )
-    return _verdict(section, section.title, sentence, [each for each, _ in found[:MOST]], shift)
+    return _verdict(section, section.title, sentence, [each for each, _ in found[:MOST]], shift, _term("asr"))
 
 
 def detector(section: Section) -> Verdict | None:
@@ -129,7 +145,9 @@ def detector(section: Section) -> Verdict | None:
     ways = "the study's way finds {} caught with {} false alarms, the sound way {} with {}."
     found = [each for name in ("paper", "sound") for each in rates(HALF, name)[::2]]
     shift = _said(f"At the study's threshold of {HALF} {ways}", *found)
-    return _verdict(section, "What the snooping detector catches", sentence, [small, unseen, false], shift)
+    return _verdict(
+        section, "What the snooping detector catches", sentence, [small, unseen, false], shift, _term("fpr")
+    )
 
 
 def pipeline(section: Section) -> Verdict | None:
@@ -154,7 +172,8 @@ def pipeline(section: Section) -> Verdict | None:
     kept = "Its faults kept, the study's way takes it from {} to {}, and {} of clean images go to a doctor."
     shift = _said(kept, *(paper[1:] if paper else (None,)))
     sentence = f"The detector takes the attack success on {model} from {alone} to {behind}{cost}."
-    return _verdict(section, "The backdoor behind the detector", sentence, [alone, behind, referred], shift)
+    words = (_term("asr"), _term("referred"))
+    return _verdict(section, "The backdoor behind the detector", sentence, [alone, behind, referred], shift, *words)
 
 
 def certified(certificate: dict[str, Any]) -> Verdict:
@@ -170,8 +189,15 @@ def _said(words: str, *marks: Mark | None) -> str:
     return words.format(*(percent(each.value) for each in marks if each)) if all(marks) else ""
 
 
-def _verdict(section: Section, topic: str, sentence: str, marks: list[Any], shift: str) -> Verdict:
-    return Verdict(topic, sentence, section.name, section.reference, tuple(filter(None, marks)), shift)
+def _verdict(
+    section: Section, topic: str, sentence: str, marks: list[Any], shift: str, *words: tuple[str, str]
+) -> Verdict:
+    return Verdict(topic, sentence, section.name, section.reference, tuple(filter(None, marks)), shift, words)
+
+
+def _term(name: str) -> tuple[str, str]:
+    """A metric and what it means."""
+    return capitalised(METRICS[name].heading), METRICS[name].meaning
 
 
 def _rows(section: Section, metric: str, **columns: Any) -> pd.DataFrame:
@@ -225,9 +251,10 @@ def _moved(section: Section, metric: str, model: str) -> str:
     """How far the study's rows, measured its way, lie from the same rows measured soundly."""
     ways = [_rows(section, metric, protocol=name, model=model) for name in ("paper", "sound")]
     paper, sound = (rows[rows["printed"] != ""].groupby("printed", sort=False)["value"].mean() for rows in ways)
+    named = ways[1].drop_duplicates("printed").set_index("printed")["label"]
     if (gaps := (paper - sound).dropna()).empty:
         return ""
     most: Any = gaps.abs().idxmax()
     far = f"{100 * abs(gaps.mean()):.1f} points {'down' if gaps.mean() < 0 else 'up'} on average"
     both = f"{percent(paper[most])} its way, {percent(sound[most])} soundly"
-    return f"The study's faults move its own rows ({len(gaps)}) {far}, most at {most}: {both}."
+    return f"The study's faults move its own rows ({len(gaps)}) {far}, most at {named[most]}: {both}."

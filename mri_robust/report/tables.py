@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +59,10 @@ class Table:
 
 
 def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int = 1, note: str = "") -> Table:
-    """A table of records, heading -> cell or text, without the columns that hold nothing."""
+    """A table of records, heading -> cell or text, without the columns that say nothing."""
     cells = [{key: each if isinstance(each, Cell) else Cell(str(each)) for key, each in row.items()} for row in records]
     heads = list(dict.fromkeys(key for row in cells for key in row))
-    kept = [head for head in heads if any(row.get(head, Cell()).text for row in cells)]
+    kept = [head for head in heads if _says(row.get(head, Cell()) for row in cells)]
     rows = tuple(tuple(row.get(head, Cell()) for head in kept) for row in cells)
     return Table(caption, tuple(kept), rows, sum(head in kept for head in heads[:texts]), note)
 
@@ -70,7 +70,10 @@ def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int =
 def labelled_table(
     caption: str, heads: Sequence[str], rows: Sequence[tuple[Cell, ...]], texts: int, **more: Any
 ) -> Table:
-    """A table whose first `texts` columns are labels; what a label says in every row stands in the caption instead."""
+    """A table whose first `texts` columns are labels; what a label says in every row stands in the caption instead.
+
+    Columns of numbers that say nothing are left out.
+    """
     columns = list(zip(heads, zip(*rows, strict=True), strict=True))
     same = [column for column in columns[:texts] if len({cell.text for cell in column[1]}) == 1]
     if len(same) == texts:  # one must stay: the first that says something
@@ -78,9 +81,14 @@ def labelled_table(
     kept = [column for column in columns[:texts] if column not in same]
     shared = [(head, cells[0].text) for head, cells in same if cells[0].text]
     said = [words if head in _SPEAKING else f"{head} {words}" for head, words in shared]
-    kept_heads, kept_cells = zip(*kept, *columns[texts:], strict=True)
+    kept_heads, kept_cells = zip(*kept, *(column for column in columns[texts:] if _says(column[1])), strict=True)
     lines = tuple(zip(*kept_cells, strict=True))
     return Table(capitalised(", ".join([caption, *said])), kept_heads, lines, len(kept), **more)
+
+
+def _says(column: Iterable[Cell]) -> bool:
+    """Whether a column holds anything but empty fields and dashes."""
+    return any(cell.text not in ("", "–") for cell in column)
 
 
 def print_table(table: Table, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,10 @@ from mri_robust.cli import main
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.sanity import CHECKS
 from mri_robust.models.classifier import build_model
+from mri_robust.models.opening import open_model
+from mri_robust.study.experiment import load_experiment
+from mri_robust.study.recipe import External
+from mri_robust.study.scale import QUICK
 
 SOURCE = """
 import torch
@@ -30,6 +35,11 @@ class Masked(nn.Module):
 
 class Colour(Masked):
     channels, image_size = "rgb", 16
+
+class Loud(Masked):
+    def forward(self, images):
+        print("loss", end="")
+        return super().forward(images)
 """
 MASKED, ODD = "own_models:Masked", "odd[/b].safetensors"
 SHORT = ["--data", "phantom:train=8,test=16", "--size", "16", "--steps", "3", "--restarts", "1", "--images", "8"]
@@ -104,6 +114,43 @@ def test_options_belong_to_the_model_before_them_and_classes_go_by_name() -> Non
     table = pd.read_csv("audit-results/fgsm.csv").query("metric == 'recall' and subset == 'all' and epsilon == 0")
     always = table[table["value"] == 1].set_index("model")["class"].to_dict()
     assert always == {f"{MASKED} (a.pth)": "glioma", f"{MASKED} (b.pth)": "meningioma", "c.safetensors": "pituitary"}
+
+
+def test_tables_come_first_and_what_is_left_out_is_not_claimed() -> None:
+    """Progress is on the other stream, and a summary for machines is all of standard output, whatever models print."""
+    asked = ["fgsm", "worst-case", "--model", "own_models:Loud", "--channels", "grey", "--eps", "8/255"]
+    titles = [load_experiment(name).title for name in asked[:2]]
+    out, counts = Path("audit-results"), []
+    left = {"all": [], "none --json": ["sanity checks", "cross-check"], "quick --quiet": ["cross-check"]}
+    for how, missing in left.items():
+        result = audit(*asked, "--checks", *how.split(), code=0)
+        run, summary = (json.loads((out / f"{name}.json").read_text()) for name in ("run", "audit"))
+        counts.append((run["computed"] > 0, len(run["findings"])))
+        claimed = [(out / "crosscheck.json").exists(), "crosscheck" in summary, "cross-check P" in result.output]
+        assert set(claimed) == {"cross-check" not in missing}
+        assert run["not_run"] == summary["not_run"] == missing
+        if "--json" in how:
+            assert json.loads(result.stdout) == summary
+        elif "--quiet" in how:
+            assert result.stderr == ""
+        else:
+            steps = (*titles, "SanityChecks", "done cross-check", "PASSED")
+            places = [result.output.rindex(each) for each in steps]
+            assert places == sorted(places)
+            assert "SanityChecks" not in result.stdout
+    assert counts == [(True, 9), (False, 0), (False, 9)]
+
+
+def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    from mri_robust.cli.run import config_of, execute
+
+    options = {"device": "cpu", "precision": "fp32", "threads": 1, "seeds": 1, "executor": "local", "ray_address": None}
+    options |= {"gpu_share": 1.0, "checks": "none", "quiet": True, "data": "phantom:train=8,test=8"}
+    config = config_of(options, scale=replace(QUICK, image_size=16), models=(External(MASKED),))
+    note, opened = "scores [red]\nread as", {MASKED: open_model(MASKED)}
+    execute([load_experiment("fgsm")], [config], Path("out"), options, opened=opened, notes=[note])
+    assert capsys.readouterr().out.startswith("scores [red] read as\n")
+    assert json.loads(Path("out/run.json").read_text())["notes"] == [note]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ FINDINGS = [
 CROSSED = {"attack": "fgsm", "engine": "native", "other": "art", "bit_identical": 1.0, "max_difference": 0.0}
 CROSSED |= {"equal_predictions": 1.0, "success_differs": 0, "bound": 0.0, "passed": True}
 RUN: Row = {"command": "mri-robust bench", "versions": {"torch": "2"}, "warnings": [], "failed": [], "cuts": ["epochs"]}
+RUN |= {"notes": [], "not_run": []}
 RUN |= {"machine": {"device_name": "CPU", "threads": 1, "precision": "fp32"}, "seconds": 1.0, "computed": 3}
 RUN |= {"data": {"grey": {"name": "phantom", "digest": "d0", "train": 8, "test": 6}}, "protocols": ["sound", "paper"]}
 RUN |= {"scale": "quick", "engine": "native", "weights": "none", "seeds": [42], "own_models": [], "reused": 1}

@@ -85,17 +85,17 @@ def test_accuracy_over_epsilon_is_a_line_per_model_with_bands_and_the_study_holl
 
 def test_rows_that_epsilon_does_not_tell_apart_stand_beside_each_other(tmp_path: Path) -> None:
     rows = [number(0.9, model=model, epsilon=0.0) for model in ("cnn_clean", "ensemble")]
-    for place, alpha in enumerate((0.001, 0.0005)):
-        sizes = {"attack": "pgd", "epsilon": 0.01, "alpha": alpha, "steps": 5}
-        rows.append(number(0.5 + place / 10, **sizes, paper=0.3, printed=f"0.01 / {alpha:g} / 5"))
+    for place, (eps, alpha) in enumerate(((8, 2), (4, 2), (4, 1))):
+        sizes = {"attack": "pgd", "epsilon": eps / 255, "alpha": alpha / 255, "steps": 5}
+        rows.append(number(0.5 + place / 10, **sizes, paper=0.3, printed=f"{eps / 46:g} / {alpha / 46:g} / 5"))
         rows.append(number(0.7, **sizes, model="ensemble"))  # whose field the study left empty
     for after, value in (("pgd", 0.4), ("square", 0.3)):
         rows.append(number(value, attack="worst-case", epsilon=4 / 255, alpha=1 / 255, after=after))
     pgd, worst = drawn(tmp_path, rows)["accuracy"].axes
-    assert ticks(pgd) == ["clean", "0.01\n0.001\n5", "0.01\n0.0005\n5"]
+    assert [label.split("\n")[0] for label in ticks(pgd)] == ["clean", "4", "4", "8"]
     places = [round(x) for x, _ in lines(pgd)["Ensemble"]]
-    assert places == [0, 1, 2]
-    assert lines(pgd)["CNN_clean"][1][1] == 0.5
+    assert sorted(places) == [0, 1, 2, 3]
+    assert sorted((round(x), y) for x, y in lines(pgd)["CNN_clean"]) == [(0, 0.9), (1, 0.6), (2, 0.7), (3, 0.5)]
     assert lines(worst)["CNN_clean"] == [(0, 0.9), (pytest.approx(4), 0.3)]  # what the last attack leaves
 
 

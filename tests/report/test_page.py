@@ -16,7 +16,8 @@ from PIL import Image
 from mri_robust.core.errors import UserError
 from mri_robust.report.contact_sheet import opened
 from mri_robust.report.content import Report
-from mri_robust.report.page import inline_svg, render, smaller, weighted, write_report
+from mri_robust.report.page import inline_svg, render, report_markdown, smaller, weighted, write_report
+from mri_robust.report.summary import verdicts
 from mri_robust.study.threats import AI_ACT, NIST
 
 
@@ -58,6 +59,11 @@ class Page(HTMLParser):
 def page_of(folder):
     report = Report(folder.path)
     return render(report, {section.name: [] for section in report.sections})
+
+
+def markdown_of(folder):
+    report = Report(folder.path)
+    return report_markdown(report, {section.name: [] for section in report.sections})
 
 
 @pytest.fixture
@@ -147,18 +153,34 @@ def test_the_threat_map_names_what_is_tested_and_what_is_not(folder):
     assert {name for name in NIST if name not in nist} == {"evasion", "poisoning: backdoor"}
 
 
+def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path):
+    rows = {PGD: [row("accuracy", 0.5, experiment="pgd", model=NASTY, epsilon=0.0)]}
+    about = {"protocols": ["sound"], "own_models": [NASTY], "findings": [], "notes": [f"note {NASTY}"]}
+    about["data"] = {"grey": {"name": "scans", "digest": "0", "train": 8, "test": 8}}
+    folder = fill(tmp_path, rows, **about, not_run=["sanity checks", "cross-check"])
+    (tmp_path / "crosscheck.json").unlink()
+    page, text = Page(page_of(folder)), markdown_of(folder)
+    places = {attributes.get(name, "").strip("#") for _, attributes in page.found for name in ("id", "href")}
+    assert not {"closeness", "sanity", "certificate"} & places
+    assert "leaky-split" not in page.text + text
+    assert verdicts(Report(tmp_path)) == []
+    assert all("sanity checks, cross-check" in each for each in (page.text, text))
+    assert "## Cross-check" not in text
+    assert f"note {NASTY}" in page.text
+
+
+@pytest.mark.parametrize("name", ["phantom", "brain-tumor-mri"])
+def test_facts_of_the_studys_images_are_told_of_no_phantom(name, tmp_path):
+    folder = fill(tmp_path, data={"grey": {"name": name, "digest": "0", "train": 8, "test": 8}})
+    text = page_of(folder) + markdown_of(folder)
+    assert text.count("216 test images") == (0 if name == "phantom" else 8)
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_failed_cross_check_stands_out(passed, folder):
     folder.write_json("crosscheck", {**folder.json("crosscheck"), "passed": passed})
     classes = [attributes.get("class", "") for _, attributes in Page(page_of(folder)).found]
     assert sum("failed" in each.split() for each in classes) == (not passed)
-
-
-def test_own_models_without_the_studys_numbers_have_a_page(tmp_path):
-    rows = {PGD: [row("accuracy", 0.5, experiment="pgd", model=NASTY, epsilon=0.0)]}
-    page = Page(page_of(fill(tmp_path, rows, protocols=["sound"], own_models=[NASTY], findings=[])))
-    assert NASTY in page.text
-    assert not {"closeness", "sanity"} & {attributes.get("id") for _, attributes in page.found}
 
 
 def test_sentences_of_the_summary_are_escaped_before_their_numbers_are_set_off():

@@ -6,7 +6,7 @@ import pytest
 from a_run import BACKDOOR, PGD, backdoor_rows, fill, pgd_rows, row
 
 from mri_robust.report.content import Report
-from mri_robust.report.summary import verdicts
+from mri_robust.report.summary import terms, verdicts
 
 
 def told(folder):
@@ -35,6 +35,17 @@ def test_sentences_hold_the_rates_with_their_intervals(folder):
         for mark in verdict.marks:
             if mark.low is not None and f"{100 * mark.value:.1f}" in numbers:
                 assert f"[{100 * mark.low:.1f}, {100 * mark.high:.1f}]" in verdict.sentence
+
+
+def test_the_words_of_the_verdicts_are_explained_once_and_only_those_used(folder, tmp_path):
+    found = verdicts(Report(folder.path))
+    said = dict(terms(found))
+    assert len(said) == len(terms(found)) > 5
+    shares = {name: re.findall(r"\d+\.\d(?=\s%)", meaning) for name, meaning in said.items() if name.endswith("/255")}
+    assert shares == {f"{size}/255": [f"{100 * size / 255:.1f}"] for size in (1, 4)}
+    assert terms(found[-1:]) == []
+    plain = verdicts(Report(fill(tmp_path, {BACKDOOR: backdoor_rows()}).path))
+    assert not set(dict(terms(plain))) & {"1/255", "4/255"}
 
 
 def test_under_both_protocols_the_shift_says_what_the_faults_changed(folder):

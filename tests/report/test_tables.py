@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from a_run import BACKDOOR, BREAKING, NASTY, PGD, ROWS, SNOOPING, experiment, fill, row
+from a_run import BACKDOOR, BREAKING, NASTY, PGD, ROWS, SIZES, SNOOPING, experiment, fill, row
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from mri_robust.report import experiment as exp
 from mri_robust.report.content import meanings
 from mri_robust.report.metrics import METRICS, in_255ths, model_title
-from mri_robust.report.tables import Cell, Table, print_table, table_markdown, table_of
+from mri_robust.report.tables import Cell, Table, labelled_table, print_table, table_markdown, table_of
 
 PLAIN = experiment("made", ("start", "strength"))
 
@@ -46,15 +46,8 @@ def test_models_stand_side_by_side_one_table_per_metric_both_protocols_below_eac
     assert accuracy.rows[2][0].below.endswith("0.01 / 0.001 / 5")
     assert (accuracy.rows[2][2].study, accuracy.rows[2][2].below) == ("0.31", "[0.650, 0.750]")
     assert accuracy.rows[4][2].study == ""
-    assert texts(missed, "protocol", "CNN_PGD")[:2] == [("sound", "0.100"), ("paper", "0.300")]
+    assert texts(missed, "protocol", "CNN_PGD")[1:3] == [("sound", "0.100"), ("paper", "0.300")]
     assert [table.metrics for table in (accuracy, missed)] == [(("accuracy", "all"),), (("missed_tumour_rate", "all"),)]
-
-
-def test_a_single_model_has_its_metrics_as_columns_and_its_name_in_the_caption():
-    [table] = tables(PGD, [row for row in ROWS[PGD]() if row["model"] == "cnn_pgd" and row["protocol"] == "sound"])
-    assert table.heads == ("attack", "accuracy", "missed tumours")
-    assert table.rows[0][1].text == "0.850"
-    assert "CNN_PGD" in table.caption
 
 
 def test_models_that_the_study_attacked_differently_share_its_printed_row():
@@ -77,6 +70,20 @@ def test_metrics_are_columns_in_their_order_empty_and_constant_labels_are_none()
     assert texts(table) == [("1.2", "0.500", "0.500", "0.500", "0.250"), ("2", "0.750", "", "", "")]
     assert [cell.below for cell in table.rows[0]] == ["", "[0.250, 0.750]", "", "", ""]
     assert all(word in table.caption for word in ("CNN_made", "scratch", "sound"))
+
+
+def test_epsilons_rise_within_a_model_whatever_order_the_rows_have():
+    assert tables(PGD, sorted(ROWS[PGD](), key=lambda each: -each["epsilon"]))[0] == tables(PGD, ROWS[PGD]())[0]
+    mixed = [row("accuracy", eps, model=m, attack="fgsm", epsilon=eps) for m in "ba" for eps in (0.25, 0.125)]
+    [table] = tables(experiment("made", SIZES), mixed)
+    assert texts(table, "model", "accuracy") == [(m, text) for m in "ba" for text in ("0.125", "0.250")]
+
+
+def test_columns_without_a_number_are_left_out():
+    assert table_of("", [{"a": "x", "b": "–"}, {"a": "y", "b": ""}]).heads == ("a",)
+    rows = [(Cell("x"), Cell("–"), Cell("1")), (Cell("y"), Cell("–"), Cell("–"))]
+    made = labelled_table("", ("a", "b", "c"), rows, 1)
+    assert (made.heads, texts(made)) == (("a", "c"), [("x", "1"), ("y", "–")])
 
 
 def test_classes_have_a_table_of_their_own_below():
@@ -127,6 +134,7 @@ def test_the_study_stands_beside_paper_and_sound_with_the_differences():
         ("CNN_clean", "0.31", "0.300", "0.700"),
         ("CNN_PGD", "0.31", "0.400", "0.800"),
     ]
+    assert "pgd 0.255/255" in printed.caption  # the study's row, in the unit of all others
     assert exp.comparison_table(compared(PLAIN, [row("accuracy", 0.5)])) is None
 
 

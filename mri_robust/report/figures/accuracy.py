@@ -74,7 +74,8 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
     clean = over_seeds(rows[rows["attack"] == "none"].assign(printed="clean"), ("model", "epsilon", "printed"))
     points = pd.concat([clean, measured], ignore_index=True).sort_values("epsilon" if numeric else [], kind="stable")
     names = points["printed"].where(points["printed"] != "", points["epsilon"].map(in_255ths))
-    places = list(dict.fromkeys(names))
+    own = points.assign(name=names).drop_duplicates("name").sort_values("epsilon", kind="stable")  # the first model's
+    places = own["name"].tolist()
     for number, (model, look) in enumerate(looks.items()):
         line = points[points["model"] == model]
         aside = 0.11 * (number - (len(looks) - 1) / 2)
@@ -86,9 +87,15 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
         axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
         axes.set_xticks([], minor=True)
     else:
-        axes.set_xticks(range(len(places)), [name.replace(" / ", "\n") for name in places])
-    below = "ε, in 1/255 of the pixel range" if numeric else "the study's row, as printed"
+        axes.set_xticks(range(len(places)), map(_size, own["epsilon"], own["alpha"], own["steps"]))
+    below = "ε, in 1/255 of the pixel range" if numeric else "ε, steps × their size, in 1/255 of the pixel range"
     axes.set(title="worst case" if attack == WORST else attack.upper(), xlabel=below, ylim=style.RATE)
+
+
+def _size(epsilon: float, alpha: float, steps: float) -> str:
+    """Epsilon in 255ths over its steps, where it has some."""
+    walked = "" if pd.isna(alpha) or pd.isna(steps) else f"\n{steps:g} × {255 * alpha:.3g}"
+    return f"{255 * epsilon:.3g}{walked}" if epsilon else "clean"
 
 
 def _apart(places: list[float]) -> list[float]:
