@@ -18,12 +18,13 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice, class_count
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
+from mri_robust.evaluation.epsilon_curve import labelled_images
 from mri_robust.evaluation.evaluation import Context, measure
 from mri_robust.evaluation.robustness import PROBE, WORST_CASE
 from mri_robust.evaluation.rows import Row, tidy
 from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.models.checkpoint import check_classes
-from mri_robust.models.external import channels_of, fit_to_data, model_digest, stated
+from mri_robust.models.external import as_classifier, channels_of, fit_to_data, model_digest, stated
 from mri_robust.models.folded import attack_copy
 from mri_robust.models.opening import is_timm, open_model, timm_size
 from mri_robust.study.config import FIRST_SEED, Config
@@ -230,13 +231,13 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
         return data
     if isinstance(data, str):
         size = stated(model).get("image_size", DEFAULT_SIZE)
-        return load_dataset(data, size=size, channels=channels_of(model, size)[0])  # type: ignore[arg-type]
-    if not isinstance(data, tuple):
-        batches = list(data)
-        data = tuple(torch.cat([torch.as_tensor(batch[part]) for batch in batches]) for part in (0, 1))
-    images, labels = (np.asarray(torch.as_tensor(part).cpu()) for part in data)
+        channels: Any = channels_of(model, size)[0]
+        return load_dataset(data, size=size, channels=channels, need_training=False)
+    images, labels = (np.asarray(part) for part in labelled_images(data))
     names = stated(model).get("classes")
-    names = names or map(str, range(class_count(model, to_unit_range(torch.as_tensor(images[:1])))))
+    if not names:
+        few = to_unit_range(images[:BATCH]).to(device_of(model))
+        names = map(str, range(class_count(as_classifier(model, few), few)))
     files = tuple(f"image-{place:05d}" for place in range(len(labels)))
     test = Split(images, labels.astype(np.int64), files)
     train = Split(test.images[:0], test.labels[:0], ())

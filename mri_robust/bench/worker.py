@@ -198,7 +198,8 @@ def load_data(config: Config) -> Dataset:
     UserError if it cannot be read, or a tumour class is none of its classes.
     """
     size, skip = config.scale.image_size, config.skip_unreadable
-    dataset = load_dataset(config.data, size=size, channels=config.reads, skip_unreadable=skip)
+    how: dict[str, Any] = {"split": config.split, "skip_unreadable": skip, "need_training": not config.models}
+    dataset = load_dataset(config.data, size=size, channels=config.reads, **how)
     return with_tumours(dataset, config.tumour_classes)
 
 

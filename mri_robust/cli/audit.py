@@ -110,7 +110,8 @@ def audit(
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
-    run, certificate = execute(experiments, [opened.config], out, options, opened=opened.modules, images=CROSSCHECKED)
+    how: dict[str, Any] = {"opened": opened.modules, "images": CROSSCHECKED, "notes": opened.notes}
+    run, certificate = execute(experiments, [opened.config], out, options, **how)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
     summary = {**run.summary(), "floors": [list(each) for each in floors], "missed": missed}
     run.folder.write_json("audit", summary)

@@ -41,6 +41,7 @@ def info(data: str, channels: str | None, **options: Any) -> None:
     from mri_robust.report.tables import print_table
 
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
+    _say_notes(dataset)
     for table in _summary_tables(dataset, summarise(dataset)):
         print_table(table, Console())
 
@@ -51,9 +52,9 @@ def info(data: str, channels: str | None, **options: Any) -> None:
 @click.option(
     "--images", type=click.IntRange(1, 512), default=32, help="How many images, shared evenly among the classes."
 )
-@shared.choice("--split", ("train", "test"), "Which split to draw from.")
+@shared.choice("--part", ("train", "test"), "Whether to draw training or test images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Decides which images are drawn.")
-def preview(data: str, channels: str | None, out: Path, images: int, split: str, seed: int, **options: Any) -> None:
+def preview(data: str, channels: str | None, out: Path, images: int, part: str, seed: int, **options: Any) -> None:
     """Draw a sheet of sample images, one strip per class, to a PNG file."""
     from mri_robust.core.errors import UserError, shown
     from mri_robust.core.files import writable_folder
@@ -65,8 +66,8 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
         raise click.BadParameter(f"'{shown(out)}' does not end in .png", param_hint="--out")
     writable_folder(out.parent)
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
-    drawn = dataset.train if split == "train" else dataset.test
-    facts = (f"{split} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
+    drawn = dataset.train if part == "train" else dataset.test
+    facts = (f"{part} split", f"{len(drawn)} images", f"{dataset.size} x {dataset.size} pixels", dataset.channels)
     strips = [
         (f"{name}, {len(places)} of {(drawn.labels == label).sum()}", [*map(Picture, drawn.images[places])])
         for label, (name, places) in enumerate(zip(dataset.classes, preview_places(drawn, images, seed), strict=False))
@@ -81,12 +82,13 @@ def preview(data: str, channels: str | None, out: Path, images: int, split: str,
 
 @data.command()
 @shared.source_option
+@shared.split_option
 @shared.skip_unreadable_option
 @shared.threads_option
 @click.option(
     "--out", type=FOLDER, default="audit", metavar="FOLDER", help="Where audit.csv and audit.png are written."
 )
-def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> None:
+def audit(data: str, threads: int | None, out: Path, **options: Any) -> None:
     """Look for what makes numbers measured on a data set worthless.
 
     Finds images that stand twice, pixel for pixel or nearly (other brightness, encoding, mirrored), within and
@@ -105,7 +107,8 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
     from mri_robust.report.audit import pair_strips, print_audit, telling_pairs
     from mri_robust.report.contact_sheet import contact_sheet, save_sheet
 
-    dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", skip_unreadable=skip_unreadable)
+    dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", **options)
+    _say_notes(dataset)
     writable_folder(out)
     with StepProgress() as progress, threadpool_limits(threads):
         found = audit_dataset(dataset, on_step=progress)
@@ -119,6 +122,13 @@ def audit(data: str, skip_unreadable: bool, threads: int | None, out: Path) -> N
         title = f"{dataset.name}: pairs to look at first"
         save_sheet(contact_sheet(pair_strips(pairs, dataset), title, across=4, side=AUDIT_SIZE * 3 // 4), sheet)
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(pairs) else "; no sheet, no pair is near"))
+
+
+def _say_notes(dataset: Dataset) -> None:
+    from rich.console import Console
+
+    for note in dataset.notes:
+        Console().print(f"note: {note}", highlight=False, markup=False)
 
 
 def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:

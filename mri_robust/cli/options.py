@@ -61,12 +61,19 @@ def _floor(text: str) -> tuple[float, float]:
     return floor
 
 
+def _share(text: str) -> float:
+    if not 0 < (share := _number(text)) < 1:
+        raise ValueError
+    return share
+
+
 NAMES = Parsed("names", _names, "list of names such as glioma,meningioma")
 """Names separated by commas, without the blanks around them."""
 NUMBERS = Parsed("numbers", lambda text: tuple(map(_number, text.split(","))), "list of numbers such as 1/255,.05")
 """Numbers separated by commas, each plain or a fraction, as finite floats."""
 FLOOR = Parsed("floor", _floor, "floor such as 4/255=0.5")
 """(epsilon in pixels, least accuracy in [0, 1])."""
+SHARE = Parsed("share", _share, "share between 0 and 1 such as 0.2")
 
 
 def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -86,23 +93,30 @@ source_option = click.option(
     "--data",
     default="phantom",
     metavar="SOURCE",
-    help="phantom, kaggle, or a folder or .zip with Training/<class>/ and Testing/<class>/"
+    help="phantom, kaggle, a folder or .zip with Training/<class>/ and Testing/<class>/ (or train and test; class "
+    "folders alone need --split), csv:FILE with columns path, label, split, patient, or npz:FILE with images and labels"
     + "".join(f"; or what '{name}' takes" for name in SOURCES.added())
     + ".",
+)
+split_option = click.option(
+    "--split",
+    type=SHARE,
+    metavar="SHARE",
+    help="Share of the images for testing, where the data are not divided: by patient where known, else by file.",
 )
 channels_option = click.option(
     "--channels",
     type=click.Choice(["grey", "rgb"]),
     help="Read images as grey or RGB.  [default: grey; rgb under --protocol paper; what an own model states]",
 )
-data_options = combined(source_option, channels_option, skip_unreadable_option)
+data_options = combined(source_option, split_option, channels_option, skip_unreadable_option)
 tumour_classes_option = click.option(
     "--tumour-classes",
     type=NAMES,
     default=(),
     metavar="NAME,NAME",
     help="Classes that show a tumour; the others are those without one, which missed tumours are called.  "
-    "[default: all but notumor, healthy or normal]",
+    "[default: all but those called notumor, no, normal, healthy, negative and the like]",
 )
 device_option = choice("--device", ("auto", "cpu", "cuda"), "Processor.")
 precision_option = choice(

@@ -34,7 +34,7 @@ def config_of(options: dict[str, Any], **further: Any) -> Config:
 
     keep_freed_memory()
     device = resolve_device(options["device"])
-    names = ("data", "skip_unreadable", "channels", "tumour_classes")
+    names = ("data", "split", "skip_unreadable", "channels", "tumour_classes")
     data = {name: options[name] for name in names if name in options}
     precision, threads = resolve_precision(options["precision"], device), options["threads"] or torch.get_num_threads()
     return Config(device=device.type, precision=precision, threads=threads, **data, **further)
@@ -87,11 +87,12 @@ def execute(
             if each is not None and each not in pairs[:place]:
                 print_table(each, console)
 
-    say(*notes)
     with StepProgress(quiet=options["quiet"]) as progress:
         how: dict[str, Any] = {"opened": opened, "on_step": progress, "executor": executor, "not_run": not_run}
         run = Run(experiments, seeded, folder, **how)
         writable_folder(out)  # data that cannot be read leaves no folder behind
+        notes = (*notes, *run.worker.trainer(run.configs[0]).dataset.notes)
+        say(*(f"note: {note}" for note in notes))
         run.run(show, show_pairs)
         config = run.configs[0]
         if "cross-check" not in not_run:

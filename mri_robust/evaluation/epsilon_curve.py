@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mri_robust.attacks.evasion import ATTACKS
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH
+from mri_robust.core.eval_mode import device_of
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.core.validation import check_choice, check_images, check_labels, check_number, class_count
 from mri_robust.evaluation.robustness import CHUNK, WORST_CASE, WorstCase, find_worst, predict_attacked
+from mri_robust.models.external import as_classifier
 from mri_robust.training import to_unit_range
 
 IMAGE_KEYS = ("image", "images", "img", "pixel_values", "x")
@@ -37,7 +40,8 @@ def epsilon_curve(
     """Robust accuracy of a model at each epsilon, an L-inf radius in pixels.
 
     Args:
-        model: takes float32 images in [0, 1], gives logits; left as it was.
+        model: takes float32 images in [0, 1], gives logits, also in a dict, a tuple or an object with `.logits`, or one
+            logit or probability of the second of two classes; left as it was.
         images: uint8 or floats in [0, 1], [N, C, H, W], an array (also a memory map), a tensor or a list of them, one
             per image; or with their labels, and then no `labels`: a DataLoader or a Dataset, whose batches or items are
             (images, labels, ...) or dicts, or one such pair.
@@ -62,11 +66,11 @@ def epsilon_curve(
         UserError: no attack has that name, or it leaves the ball or [0, 1]; or the logits are not finite.
     """
     check_choice("precision", precision, ("fp32", "bf16", "auto"))
-    pixels, truth = _arrays(images, labels)
+    pixels, truth = labelled_images(images, labels)
     radii = sorted({float(eps) for eps in (epsilons if isinstance(epsilons, Iterable) else [epsilons])} - {0.0})
     for eps in radii:
         check_number("epsilon", eps, 0.0, 1.0, open_low=True)
-    classes = _check_all(model, pixels, truth)
+    model, classes = _check_all(model, pixels, truth)
     where: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
     if attack == WORST_CASE:
         stages = [make for _, make in WorstCase((), 0).stages(classes)]
@@ -92,7 +96,7 @@ def _maker(attack: Any) -> Callable[[float], Any]:
     return attack
 
 
-def _arrays(images: Any, labels: Any) -> tuple[Any, Tensor]:
+def labelled_images(images: Any, labels: Any = None) -> tuple[Any, Tensor]:
     """Images that can be sliced, and labels int64 [N]; a DataLoader is read to its end."""
     if labels is None:
         if isinstance(images, (np.ndarray, Tensor)):
@@ -141,12 +145,14 @@ def _class_numbers(labels: Any) -> Tensor:
     return torch.from_numpy(values.astype(np.int64))
 
 
-def _check_all(model: nn.Module, images: Any, labels: Tensor) -> int:
-    """Check every image and label once; returns the number of classes."""
+def _check_all(model: nn.Module, images: Any, labels: Tensor) -> tuple[nn.Module, int]:
+    """Check every image and label once; returns the model as one that gives logits, and the number of classes."""
     classes = 0
     for begin in range(0, len(labels), CHUNK):
         some = to_unit_range(images[begin : begin + CHUNK])
         check_images(some)
-        classes = classes or class_count(model, some)
+        if not classes:
+            model = as_classifier(model, some[:BATCH].to(device_of(model)))
+            classes = class_count(model, some)
         check_labels(labels[begin : begin + CHUNK], some, classes)
-    return classes
+    return model, classes

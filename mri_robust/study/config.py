@@ -23,6 +23,7 @@ class Config:
     """One run of an experiment: one protocol, one seed."""
 
     data: str = "phantom"  # what `load_dataset` takes, as is `skip_unreadable`
+    split: float | None = None  # share of undivided data that is for testing
     skip_unreadable: bool = False
     channels: Channels | None = None  # None for the protocol's own
     tumour_classes: tuple[str, ...] = ()  # the classes with a tumour; empty to go by the names

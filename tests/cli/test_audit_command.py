@@ -138,7 +138,7 @@ def test_tables_come_first_and_what_is_left_out_is_not_claimed() -> None:
             places = [result.output.rindex(each) for each in steps]
             assert places == sorted(places)
             assert "SanityChecks" not in result.stdout
-    assert counts == [(True, 9), (False, 0), (False, 9)]
+    assert counts == [(True, len(CHECKS)), (False, 0), (False, len(CHECKS))]
 
 
 def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,8 +149,8 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
     config = config_of(options, scale=replace(QUICK, image_size=16), models=(External(MASKED),))
     note, opened = "scores [red]\nread as", {MASKED: open_model(MASKED)}
     execute([load_experiment("fgsm")], [config], Path("out"), options, opened=opened, notes=[note])
-    assert capsys.readouterr().out.startswith("scores [red] read as\n")
-    assert json.loads(Path("out/run.json").read_text())["notes"] == [note]
+    assert capsys.readouterr().out.startswith("note: scores [red] read as\n")
+    assert json.loads(Path("out/run.json").read_text())["notes"][0] == note
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_info_counts_slices_of_every_kind_in_a_folder_and_a_zip(tmp_path: Path) 
         for source in (folder_of(two_classes(), tmp_path / "own"), zip_of(two_classes(), tmp_path / "own.zip"))
     ]
     for output in outputs:
-        words = output.split()
+        words = output[output.index("train") :].split()
         assert [words[place + 3 :][:3] for place in [words.index("Tumor")]] == [["4", "4", "8"]]
         assert words[words.index(WELL) + 1 :][:3] == ["2", "2", "4"]
         assert "4 not an image" in output  # DICOMDIR and README, twice

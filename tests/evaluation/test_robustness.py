@@ -175,6 +175,21 @@ def test_each_member_sees_its_own_adversarial_image(engine: str) -> None:
     assert not np.array_equal(whole[1:], found[1:])
 
 
+@pytest.mark.parametrize("holder", [lambda z: {"logits": z}, lambda z: (z, None), lambda z: z[:, :, None, None]])
+def test_a_curve_takes_logits_in_any_holder_and_one_output_for_two_classes(holder: Any) -> None:
+    class Holds(Nameless):
+        def forward(self, images: Tensor) -> Any:
+            return holder(self.inner(images))
+
+    how: dict[str, Any] = {"attack": partial(PGD, steps=2), "epsilons": 1 / 32}
+    plain = epsilon_curve(MODEL, IMAGES, LABELS, **how)
+    pd.testing.assert_frame_equal(epsilon_curve(Holds(MODEL), IMAGES, LABELS, **how), plain)
+    weight = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
+    one, two = Linear(weight, torch.zeros(1)), Linear(torch.cat([-weight / 2, weight / 2]), torch.zeros(2))
+    labels = own_labels(two, IMAGES)
+    pd.testing.assert_frame_equal(epsilon_curve(one, IMAGES, labels, **how), epsilon_curve(two, IMAGES, labels, **how))
+
+
 def test_engines_give_the_same_rows_and_the_starts_come_from_the_seed() -> None:
     attacks = (FGSM(1 / 64), pgd(1 / 64), pgd(1 / 32, random_start=False))
     first, *others = [verdicts(rows_of(UnderAttack(attacks, COUNT, engine=engine))) for engine in ENGINES]

@@ -77,7 +77,7 @@ class Sandbox:
             if result.exception and not isinstance(result.exception, SystemExit):
                 raise AssertionError("".join(traceback.format_exception(result.exception))) from result.exception
             if result.exit_code == 2:
-                raise _Refused(result.stderr)
+                raise _Refused("\n".join(line for line in result.stderr.splitlines() if not line.startswith("done ")))
             assert result.exit_code in verdicts, f"exit code {result.exit_code}: {result.output}"
             return result
 

@@ -50,7 +50,7 @@ def states_a_large_size(): return Odd(same, image_size=10**6)
 def states_two_classes(): return Odd(same, classes=['a', 'b'])
 """
 NAMES = [line.split()[1].partition("(")[0] for line in MODULE.splitlines() if line.startswith("def ")]
-WORK = {"cut", "huge", "double", "random", "constant", "states_odd_things", "states_a_large_size"}
+WORK = {"cut", "huge", "deep", "double", "random", "constant", "states_odd_things", "states_a_large_size"}
 """Those that have an accuracy, if a strange one; under `random` the cross-check must fail."""
 DATA = ("--data", "phantom:train=8,test=8", "--images", 4, "--size", 16)
 ATTACK = ("--eps", "8/255", "--steps", 2, "--restarts", 1)

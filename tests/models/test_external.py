@@ -205,7 +205,8 @@ def test_whatever_holds_the_logits_they_are_taken(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "last"), [("logit", lambda z: z), ("probability", torch.sigmoid)])
 @pytest.mark.parametrize("axis", [True, False])
 def test_one_output_of_two_classes_is_a_sigmoid_models(kind: str, last: Callable[..., Tensor], axis: bool) -> None:
-    linear, images = nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), torch.rand(40, 3, 8, 8)
+    images, linear = torch.rand(40, 3, 8, 8), nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+    linear[1].weight.data, linear[1].bias.data = torch.ones(1, 192), torch.tensor([-96.0])
     fitted, notes = fit_to_data(
         Gives(lambda x: last(linear(x)) if axis else last(linear(x))[:, 0]), images, ("no", "yes"), "m"
     )
