@@ -19,6 +19,8 @@ from toy_models import dyadic_images, small_net
 import mri_robust
 from mri_robust.cli import main
 from mri_robust.evaluation import robustness
+from mri_robust.models.external import channels_of, fit_to_data
+from mri_robust.models.opening import open_model
 from mri_robust.study.protocol import FAULTS
 
 ROOT = Path(__file__).parents[1]
@@ -162,6 +164,22 @@ def test_the_readmes_code_and_its_audit_run(tmp_path: Path, monkeypatch: pytest.
         printed = CliRunner().invoke(main, [*asked, *short])
         assert "cross-check PASSED" in printed.output, printed.output
         assert printed.exit_code == int("--fail-under" in asked and "FAILED" in printed.output)
+
+
+def test_the_factories_of_the_models_page_are_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every one that the page names, on the images that it takes; timm and checkpoints have tests of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (tmp_path / "my_models.py").write_text("\n".join(blocks("docs/your-model.md", "python")))
+    torch.jit.script(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64 * 64, 4))).save("scripted.pt")
+    named = set(re.findall(r"--model (my_models:\w+)", PAGES["docs/your-model.md"]))
+    assert len(named) == 6
+    for source in named:
+        model = open_model(source)
+        channels = 1 if channels_of(model, 64)[0] == "grey" else 3
+        classes = ("no", "yes") if "one" in source else ("glioma", "meningioma", "notumor", "pituitary")
+        fitted, _ = fit_to_data(model, torch.rand(3, channels, 64, 64), classes, source)
+        assert fitted(torch.rand(2, channels, 64, 64)).shape == (2, len(classes))
 
 
 def test_importing_the_package_and_asking_for_help_load_no_torch() -> None:

@@ -6,8 +6,9 @@ filled in, and a grey image stands for three equal channels where an attack want
 """
 
 import inspect
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -248,7 +249,7 @@ def _build(library: type, model: nn.Module, parameters: dict[str, Any]) -> Any:
         parameters = {"n_classes": len(model.classes), **parameters}  # type: ignore[arg-type]
     mended = (_MENDED[library.__name__],) if library.__name__ in _MENDED else ()
     keeping: Any = type(library.__name__, (_KeepsModel, *mended, library), {})
-    with _float32_default():
+    with _float32_default(), redirect_stdout(io.StringIO()):  # it prints where no parameter tells the device
         attack = keeping(_PlainGradient(model), **parameters)
     attack.set_device(device_of(model))
     return attack

@@ -79,6 +79,17 @@ def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     return list(map(_with_checks, chosen.values()))
 
 
+def with_training(experiments: Sequence[Experiment], dataset: Dataset, *, everything: bool) -> list[Experiment]:
+    """Those that can be asked on the data; UserError where one takes training images, there are none, and it was named.
+
+    With `everything` nothing was named, and such ones are left out.
+    """
+    needing = [] if len(dataset.train) else [each.name for each in experiments if each.needs_training]
+    if needing and not everything:
+        raise UserError(f"{', '.join(needing)}: data '{dataset.name}' have no training images to ask about")
+    return [each for each in experiments if each.name not in needing]
+
+
 def _with_checks(experiment: Experiment) -> Experiment:
     def tasks(config: Config) -> Tasks:
         found = experiment.tasks(config)
@@ -112,7 +123,7 @@ def open_models(
         channels = _one_of("--channels", [found for found, _ in taken.values()]) or "rgb"
         notes = {name: [f"it sees images as {found}: {why}"] for name, (found, why) in taken.items()}
     config = replace(config, channels=channels, scale=replace(config.scale, image_size=size))
-    dataset = load_data(config)
+    dataset = load_data(config, need_training=False)
     few, models = to_unit_range(dataset.test.images[:BATCH]).to(config.device), []
     for name, each in names.items():
         data: dict[str, Any] = {"classes": dataset.classes, "image_size": dataset.size, "channels": dataset.channels}
@@ -213,7 +224,7 @@ def audit(
     results: dict[Any, Result] = {}
     with tempfile.TemporaryDirectory() as folder:  # for the models that a test trains beside it
         trainer = Trainer(ResultsFolder(Path(folder)), dataset, config, opened={"model": model})
-        for experiment in tests_of(tests, everything=False):
+        for experiment in with_training(tests_of(tests, everything=False), dataset, everything=False):
             for asked, evaluation in experiment.tasks(config):
                 if evaluation not in results:  # tests share the worst case and the checks
                     context = Context(model=model, dataset=dataset, asked=asked, open_model=trainer.get)

@@ -100,7 +100,7 @@ class Worker:
         key = (config.data, config.reads, config.scale.image_size, *config.environment.values())
         if key not in self._trainers:
             self.on_step("load data", 0, 1)
-            data = load_data(config)
+            data = load_data(config, need_training=not config.models)
             self._trainers[key] = Trainer(self.folder, data, config, opened=self._opened, on_step=self.on_step)
         return self._trainers[key]
 
@@ -192,13 +192,13 @@ def part_images(side: int) -> int:
     return min(PART_IMAGES, max(BATCH, PART_IMAGES * 56**2 // side**2 // BATCH * BATCH))
 
 
-def load_data(config: Config) -> Dataset:
+def load_data(config: Config, *, need_training: bool) -> Dataset:
     """The data set of a configuration, read at its size and in its channels.
 
-    UserError if it cannot be read, or a tumour class is none of its classes.
+    UserError if it cannot be read, a tumour class is none of its classes, or it lacks the training images needed.
     """
     size, skip = config.scale.image_size, config.skip_unreadable
-    how: dict[str, Any] = {"split": config.split, "skip_unreadable": skip, "need_training": not config.models}
+    how: dict[str, Any] = {"split": config.split, "skip_unreadable": skip, "need_training": need_training}
     dataset = load_dataset(config.data, size=size, channels=config.reads, **how)
     return with_tumours(dataset, config.tumour_classes)
 

@@ -95,7 +95,7 @@ def audit(
     test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
     """
     import_torchvision()
-    from mri_robust.bench.audit import Asked, broken_floors, check_floors, open_models, tests_of
+    from mri_robust.bench.audit import Asked, broken_floors, check_floors, open_models, tests_of, with_training
     from mri_robust.cli.run import config_of, execute, settle
     from mri_robust.study.scale import AUDITS
 
@@ -110,7 +110,9 @@ def audit(
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
-    how: dict[str, Any] = {"opened": opened.modules, "images": CROSSCHECKED, "notes": opened.notes}
+    asked_for, experiments = experiments, with_training(experiments, opened.dataset, everything=everything)
+    left = [f"not asked without training images: {each.name}" for each in asked_for if each not in experiments]
+    how: dict[str, Any] = {"opened": opened.modules, "images": CROSSCHECKED, "notes": [*opened.notes, *left]}
     run, certificate = execute(experiments, [opened.config], out, options, **how)
     missed = broken_floors(run.folder.table("worst-case"), floors) if floors else []
     summary = {**run.summary(), "floors": [list(each) for each in floors], "missed": missed}

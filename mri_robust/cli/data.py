@@ -43,7 +43,7 @@ def info(data: str, channels: str | None, **options: Any) -> None:
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
     _say_notes(dataset)
     for table in _summary_tables(dataset, summarise(dataset)):
-        print_table(table, Console())
+        print_table(table, Console(emoji=False))
 
 
 @data.command()
@@ -128,7 +128,7 @@ def _say_notes(dataset: Dataset) -> None:
     from rich.console import Console
 
     for note in dataset.notes:
-        Console().print(f"note: {note}", highlight=False, markup=False)
+        Console(emoji=False).print(f"note: {note}", highlight=False, markup=False)
 
 
 def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:

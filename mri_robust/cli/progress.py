@@ -20,8 +20,8 @@ class Rate(ProgressColumn):
 
 def make_console(**how: bool) -> Console:
     """Standard output, or as `how`, rich's `stderr` and `quiet`, says; 110 columns where it is no terminal."""
-    console = Console(soft_wrap=True, **how)  # type: ignore[arg-type]
-    return console if console.is_terminal else Console(soft_wrap=True, width=110, **how)  # type: ignore[arg-type]
+    console = Console(soft_wrap=True, emoji=False, **how)  # type: ignore[arg-type]
+    return console if console.is_terminal else Console(soft_wrap=True, emoji=False, width=110, **how)  # type: ignore[arg-type]
 
 
 class StepProgress:

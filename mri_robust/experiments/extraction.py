@@ -48,4 +48,5 @@ EXPERIMENT = Experiment(
     models=("cnn_clean", "resnet_pgd"),
     threats=("extraction",),
     finished=True,
+    needs_training=True,
 )

@@ -44,4 +44,5 @@ EXPERIMENT = Experiment(
     models=("cnn_clean", "cnn_pgd", "cnn_shuffled"),
     threats=("inversion",),
     finished=True,
+    needs_training=True,
 )

@@ -35,4 +35,5 @@ EXPERIMENT = Experiment(
     models=("cnn_overfitted", "cnn_augmented", "cnn_clean", "cnn_pgd", "cnn_shuffled"),
     threats=("membership",),
     finished=True,
+    needs_training=True,
 )

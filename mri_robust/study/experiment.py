@@ -42,6 +42,7 @@ class Experiment:
     faults: tuple[str, ...] = ()  # names of the faults that separate the protocols here
     threats: tuple[str, ...] = ()  # names of the threats in `study/threats.py` that it tests
     finished: bool = False  # it asks a finished model, so that `audit` can ask a user's own
+    needs_training: bool = False  # it takes training images, also where the model is finished
 
     @property
     def beyond(self) -> bool:

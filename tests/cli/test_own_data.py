@@ -1,5 +1,6 @@
 """Somebody's own DICOM and NIfTI slices, classes and tumours, from the files to the tables."""
 
+import shutil
 import sys
 import zipfile
 from functools import partial
@@ -216,3 +217,19 @@ def test_a_volume_is_refused_by_name(tmp_path: Path) -> None:
     result = run("data", "info", "--data", folder_of(files, tmp_path / "own"))
     assert result.exit_code == 2
     assert f"Training/{SICK}/head.nii (a volume of 155 slices: export the slices that show" in result.output
+
+
+def test_a_test_set_alone_is_enough_where_nothing_is_trained(tmp_path: Path) -> None:
+    folder = folder_of(two_classes(), tmp_path / "own")
+    whole = run("audit", "fgsm", "--model", "own_models:Bright", "--data", folder, "--size", SIDE, "--checks", "none")
+    assert whole.exit_code == 0, whole.output
+    first = pd.read_csv("audit-results/fgsm.csv").query("subset == 'all'")  # every test image is a training image too
+    shutil.rmtree(folder / "Training")
+    asked = ("--model", "own_models:Bright", "--data", folder, "--size", SIDE, "--checks", "none", "--out", "alone")
+    assert run("audit", "--all", *asked).exit_code == 0
+    alone = pd.read_csv("alone/fgsm.csv").query("subset == 'all'")
+    assert alone.reset_index(drop=True).equals(first.reset_index(drop=True))
+    assert not Path("alone/membership.csv").exists()
+    for refused in (run("audit", "membership", *asked), run("bench", "fgsm", "--data", folder)):
+        assert refused.exit_code == 2
+        assert "train" in refused.stderr
