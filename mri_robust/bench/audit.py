@@ -18,7 +18,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice, class_count
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
-from mri_robust.evaluation.epsilon_curve import labelled_images
+from mri_robust.evaluation.epsilon_curve import labelled_images, positive_radii
 from mri_robust.evaluation.evaluation import Context, measure
 from mri_robust.evaluation.robustness import PROBE, WORST_CASE
 from mri_robust.evaluation.rows import Row, tidy
@@ -189,7 +189,7 @@ def audit(
     tests: Sequence[str] = TESTS,
     *,
     images: int = IMAGES,
-    epsilons: Sequence[float] = AUDITS["quick"].epsilons,
+    epsilons: float | Sequence[float] = AUDITS["quick"].epsilons,
     budget: str = "quick",
     seed: int = FIRST_SEED,
 ) -> pd.DataFrame:
@@ -216,7 +216,7 @@ def audit(
     dataset = _dataset_of(data, model)
     few = to_unit_range(dataset.test.images[:BATCH]).to(device_of(model))
     model, notes = fit_to_data(model, few, dataset.classes, "given")
-    scale = replace(AUDITS[budget], image_size=dataset.size, epsilons=tuple(sorted(epsilons)))
+    scale = replace(AUDITS[budget], image_size=dataset.size, epsilons=positive_radii(epsilons))
     device = device_of(model).type
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
     config = replace(config, models=(External("model"),))
@@ -247,7 +247,7 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
     images, labels = (np.asarray(part) for part in labelled_images(data))
     names = stated(model).get("classes")
     if not names:
-        few = to_unit_range(images[:BATCH]).to(device_of(model))
+        few = to_unit_range(images[:BATCH])
         names = map(str, range(class_count(as_classifier(model, few), few)))
     files = tuple(f"image-{place:05d}" for place in range(len(labels)))
     test = Split(images, labels.astype(np.int64), files)

@@ -24,6 +24,7 @@ from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.robustness import load_engine
+from mri_robust.models.external import as_classifier
 from mri_robust.study.config import ENGINES
 
 EPS = 1 / 64
@@ -173,6 +174,7 @@ def crosscheck(
         TypeError, ValueError: images or labels are not as said.
     """
     check_images(images)
+    model = as_classifier(model, images[:BATCH])
     classes = class_count(model, images)
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}

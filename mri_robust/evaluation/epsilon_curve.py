@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
-from mri_robust.core.eval_mode import device_of
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.core.validation import check_choice, check_images, check_labels, check_number, class_count
@@ -67,9 +66,7 @@ def epsilon_curve(
     """
     check_choice("precision", precision, ("fp32", "bf16", "auto"))
     pixels, truth = labelled_images(images, labels)
-    radii = sorted({float(eps) for eps in (epsilons if isinstance(epsilons, Iterable) else [epsilons])} - {0.0})
-    for eps in radii:
-        check_number("epsilon", eps, 0.0, 1.0, open_low=True)
+    radii = positive_radii(epsilons)
     model, classes = _check_all(model, pixels, truth)
     where: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
     if attack == WORST_CASE:
@@ -85,6 +82,14 @@ def epsilon_curve(
     low, high = zip(*(wilson(int(count), len(truth)) for count in right), strict=True)
     columns = {"epsilon": [0.0, *radii], "accuracy": right / len(truth), "ci_low": low, "ci_high": high}
     return pd.DataFrame({**columns, "n": len(truth)})
+
+
+def positive_radii(epsilons: float | Iterable[float]) -> tuple[float, ...]:
+    """One or several epsilons, rising, without 0; TypeError or ValueError where one does not lie in [0, 1]."""
+    radii = tuple(sorted({float(eps) for eps in (epsilons if isinstance(epsilons, Iterable) else [epsilons])} - {0.0}))
+    for eps in radii:
+        check_number("epsilon", eps, 0.0, 1.0, open_low=True)
+    return radii
 
 
 def _maker(attack: Any) -> Callable[[float], Any]:
@@ -152,7 +157,7 @@ def _check_all(model: nn.Module, images: Any, labels: Tensor) -> tuple[nn.Module
         some = to_unit_range(images[begin : begin + CHUNK])
         check_images(some)
         if not classes:
-            model = as_classifier(model, some[:BATCH].to(device_of(model)))
+            model = as_classifier(model, some[:BATCH])
             classes = class_count(model, some)
         check_labels(labels[begin : begin + CHUNK], some, classes)
     return model, classes

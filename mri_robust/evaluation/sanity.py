@@ -5,6 +5,7 @@ After Carlini et al. 2019 (arXiv 1902.06705), Athalye et al. 2018 (arXiv 1802.00
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from mri_robust.core.validation import check_images, check_labels, class_count
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.robustness import name_of
 from mri_robust.evaluation.rows import Row, choose_images
+from mri_robust.models.external import as_classifier
 from mri_robust.training import to_unit_range
 
 IMAGES = 32
@@ -267,10 +269,12 @@ def gather(
     check_images(clipped)
     low, high = (float(bound) for bound in torch.aminmax(images.detach()))
     layers = (each for each in model.modules() if each is model or isinstance(each, (_BatchNorm, _DropoutNd)))
-    training, tethered, device = sum(each.training for each in layers), _Tethered(model), device_of(model)
+    training, device = sum(each.training for each in layers), device_of(model)
     # A model that draws at random does so from the global generator, which is put back.
-    with eval_mode(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        check_labels(labels, clipped, class_count(model, clipped))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), ExitStack() as stack:
+        tethered = _Tethered(as_classifier(model, clipped[:IMAGES]))
+        stack.enter_context(eval_mode(tethered))
+        check_labels(labels, clipped, class_count(tethered, clipped))
         chosen = torch.randperm(len(labels), generator=make_generator(seed, "sanity images"))[:IMAGES].sort().values
         some, truth = (each[chosen.to(each.device)].to(device) for each in (clipped, labels))
         with torch.no_grad():

@@ -193,14 +193,18 @@ def fit_to_data(
 def as_classifier(model: nn.Module, images: Tensor) -> nn.Module:
     """The model where it gives logits [N, K] of two classes or more, else what makes such logits of its outputs.
 
-    `images` are float32 [N, C, H, W] in [0, 1], on the model's device; for errors see `fit_to_data`.
+    `images` are float32 [N, C, H, W] in [0, 1]; for errors see `fit_to_data`. TypeError where it is no module.
     """
     with eval_mode(model), torch.no_grad():
-        output = model(images[:1])
-    if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] > 1:
-        return model
-    width = as_logits(output, 1).shape[1]
-    return fit_to_data(model, images, tuple(map(str, range(max(2, width)))), "given")[0]
+        images, given = images.to(device_of(model)), External(model, "given")
+        try:
+            output = model(images[:1])
+        except Exception:  # also one in another number format
+            output = None
+        if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] > 1:
+            return model
+        width = given(images[:1]).shape[1]
+    return fit_to_data(given, images, tuple(map(str, range(max(2, width)))), "given")[0]
 
 
 def _order(own: Sequence[str], classes: Sequence[str], source: str, renamed: Mapping[str, str]) -> list[int] | None:

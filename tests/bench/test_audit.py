@@ -52,7 +52,7 @@ def test_arrays_tensors_and_loaders_are_the_same_images_and_the_model_stays_as_i
     assert first["n"].max() == 20
     assert set(first["class"]) <= {"", *CLASSES}
     assert_unchanged(model, before)
-    named = own.audit(model, tiny.DATA, ["fgsm"], epsilons=(0.1,))
+    named = own.audit(model, tiny.DATA, ["fgsm"], epsilons=0.1)
     assert (set(named["dataset"]), named["n"].max()) == ({"phantom"}, 16)
 
 

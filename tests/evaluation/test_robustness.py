@@ -26,6 +26,7 @@ from mri_robust.evaluation import robustness
 from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, Evaluation, measure
 from mri_robust.evaluation.robustness import UnderAttack, WorstCase, load_engine
+from mri_robust.evaluation.sanity import sanity_checks
 from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.study.config import ENGINES
 
@@ -184,6 +185,7 @@ def test_a_curve_takes_logits_in_any_holder_and_one_output_for_two_classes(holde
     how: dict[str, Any] = {"attack": partial(PGD, steps=2), "epsilons": 1 / 32}
     plain = epsilon_curve(MODEL, IMAGES, LABELS, **how)
     pd.testing.assert_frame_equal(epsilon_curve(Holds(MODEL), IMAGES, LABELS, **how), plain)
+    assert sanity_checks(Holds(MODEL).eval(), IMAGES, LABELS) == sanity_checks(MODEL.eval(), IMAGES, LABELS)
     weight = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
     one, two = Linear(weight, torch.zeros(1)), Linear(torch.cat([-weight / 2, weight / 2]), torch.zeros(2))
     labels = own_labels(two, IMAGES)
