@@ -10,7 +10,7 @@ from torch import Tensor
 from work import BATCH, Work
 
 from mri_robust import FGSM, PGD, as_art_classifier, epsilon_curve
-from mri_robust.evaluation.robustness import SURVIVOR_ATTACKS, WORST_CASE
+from mri_robust.evaluation.robustness import WORST_CASE
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.1)
 RADII = tuple(eps / 255 for eps in (1, 2, 4, 8))
@@ -125,9 +125,9 @@ def _torchattacks_worst(work: Work, eps: float) -> float:
 
     pgd = partial(torchattacks.PGD, work.model, eps=eps, alpha=eps / 4, steps=40, random_start=True)
     attacks = [pgd() for _ in range(5)]
-    for name, options in SURVIVOR_ATTACKS["standard"]:
-        classes = {"n_classes": 4} if name == "APGDT" else {}
-        attacks.append(getattr(torchattacks, name)(work.model, eps=eps, **dict(options), **classes))
+    attacks.append(torchattacks.APGD(work.model, eps=eps, steps=50))
+    attacks.append(torchattacks.APGDT(work.model, eps=eps, steps=50, n_classes=4))
+    attacks.append(torchattacks.Square(work.model, eps=eps, n_queries=1000))
     with torch.no_grad():
         standing = torch.cat([work.model(batch).argmax(1) for batch in work.images.split(BATCH)]) == work.labels
     for attack in attacks:

@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "APGD": "mri_robust.attacks.evasion.apgd",
     "Backdoor": "mri_robust.attacks.poisoning.backdoor",
     "Creeper": "mri_robust.attacks.poisoning.creeper",
     "DrunkOptimizer": "mri_robust.attacks.training_time.drunk_optimizer",

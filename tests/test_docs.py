@@ -155,7 +155,7 @@ def test_the_readmes_code_and_its_audit_run(tmp_path: Path, monkeypatch: pytest.
     assert result.returncode == 0, result.stderr
     assert "cross-check PASSED" in result.stdout
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("Square", (("n_queries", 10),)),))
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.library("Square", n_queries=10),))
     audits = [each for each in words if each[0] == "audit"]
     assert len(audits) == 2
     for audit in audits:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
 from typing import Any
+from unittest import mock
 
 import torch
 import torchattacks
@@ -79,6 +80,8 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
     ValueError where torchattacks has no such attack (of FGSM the L-inf one alone) or option.
     """
     name = type(attack).__name__
+    if name == "APGD" and start is not None:
+        return _apgd(attack, model, images, labels, start)
     if name == "FGSM" and attack.norm == "linf":
         library = _build(torchattacks.FGSM, model, {"eps": attack.eps})
         return _run(library, attack, images, labels).clamp(*attack.bounds)
@@ -264,6 +267,27 @@ def _pgd(attack: Any, model: nn.Module, start: Tensor, width: float) -> Any:
     library = _build(begun, model, sizes)
     library.start = start
     return library
+
+
+def _apgd(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
+    """Each run of torchattacks' own on the survivors, with the numbers of `start` in place of those that it draws.
+
+    Its targeted L2 attack takes the first image's step size for all, so that it is another attack.
+    """
+    if attack.loss == "margin" or (attack.targets and attack.norm == "l2"):
+        raise ValueError(f"engine 'torchattacks' has no {attack}")
+    base, how = (torchattacks.APGDT, {}) if attack.targets else (torchattacks.APGD, {"loss": attack.loss})
+    sizes = {"eps": attack.eps, "steps": attack.steps, "rho": attack.rho, "norm": _NORMS[attack.norm]}
+    library = _build(base, model, {**sizes, **how, **({"n_classes": attack.targets + 1} if attack.targets else {})})
+    crafted, standing = images.clone(), library.get_logits(images).argmax(1) == labels
+    for number, drawn in enumerate(start):
+        rows, library.target_class = torch.nonzero(standing).flatten(), 2 + number // attack.restarts
+        if len(rows):
+            name = "rand" if attack.norm == "linf" else "randn"
+            with mock.patch.object(torch, name, lambda shape, drawn=drawn[rows]: drawn), torch.enable_grad():
+                _, right, _, found = library.attack_single_run(images[rows], labels[rows])
+            crafted[rows[~right]], standing[rows] = found[~right].detach(), right
+    return crafted
 
 
 def _run(library: Any, attack: Any, images: Tensor, labels: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import stamp
-from mri_robust.attacks.evasion.attack import fooled, loss_gradient
+from mri_robust.attacks.evasion.apgd import APGD
+from mri_robust.attacks.evasion.attack import Loss, fooled, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
@@ -23,7 +24,7 @@ from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels, class_count
-from mri_robust.evaluation.robustness import load_engine
+from mri_robust.evaluation.robustness import DLR_CLASSES, load_engine
 from mri_robust.models.external import as_classifier
 from mri_robust.study.config import ENGINES
 
@@ -37,7 +38,7 @@ SELF_TEST_IMAGES = 16
 WAVY_SIDE = 16
 LIBRARIES = ("mri-robust", "adversarial-robustness-toolbox", "torchattacks", "torch", "numpy")
 
-Native = FGSM | PGD
+Native = FGSM | PGD | APGD
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Check:
     equal_success: bool = True
     engines: tuple[str, ...] = ENGINES
     least_side: int = 1
+    least_classes: int = 2
 
 
 def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
@@ -89,6 +91,14 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
         Check("pgd-l2 one step", l2(steps=1, random_start=False, clip="before"), 1e-6, False, ("native", "art")),
         Check("pgd-l2 project, clip", l2(steps=steps), 1e-6, True, ("native", "torchattacks")),
         Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
+        Check("apgd", APGD(EPS, steps=steps), 1e-6, engines=("native", "torchattacks")),
+        Check("apgd-l2", APGD(L2_EPS, steps=steps, norm="l2"), 1e-6, engines=("native", "torchattacks")),
+        Check(
+            "apgd targeted",
+            APGD(EPS, steps=steps, loss="dlr", targets=DLR_CLASSES - 1),
+            *(1e-6, True, ("native", "torchattacks")),
+            least_classes=DLR_CLASSES,
+        ),
         Check("creeper trigger", Stamping(Creeper()), 0.0, engines=("native", "art"), least_side=SIDE),
     )
 
@@ -180,25 +190,28 @@ def crosscheck(
     crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}
     # One memory format for all engines: convolutions round otherwise on images that lie channels last.
     asked = _Comparison(model, images.contiguous(), labels, classes, seed, on_step or silent)
-    checks = [check for check in standard_checks(steps) if min(images.shape[-2:]) >= check.least_side]
+    side, known = min(images.shape[-2:]), standard_checks(steps)
+    checks = [check for check in known if side >= check.least_side and classes >= check.least_classes]
     with eval_mode(model):
         rows = [row for check in checks for row in asked.compare(check, crafters)]
-    caught = {} if engines else {mutation: catches(mutation, crafters["art"]) for mutation in MUTANTS}
+    caught = {} if engines else {mutation: catches(mutation, crafters) for mutation in MUTANTS}
     return Certificate(tuple(rows), caught, len(labels), str(device_of(model)))
 
 
-def catches(mutation: str, reference: Craft) -> bool:
+def catches(mutation: str, engines: Mapping[str, Craft]) -> bool:
     """Whether a mutation touches a check, and every one that it touches fails on `WavyModel`.
 
-    The broken copy stands in place of the native attack; `reference` is the engine that it is compared with.
+    The broken copy stands in place of the native attack, and is compared with ART, or where that has not this very
+    attack, with torchattacks.
     """
-    kinds, broken = MUTANTS[mutation]
+    touches, broken = MUTANTS[mutation]
     model = WavyModel()
     asked = _Comparison(model, *model.images(SELF_TEST_IMAGES), classes=4)
     # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
-    checks = [check for check in standard_checks() if check.equal_success and "art" in check.engines]
-    touched = [check for check in checks if isinstance(check.attack, kinds)]
-    found = [asked.compare(check, {"native": broken, "art": reference}) for check in touched]
+    checks = [each for each in standard_checks() if each.equal_success and each.name != "pgd-l2 project, clip"]
+    touched = [check for check in checks if touches(check.attack)]
+    others = {check: "art" if "art" in check.engines else "torchattacks" for check in touched}
+    found = [asked.compare(check, {"native": broken, name: engines[name]}) for check, name in others.items()]
     return bool(found) and not any(row["passed"] for [row] in found)
 
 
@@ -299,8 +312,8 @@ class WavyModel(nn.Module):
 def wrong_sign(attack: Native, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Steps down the loss instead of up."""
 
-    def turned(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        slope, logits = loss_gradient(model, images, labels)
+    def turned(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
+        slope, logits = loss_gradient(model, images, labels, *loss)
         return -slope, logits
 
     return attack.craft(model, images, labels, start, turned)
@@ -316,11 +329,35 @@ def moved_trigger(attack: Stamping, model: nn.Module, images: Tensor, labels: Te
     return attack.trigger(images.roll(1, -1)).roll(-1, -1)
 
 
+@dataclass(frozen=True)
+class _LikeliestLast(APGD):
+    def target(self, ranked: Tensor, number: int) -> Tensor:
+        return ranked[:, number]
+
+
+def _any_of(*kinds: type) -> Callable[[Any], bool]:
+    return lambda attack: isinstance(attack, kinds)
+
+
+def _has_targets(attack: Any) -> bool:
+    return isinstance(attack, APGD) and attack.targets > 0
+
+
+def _likeliest_last(attack: APGD) -> APGD:
+    return _LikeliestLast(attack.eps, steps=attack.steps, loss=attack.loss, targets=attack.targets)
+
+
 # A cross-check that passes one of these is worth nothing.
-MUTANTS: dict[str, tuple[tuple[type, ...], Craft]] = {
-    "wrong sign": ((FGSM, PGD), wrong_sign),
-    "one step fewer": ((PGD,), partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1)))),
-    "no projection": ((PGD,), partial(changed, lambda attack: replace(attack, eps=1.0))),
-    "moved trigger": ((Stamping,), moved_trigger),
+MUTANTS: dict[str, tuple[Callable[[Any], bool], Craft]] = {
+    "wrong sign": (_any_of(FGSM, PGD, APGD), wrong_sign),
+    "one step fewer": (
+        _any_of(PGD, APGD),
+        partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1))),
+    ),
+    "no projection": (_any_of(PGD), partial(changed, lambda attack: replace(attack, eps=1.0))),
+    "no halving": (_any_of(APGD), partial(changed, lambda attack: replace(attack, rho=0.0))),
+    "no momentum": (_any_of(APGD), partial(changed, lambda attack: replace(attack, momentum=0.0))),
+    "likeliest target last": (_has_targets, partial(changed, _likeliest_last)),
+    "moved trigger": (_any_of(Stamping), moved_trigger),
 }
 """Mutation of the native attacks -> the attacks that it touches, and how it runs them."""

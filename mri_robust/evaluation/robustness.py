@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters import torchattacks
+from mri_robust.attacks.evasion.apgd import APGD
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Part, attacked_predictions, run_attack
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.strongest import Make, worst_case
@@ -33,13 +34,36 @@ PROBE = 2
 """Images on which a faster copy of the model has to give the same logits."""
 WORST_CASE = "worst-case"
 DLR_CLASSES = 4
-"""Fewest classes for which the loss of targeted APGD is defined; with fewer, that attack is left out."""
-SURVIVOR_ATTACKS: dict[str, tuple[tuple[str, tuple[tuple[str, int], ...]], ...]] = {
+"""Fewest classes for which the targeted DLR loss is defined."""
+Survivors = tuple[str, Callable[[int], Make]]
+"""The name of a stage, and number of classes -> how to make its attack of one size."""
+
+
+def apgd(steps: int) -> Survivors:
+    """APGD by cross entropy."""
+    return "apgd", lambda classes: partial(APGD, steps=steps)
+
+
+def apgd_targeted(steps: int) -> Survivors:
+    """APGD at every wrong class, by targeted DLR or, where that is not defined, by the difference of logits."""
+
+    def make(classes: int) -> Make:
+        return partial(APGD, steps=steps, targets=classes - 1, loss="dlr" if classes >= DLR_CLASSES else "margin")
+
+    return "apgdt", make
+
+
+def library(name: str, **options: Any) -> Survivors:
+    """An attack of torchattacks."""
+    return name.lower(), lambda classes: partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
+
+
+SURVIVOR_ATTACKS: dict[str, tuple[Survivors, ...]] = {
     "pgd": (),
-    "quick": (("APGD", (("steps", 20),)),),
-    "standard": (("APGD", (("steps", 50),)), ("APGDT", (("steps", 50),)), ("Square", (("n_queries", 1000),))),
+    "quick": (apgd(20),),
+    "standard": (apgd(50), apgd_targeted(50), library("Square", n_queries=1000)),
 }
-"""Budget -> attacks of torchattacks: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
+"""Budget -> what follows PGD: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
 
 
 class _ImageByImage(Evaluation):
@@ -128,9 +152,7 @@ class WorstCase(_ImageByImage):
     def stages(self, classes: int) -> list[tuple[str, Make]]:
         """(name, how to make the attack of one size), in order."""
         stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
-        for name, options in SURVIVOR_ATTACKS[self.budget]:
-            if name != "APGDT" or classes >= DLR_CLASSES:
-                stages.append((name.lower(), partial(torchattacks.LibraryAttack, name, options=options)))
+        stages += [(name, make(classes)) for name, make in SURVIVOR_ATTACKS[self.budget]]
         return stages
 
     def find(self, context: Context, **where: Any) -> np.ndarray:

@@ -172,9 +172,9 @@ class TestLower:
         before = fooled_clean(MODEL, PART, len(EPSILONS))
         seen.clear()
 
-        def recorded(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        def recorded(images: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
             seen.extend(images)
-            return loss_gradient(MODEL, images, labels)
+            return loss_gradient(MODEL, images, *rest)
 
         search(KINDS[kind], before, gradient=recorded)
         near = {int((IMAGES - image).flatten(1).abs().sum(1).argmin()) for image in seen}

@@ -18,7 +18,7 @@ from mri_robust.study.experiment import load_experiment
 
 
 def test_a_linear_models_accuracy_is_the_share_of_margins_over_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("Square", (("n_queries", 20),)),))
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.library("Square", n_queries=20),))
     generator = torch.Generator().manual_seed(0)
     images = 0.3 + 0.4 * torch.rand((60, 1, 8, 8), generator=generator)
     weight, sizes = torch.randn(2, 64, generator=generator), (0.003, 0.01, 0.02)

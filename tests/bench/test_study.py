@@ -252,7 +252,7 @@ def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch
         assert set(table["model"]) == {checkpoint}
         assert_same_numbers(table, study.table(name), "cnn_pgd", keys[name])
     # in memory, where more attacks follow PGD
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("APGD", (("steps", 2),)),))
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.apgd(2),))
     monkeypatch.setitem(AUDITS, "quick", replace(tiny.SCALE, budget="quick"))
     found = own.audit(opened.modules[checkpoint], opened.dataset, ["worst-case"], images=8)
     first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": ""})

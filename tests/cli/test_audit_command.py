@@ -50,7 +50,7 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_models.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (("Square", (("n_queries", 20),)),))
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.library("Square", n_queries=20),))
     sys.modules.pop("own_models", None)
 
 

@@ -21,11 +21,12 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, run_attack, st
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.rng import make_generator
-from mri_robust.data.dataset import Dataset
+from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, Evaluation, measure
 from mri_robust.evaluation.robustness import UnderAttack, WorstCase, load_engine
+from mri_robust.evaluation.rows import choose_images
 from mri_robust.evaluation.sanity import sanity_checks
 from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.study.config import ENGINES
@@ -43,7 +44,7 @@ pgd = partial(PGD, alpha=1 / 128, steps=4)
 
 @pytest.fixture(autouse=True)
 def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    attacks = (("APGD", (("steps", 8),)), ("APGDT", (("steps", 4),)), ("Square", (("n_queries", 40),)))
+    attacks = (robustness.apgd(8), robustness.apgd_targeted(4), robustness.library("Square", n_queries=40))
     monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "standard", attacks)
 
 
@@ -120,7 +121,7 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: s
         for right, before, plain in zip(stage, [clean, *stage], alone, strict=False):
             assert (right <= before).all()  # what a smaller epsilon has fooled stays fooled
             assert (right <= plain).all()
-        assert 0 < stage[-1].sum() < stage[0].sum()
+        assert stage[-1].sum() < stage[0].sum()
     if strong:
         assert all((last <= first).all() for first, last in zip(*after, strict=True))
         assert sum(map(np.sum, after[1])) < sum(map(np.sum, after[0]))
@@ -139,18 +140,25 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: s
     assert found["labels"] == [SmallNet.classes[label] for label in LABELS]
 
 
-def test_targeted_apgd_is_left_out_where_there_is_no_fourth_logit() -> None:
-    """A linear model of three classes; the loss of targeted APGD divides by a difference with the fourth logit."""
-    weight = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
-    model = Linear(weight, -weight.sum(1) / 2)
-    test = split(PIXELS.numpy(), own_labels(model, IMAGES).numpy())
-    data, worst = Dataset("three", test, test, ("a", "b", "c"), "three"), WorstCase(EPSILONS[:2], COUNT, 2, 1)
-    rows = list(worst(Context(model, data)))
-    before, after = (verdicts(rows, after=name) for name in ("pgd", "square"))
-    assert len(before) == len(after) == 2
-    assert all((last <= first).all() for first, last in zip(before, after, strict=True))
-    with pytest.raises(IndexError):
-        worst.stages(4)[2][1](0.1)(model, IMAGES, own_labels(model, IMAGES))
+@pytest.mark.parametrize("classes", [2, 3, 4, 6])
+def test_the_worst_case_of_a_linear_model_is_the_closed_form(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targeted APGD alone, after one step of PGD: an image falls at the least margin over ||w_k - w_y||_1."""
+    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.apgd_targeted(6),))
+    generator = torch.Generator().manual_seed(classes)
+    images = 0.3 + 0.4 * torch.rand((60, 1, 8, 8), generator=generator)
+    weight = torch.randn(classes, 64, generator=generator)
+    model = Linear(weight, -weight.sum(1) / 2).eval()
+    labels, logits = own_labels(model, images), ((images.double().flatten(1) - 0.5) @ weight.double().T)
+    reach = (logits.gather(1, labels[:, None]) - logits) / (weight[labels][:, None] - weight).abs().sum(2)
+    least = reach.scatter(1, labels[:, None], torch.inf).amin(1)
+    epsilons = least.quantile(torch.tensor([0.2, 0.5, 0.8]).double()).tolist()
+    names = tuple(map(str, range(classes)))
+    test = Split(images.numpy(), labels.numpy(), names * 60)
+    asked = WorstCase(tuple(epsilons), 60, steps=1, restarts=1, budget="quick")
+    after = verdicts(list(asked(Context(model, Dataset("linear", test, test, names, "linear")))), after="apgdt")
+    places = choose_images(60, 60)
+    for eps, right in zip(epsilons, after, strict=True):
+        assert np.array_equal(right, (least > eps).numpy()[places])
 
 
 class Grey(Nameless):

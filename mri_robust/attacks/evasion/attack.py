@@ -13,8 +13,11 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_device, check_finite, check_images, check_labels, class_count
 
-Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(images [N, C, H, W], labels [N]) -> gradient of the loss with respect to the images, and logits [N, K]."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits [N, K], labels [N]) -> the loss of each image, [N]."""
+Gradient = Callable[..., tuple[Tensor, Tensor]]
+"""(images [N, C, H, W], labels [N], and a loss other than the mean cross entropy) -> gradient of the loss with respect
+to the images, and logits [N, K]."""
 
 
 class Attack(ABC):
@@ -91,17 +94,19 @@ class Attack(ABC):
         return whole
 
 
-def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient [N, C, H, W] of the cross entropy with respect to the images, and logits [N, K], both detached.
+def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
+    """Gradient [N, C, H, W] of the loss with respect to the images, and logits [N, K], both detached.
 
-    The loss is averaged over the batch, not summed: what the study, ART and torchattacks do, with the same rounding.
+    The loss is the cross entropy averaged over the batch, what the study, ART and torchattacks take, with the same
+    rounding; or the sum of another `loss`.
     UserError where a logit is not finite.
     """
     images = images.detach().clone().requires_grad_(True)
     with torch.enable_grad():
         logits = model(images)
-        loss = functional.cross_entropy(logits.float(), labels)  # float32 also under autocast
-        (gradient,) = torch.autograd.grad(loss, images)
+        scores = logits.float()  # float32 also under autocast
+        total = functional.cross_entropy(scores, labels) if loss is None else loss(scores, labels).sum()
+        (gradient,) = torch.autograd.grad(total, images)
     check_finite(logits)
     return gradient, logits.detach()
 

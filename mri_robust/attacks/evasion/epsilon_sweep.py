@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Attack, Gradient, checked, loss_gradient, predict
+from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, checked, loss_gradient, predict
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.progress import OnImages
 from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
@@ -207,8 +207,9 @@ def _shared_gradient(model: nn.Module, part: Part) -> Gradient:
     """The model's gradient; the one at the clean images and true labels is computed once."""
     at_clean = cache(partial(loss_gradient, model, part.images, part.labels))
 
-    def gradient(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return at_clean() if images is part.images and labels is part.labels else loss_gradient(model, images, labels)
+    def gradient(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
+        shared = images is part.images and labels is part.labels and not loss
+        return at_clean() if shared else loss_gradient(model, images, labels, *loss)
 
     return gradient
 

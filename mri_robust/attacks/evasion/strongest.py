@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Attack, Gradient, loss_gradient
+from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
 from mri_robust.core.progress import OnImages
 
@@ -52,8 +52,8 @@ def half_gradient(model: nn.Module) -> Gradient:
     """The gradient of a bfloat16 copy of the model, as float32."""
     half = copy.deepcopy(model).to(torch.bfloat16)
 
-    def gradient(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        slope, logits = loss_gradient(half, images.to(torch.bfloat16), labels)
+    def gradient(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
+        slope, logits = loss_gradient(half, images.to(torch.bfloat16), labels, *loss)
         return slope.float(), logits.float()
 
     return gradient
