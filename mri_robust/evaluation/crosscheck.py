@@ -33,6 +33,8 @@ EPS = 1 / 64
 ALPHA = 1 / 256
 STEPS = 10
 L2_EPS, L2_ALPHA = 1.0, 0.25
+TARGETED: dict[str, Any] = {"loss": "dlr", "targets": DLR_CLASSES - 1}
+NOT_ART = ("native", "torchattacks")
 SELF_TEST_IMAGES = 16
 """Images of the small model on which broken copies must fail."""
 WAVY_SIDE = 16
@@ -89,16 +91,11 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
         Check("pgd start", pgd(), 1e-6),
         Check("pgd start targeted", pgd(targeted=True), 1e-6),
         Check("pgd-l2 one step", l2(steps=1, random_start=False, clip="before"), 1e-6, False, ("native", "art")),
-        Check("pgd-l2 project, clip", l2(steps=steps), 1e-6, True, ("native", "torchattacks")),
+        Check("pgd-l2 project, clip", l2(steps=steps), 1e-6, engines=NOT_ART),
         Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
-        Check("apgd", APGD(EPS, steps=steps), 1e-6, engines=("native", "torchattacks")),
-        Check("apgd-l2", APGD(L2_EPS, steps=steps, norm="l2"), 1e-6, engines=("native", "torchattacks")),
-        Check(
-            "apgd targeted",
-            APGD(EPS, steps=steps, loss="dlr", targets=DLR_CLASSES - 1),
-            *(1e-6, True, ("native", "torchattacks")),
-            least_classes=DLR_CLASSES,
-        ),
+        Check("apgd", APGD(EPS, steps=steps), 1e-6, engines=NOT_ART),
+        Check("apgd-l2", APGD(L2_EPS, steps=steps, norm="l2"), 1e-6, engines=NOT_ART),
+        Check("apgd targeted", APGD(EPS, steps=steps, **TARGETED), 1e-6, engines=NOT_ART, least_classes=DLR_CLASSES),
         Check("creeper trigger", Stamping(Creeper()), 0.0, engines=("native", "art"), least_side=SIDE),
     )
 
@@ -209,8 +206,7 @@ def catches(mutation: str, engines: Mapping[str, Craft]) -> bool:
     asked = _Comparison(model, *model.images(SELF_TEST_IMAGES), classes=4)
     # Of the L2 checks, one is not ART's, one has a single step to lose, and one is too loose for a small fault.
     checks = [each for each in standard_checks() if each.equal_success and each.name != "pgd-l2 project, clip"]
-    touched = [check for check in checks if touches(check.attack)]
-    others = {check: "art" if "art" in check.engines else "torchattacks" for check in touched}
+    others = {each: "art" if "art" in each.engines else "torchattacks" for each in checks if touches(each.attack)}
     found = [asked.compare(check, {"native": broken, name: engines[name]}) for check, name in others.items()]
     return bool(found) and not any(row["passed"] for [row] in found)
 
@@ -339,25 +335,16 @@ def _any_of(*kinds: type) -> Callable[[Any], bool]:
     return lambda attack: isinstance(attack, kinds)
 
 
-def _has_targets(attack: Any) -> bool:
-    return isinstance(attack, APGD) and attack.targets > 0
-
-
-def _likeliest_last(attack: APGD) -> APGD:
-    return _LikeliestLast(attack.eps, steps=attack.steps, loss=attack.loss, targets=attack.targets)
-
-
+_FEWER = partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1)))
+_LAST = partial(changed, lambda attack: _LikeliestLast(attack.eps, steps=attack.steps, **TARGETED))
 # A cross-check that passes one of these is worth nothing.
 MUTANTS: dict[str, tuple[Callable[[Any], bool], Craft]] = {
     "wrong sign": (_any_of(FGSM, PGD, APGD), wrong_sign),
-    "one step fewer": (
-        _any_of(PGD, APGD),
-        partial(changed, lambda attack: replace(attack, steps=max(1, attack.steps - 1))),
-    ),
+    "one step fewer": (_any_of(PGD, APGD), _FEWER),
     "no projection": (_any_of(PGD), partial(changed, lambda attack: replace(attack, eps=1.0))),
     "no halving": (_any_of(APGD), partial(changed, lambda attack: replace(attack, rho=0.0))),
     "no momentum": (_any_of(APGD), partial(changed, lambda attack: replace(attack, momentum=0.0))),
-    "likeliest target last": (_has_targets, partial(changed, _likeliest_last)),
+    "likeliest target last": (lambda attack: isinstance(attack, APGD) and attack.targets > 0, _LAST),
     "moved trigger": (_any_of(Stamping), moved_trigger),
 }
 """Mutation of the native attacks -> the attacks that it touches, and how it runs them."""
