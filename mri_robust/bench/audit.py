@@ -16,7 +16,7 @@ from mri_robust.bench.trainer import Trainer
 from mri_robust.bench.worker import Task, load_data
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
-from mri_robust.core.validation import check_choice, class_count
+from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.evaluation.epsilon_curve import labelled_images, positive_radii
 from mri_robust.evaluation.evaluation import Context, measure
@@ -247,8 +247,7 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
     images, labels = (np.asarray(part) for part in labelled_images(data))
     names = stated(model).get("classes")
     if not names:
-        few = to_unit_range(images[:BATCH])
-        names = map(str, range(class_count(as_classifier(model, few), few)))
+        names = map(str, range(as_classifier(model, to_unit_range(images[:BATCH]))[1]))
     files = tuple(f"image-{place:05d}" for place in range(len(labels)))
     test = Split(images, labels.astype(np.int64), files)
     train = Split(test.images[:0], test.labels[:0], ())

@@ -23,7 +23,7 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
-from mri_robust.core.validation import check_images, check_labels, class_count
+from mri_robust.core.validation import check_images, check_labels
 from mri_robust.evaluation.robustness import DLR_CLASSES, load_engine
 from mri_robust.models.external import as_classifier
 from mri_robust.study.config import ENGINES
@@ -181,8 +181,7 @@ def crosscheck(
         TypeError, ValueError: images or labels are not as said.
     """
     check_images(images)
-    model = as_classifier(model, images[:BATCH])
-    classes = class_count(model, images)
+    model, classes = as_classifier(model, images[:BATCH])
     check_labels(labels, images, classes)
     crafters = dict(engines) if engines else {name: engine(name) for name in ENGINES}
     # One memory format for all engines: convolutions round otherwise on images that lie channels last.

@@ -14,7 +14,7 @@ from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
-from mri_robust.core.validation import check_choice, check_images, check_labels, check_number, class_count
+from mri_robust.core.validation import check_choice, check_images, check_labels, check_number
 from mri_robust.evaluation.robustness import CHUNK, WORST_CASE, WorstCase, find_worst, predict_attacked
 from mri_robust.models.external import as_classifier
 from mri_robust.training import to_unit_range
@@ -157,7 +157,6 @@ def _check_all(model: nn.Module, images: Any, labels: Tensor) -> tuple[nn.Module
         some = to_unit_range(images[begin : begin + CHUNK])
         check_images(some)
         if not classes:
-            model = as_classifier(model, some[:BATCH])
-            classes = class_count(model, some)
+            model, classes = as_classifier(model, some[:BATCH])
         check_labels(labels[begin : begin + CHUNK], some, classes)
     return model, classes

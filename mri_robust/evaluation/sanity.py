@@ -22,7 +22,7 @@ from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
-from mri_robust.core.validation import check_images, check_labels, class_count
+from mri_robust.core.validation import check_images, check_labels
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.robustness import name_of
 from mri_robust.evaluation.rows import Row, choose_images
@@ -272,9 +272,10 @@ def gather(
     training, device = sum(each.training for each in layers), device_of(model)
     # A model that draws at random does so from the global generator, which is put back.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), ExitStack() as stack:
-        tethered = _Tethered(as_classifier(model, clipped[:IMAGES]))
+        model, classes = as_classifier(model, clipped[:IMAGES])
+        tethered = _Tethered(model)
         stack.enter_context(eval_mode(tethered))
-        check_labels(labels, clipped, class_count(tethered, clipped))
+        check_labels(labels, clipped, classes)
         chosen = torch.randperm(len(labels), generator=make_generator(seed, "sanity images"))[:IMAGES].sort().values
         some, truth = (each[chosen.to(each.device)].to(device) for each in (clipped, labels))
         with torch.no_grad():

@@ -11,6 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from mri_robust.core.errors import UserError, reason
 from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import check_finite
 from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.models.weights import hash_tensor
@@ -190,8 +191,8 @@ def fit_to_data(
     return (model if plain else fitted), notes
 
 
-def as_classifier(model: nn.Module, images: Tensor) -> nn.Module:
-    """The model where it gives logits [N, K] of two classes or more, else what makes such logits of its outputs.
+def as_classifier(model: nn.Module, images: Tensor) -> tuple[nn.Module, int]:
+    """The model where it gives logits [N, K] of two classes or more, else what makes such logits of its outputs; and K.
 
     `images` are float32 [N, C, H, W] in [0, 1]; for errors see `fit_to_data`. TypeError where it is no module.
     """
@@ -202,9 +203,10 @@ def as_classifier(model: nn.Module, images: Tensor) -> nn.Module:
         except Exception:  # also one in another number format
             output = None
         if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] > 1:
-            return model
-        width = given(images[:1]).shape[1]
-    return fit_to_data(given, images, tuple(map(str, range(max(2, width)))), "given")[0]
+            check_finite(output)
+            return model, output.shape[1]
+        width = max(2, given(images[:1]).shape[1])
+    return fit_to_data(given, images, tuple(map(str, range(width))), "given")[0], width
 
 
 def _order(own: Sequence[str], classes: Sequence[str], source: str, renamed: Mapping[str, str]) -> list[int] | None:
