@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters.art import stamp
-from mri_robust.attacks.evasion.apgd import APGD
+from mri_robust.attacks.evasion.apgd import APGD, LEAST_CLASSES
 from mri_robust.attacks.evasion.attack import Loss, fooled, loss_gradient
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
@@ -24,7 +24,7 @@ from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_images, check_labels
-from mri_robust.evaluation.robustness import DLR_CLASSES, load_engine
+from mri_robust.evaluation.robustness import load_engine
 from mri_robust.models.external import as_classifier
 from mri_robust.study.config import ENGINES
 
@@ -33,7 +33,8 @@ EPS = 1 / 64
 ALPHA = 1 / 256
 STEPS = 10
 L2_EPS, L2_ALPHA = 1.0, 0.25
-TARGETED: dict[str, Any] = {"loss": "dlr", "targets": DLR_CLASSES - 1}
+FOUR = LEAST_CLASSES["dlr", True]
+TARGETED: dict[str, Any] = {"loss": "dlr", "targets": FOUR - 1}
 NOT_ART = ("native", "torchattacks")
 SELF_TEST_IMAGES = 16
 """Images of the small model on which broken copies must fail."""
@@ -95,7 +96,7 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
         Check("pgd-l2 clip, project", l2(steps=steps, clip="before"), 0.05, False, ("native", "art")),
         Check("apgd", APGD(EPS, steps=steps), 1e-6, engines=NOT_ART),
         Check("apgd-l2", APGD(L2_EPS, steps=steps, norm="l2"), 1e-6, engines=NOT_ART),
-        Check("apgd targeted", APGD(EPS, steps=steps, **TARGETED), 1e-6, engines=NOT_ART, least_classes=DLR_CLASSES),
+        Check("apgd targeted", APGD(EPS, steps=steps, **TARGETED), 1e-6, engines=NOT_ART, least_classes=FOUR),
         Check("creeper trigger", Stamping(Creeper()), 0.0, engines=("native", "art"), least_side=SIDE),
     )
 

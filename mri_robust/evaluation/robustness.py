@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters import torchattacks
-from mri_robust.attacks.evasion.apgd import APGD
+from mri_robust.attacks.evasion.apgd import APGD, LEAST_CLASSES
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Part, attacked_predictions, run_attack
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.evasion.strongest import Make, worst_case
@@ -33,8 +33,6 @@ CHUNK = 512
 PROBE = 2
 """Images on which a faster copy of the model has to give the same logits."""
 WORST_CASE = "worst-case"
-DLR_CLASSES = 4
-"""Fewest classes for which the targeted DLR loss is defined."""
 Survivors = tuple[str, Callable[[int], Make]]
 """The name of a stage, and number of classes -> how to make its attack of one size."""
 
@@ -48,7 +46,9 @@ def apgd_targeted(steps: int) -> Survivors:
     """APGD at every wrong class, by targeted DLR or, where that is not defined, by the difference of logits."""
 
     def make(classes: int) -> Make:
-        return partial(APGD, steps=steps, targets=classes - 1, loss="dlr" if classes >= DLR_CLASSES else "margin")
+        return partial(
+            APGD, steps=steps, targets=classes - 1, loss="dlr" if classes >= LEAST_CLASSES["dlr", True] else "margin"
+        )
 
     return "apgdt", make
 

@@ -124,7 +124,7 @@ def stated(model: nn.Module) -> dict[str, Any]:
         found["image_size"] = size
     if type(channels) in (str, int) and str(channels).lower() in _CHANNELS:
         found["channels"] = _CHANNELS[str(channels).lower()]
-    if isinstance(classes, Mapping):
+    if isinstance(classes, Mapping) and classes:
         places = {place: name for name, place in classes.items()} if isinstance(next(iter(classes)), str) else classes
         classes = [places[place] for place in sorted(places)] if all(type(place) is int for place in places) else None
     if isinstance(classes, (list, tuple)) and classes and all(isinstance(name, str) for name in classes):

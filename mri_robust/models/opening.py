@@ -115,19 +115,18 @@ def _from_factory(source: str) -> nn.Module:
 
 
 def _called(factory: Any, source: str) -> Any:
-    needed = []
-    if callable(factory):
-        try:
-            parameters = inspect.signature(factory).parameters.values()
-        except (TypeError, ValueError):  # some built-in ones have none
-            parameters = ()  # type: ignore[assignment]
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        needed = [each.name for each in parameters if each.default is each.empty and each.kind not in variable]
-    if needed:
+    if not callable(factory):
+        return factory
+    try:
+        parameters = tuple(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError):  # some built-in ones have none
+        parameters = ()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if needed := [each.name for each in parameters if each.default is each.empty and each.kind not in variable]:
         raise UserError(
             f"model '{source}' needs {', '.join(needed)}: name a function without arguments that gives the model"
         )
-    return factory() if callable(factory) else factory
+    return factory()
 
 
 def _leave_inference_mode(model: nn.Module) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mri_robust.attacks.evasion import norms
-from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, loss_gradient
+from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, loss_gradient, margin
 from mri_robust.attacks.evasion.norms import Norm
 from mri_robust.core.validation import check_choice, check_count, check_number
 
@@ -162,16 +162,6 @@ TINY = 1e-12
 def cross_entropy(logits: Tensor, labels: Tensor, target: Tensor | None = None) -> Tensor:
     """[N]."""
     return functional.cross_entropy(logits, labels, reduction="none")
-
-
-def margin(logits: Tensor, labels: Tensor, target: Tensor | None = None) -> Tensor:
-    """[N]: the target's logit, or the greatest wrong one, less the label's."""
-    own = logits.gather(1, labels[:, None])[:, 0]
-    if target is not None:
-        return -(own - logits.gather(1, target[:, None])[:, 0])
-    ordered = logits.sort(dim=1)
-    right = (ordered.indices[:, -1] == labels).float()
-    return -(own - ordered.values[:, -2] * right - ordered.values[:, -1] * (1.0 - right))
 
 
 def difference_of_logits_ratio(logits: Tensor, labels: Tensor, target: Tensor | None = None) -> Tensor:

@@ -124,6 +124,14 @@ def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
     return (logits.argmax(1) == labels) == targeted
 
 
+def margin(logits: Tensor, labels: Tensor, target: Tensor | None = None) -> Tensor:
+    """[N]: the target's logit, or the greatest wrong one, less the label's."""
+    own = logits.gather(1, labels[:, None])
+    if target is None:
+        return (logits.scatter(1, labels[:, None], -torch.inf).max(1, keepdim=True).values - own)[:, 0]
+    return (logits.gather(1, target[:, None]) - own)[:, 0]
+
+
 def checked(attack: Any, crafted: Tensor, images: Tensor) -> Tensor:
     """What another package's attack gave; UserError unless it is images in [0, 1] and in the ball that it states."""
     try:

@@ -5,14 +5,14 @@ from dataclasses import KW_ONLY, dataclass, field
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Attack, Gradient
+from mri_robust.attacks.evasion.attack import Attack, Gradient, margin
 from mri_robust.attacks.evasion.norms import Norm, check_ball
 from mri_robust.core.validation import check_count
 
 
 @dataclass(frozen=True)
 class RandomSearch(Attack):
-    """Repaint a random square of each image with random signs of eps; keep it where the margin of the label falls.
+    """Repaint a random square of each image with random signs of eps; keep it where the margin of another class rises.
 
     The first image has vertical stripes; the side of the squares shrinks from .7 of the image's to a pixel. The Square
     Attack runs thousands of queries: this one asks whether black-box search can beat gradients, not how far it can go.
@@ -48,15 +48,15 @@ class RandomSearch(Attack):
         count, channels, height, width = images.shape
         stripes, rest = start[0].split([channels * width, (self.queries - 1) * (2 + channels)], 1)
         worst = self._painted(images, stripes.view(count, channels, 1, width))
-        least = _margin(model(worst), labels)
+        most = margin(model(worst), labels)
         for query, drawn in enumerate(rest.view(count, self.queries - 1, 2 + channels).unbind(1), start=1):
             side = max(1, round(0.7 * min(height, width) * (1 - query / self.queries)))
             rows, columns = (_spans(length, side, drawn[:, axis]) for axis, length in enumerate((height, width)))
             square = rows[:, None, :, None] & columns[:, None, None]
             candidate = torch.where(square, self._painted(images, drawn[:, 2:, None, None]), worst)
-            margin = _margin(model(candidate), labels)
-            worst = torch.where((margin < least)[:, None, None, None], candidate, worst)
-            least = torch.fmin(margin, least)
+            reached = margin(model(candidate), labels)
+            worst = torch.where((reached > most)[:, None, None, None], candidate, worst)
+            most = torch.fmax(reached, most)
         return worst
 
     def _painted(self, images: Tensor, numbers: Tensor) -> Tensor:
@@ -68,12 +68,6 @@ def _spans(length: int, side: int, numbers: Tensor) -> Tensor:
     first = (numbers[:, None] * (length - side + 1)).long()
     place = torch.arange(length, device=numbers.device)
     return (place >= first) & (place < first + side)
-
-
-def _margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """[N]: the label's logit less the greatest other one."""
-    own = logits.gather(1, labels[:, None])
-    return own[:, 0] - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
 
 
 ATTACK = RandomSearch
