@@ -65,13 +65,15 @@ def test_a_checkpoint_is_opened_and_has_its_own_weights_and_normalisation(tmp_pa
 
 
 def test_wrappers_state_what_the_model_states_where_it_makes_sense() -> None:
-    odd, pair = Nameless(small_net()), Nameless(small_net())
+    odd, pair, empty = (Nameless(small_net()) for _ in range(3))
+    empty.classes = {}
     odd.image_size, odd.channels, odd.classes = "8", 64, 4
     pair.image_size, pair.channels, pair.classes = (8, 8), 1, ["x", "y"]
     own = {name: getattr(small_net(), name) for name in ("image_size", "channels", "classes")}
     for inner, known in (
         (small_net(), own),
         (odd, {}),
+        (empty, {}),
         (pair, {"image_size": 8, "channels": "grey", "classes": ("x", "y")}),
     ):
         wrapped = External(inner, "m", (0.5,), (0.5,))
