@@ -145,15 +145,19 @@ class Report:
         data = "{name}, {}: {train} training, {test} test images, digest {digest}"
         counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
         said = [("Notes", run["notes"])] if run["notes"] else []
+        # A user's own model is not the study's at another scale, and the run did not choose its first weights.
+        trained = [
+            (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),
+            ("First weights", [run["weights"] or "random"]),
+        ]
         return [
             *said,
             ("Command", [run["command"]]),
             ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
-            (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),
             ("Protocols", [", ".join(run["protocols"])]),
             ("Seeds", [", ".join(map(str, run["seeds"]))]),
             ("Attack engine", [run["engine"]]),
-            ("First weights", [run["weights"] or "random"]),
+            *(() if run["own_models"] else trained),
             ("Device", [f"{machine['device_name']}, {machine['threads']} threads, training in {machine['precision']}"]),
             ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),
             ("Time", [f"{run['seconds']} seconds; {counted}"]),

@@ -167,6 +167,10 @@ def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path
     assert all("sanity checks, cross-check" in each for each in (page.text, text))
     assert "## Cross-check" not in text
     assert f"note {NASTY}" in page.text
+    told, study = (
+        {head for head, _ in each.provenance} for each in (Report(tmp_path), Report(fill(tmp_path / "study").path))
+    )
+    assert study - told == {"First weights", "Scale quick cuts"}
 
 
 @pytest.mark.parametrize("name", ["phantom", "brain-tumor-mri"])
