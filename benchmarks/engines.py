@@ -10,7 +10,7 @@ from torch import Tensor
 from work import BATCH, Work
 
 from mri_robust import FGSM, PGD, as_art_classifier, epsilon_curve
-from mri_robust.evaluation.robustness import WORST_CASE
+from mri_robust.evaluation.worst_case import WORST_CASE
 
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.1)
 RADII = tuple(eps / 255 for eps in (1, 2, 4, 8))

@@ -20,9 +20,10 @@ from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.evaluation.epsilon_curve import labelled_images, positive_radii
 from mri_robust.evaluation.evaluation import Context, measure
-from mri_robust.evaluation.robustness import PROBE, WORST_CASE
+from mri_robust.evaluation.robustness import PROBE
 from mri_robust.evaluation.rows import Row, tidy
 from mri_robust.evaluation.sanity import SanityChecks
+from mri_robust.evaluation.worst_case import WORST_CASE
 from mri_robust.models.checkpoint import check_classes
 from mri_robust.models.external import as_classifier, channels_of, fit_to_data, model_digest, stated
 from mri_robust.models.folded import attack_copy

@@ -132,11 +132,11 @@ class Run:
 
     def findings(self) -> list[dict[str, Any]]:
         """What the sanity checks say, with the model that they say it of; once, where several tests have the checks."""
-        found = {}
+        found: dict[Any, dict[str, Any]] = {}
         for task, result in self._results():
             named = {name: task.labels[name] for name in ("protocol", "seed", "model")}
             for finding in result["artefacts"].get("findings", ()):
-                found[*named.values(), finding["check"]] = {**named, **finding}
+                found.setdefault((*named.values(), finding["check"]), {**named, **finding})
         return list(found.values())
 
     def warnings(self) -> list[str]:
@@ -199,11 +199,11 @@ class Run:
         }
 
     def _write_images(self) -> None:
-        """Each image's smallest fooling epsilon under every model, where the worst case was asked for."""
+        """Each image's minimal epsilon under every model, where the worst case was asked for."""
         tables: dict[str, pd.DataFrame] = {}
         for task, result in self._results():
-            if found := result["artefacts"].get("smallest_epsilon"):
-                columns = {"file": found["files"], "class": found["labels"], "smallest_epsilon": found["epsilon"]}
+            if found := result["artefacts"].get("minimal_epsilon"):
+                columns = {"file": found["files"], "class": found["labels"], "minimal_epsilon": found["epsilon"]}
                 own = {name: task.labels[name] for name in ("protocol", "seed", "model")}
                 tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
         if tables:

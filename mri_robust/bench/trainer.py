@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, attacked_predictions
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, attacked_predictions
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.files import set_aside

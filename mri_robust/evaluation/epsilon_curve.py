@@ -15,7 +15,8 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
 from mri_robust.core.validation import check_choice, check_images, check_labels, check_number
-from mri_robust.evaluation.robustness import CHUNK, WORST_CASE, WorstCase, find_worst, predict_attacked
+from mri_robust.evaluation.robustness import CHUNK, predict_attacked
+from mri_robust.evaluation.worst_case import WORST_CASE, WorstCase, find_worst
 from mri_robust.models.external import as_classifier
 from mri_robust.training import to_unit_range
 
@@ -74,7 +75,7 @@ def epsilon_curve(
     else:
         stages = [ATTACKS.load(attack) if isinstance(attack, str) else _maker(attack)]
     if early_stop or attack == WORST_CASE:
-        index = find_worst(model, pixels, truth, radii, stages, precision=precision, **where)[-1, 0]
+        index = find_worst(model, pixels, truth, radii, stages, precision=precision, **where)["index"][-1]
         right = np.array([(index > place).sum() for place in range(-1, len(radii))])
     else:
         attacks = [None, *map(stages[0], radii)]

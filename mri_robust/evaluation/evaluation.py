@@ -26,6 +26,16 @@ CODE_VERSION = 2
 """Raised when the code of training or measuring changes what it gives for the same inputs."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """The verdict of a check on a model or on what was measured; an evaluation leaves them as artefact `findings`."""
+
+    check: str  # its name
+    tripped: bool  # the robust accuracy is not to be trusted as it stands
+    figure: float  # the number behind the verdict
+    message: str  # one line: what was found, with the figure, and, when tripped, what that means
+
+
 @dataclass
 class Context:
     """What an evaluation is called with, and where it leaves its pictures and curves."""

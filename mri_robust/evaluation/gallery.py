@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.epsilon_sweep import Part, run_attack
+from mri_robust.attacks.evasion.epsilon_sweep import run_attack
+from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities

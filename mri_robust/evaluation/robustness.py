@@ -1,4 +1,4 @@
-"""Accuracy under attack: of each attack by itself, and in the worst case. Tables 3 and 4, and everybody's own model."""
+"""Accuracy under each attack by itself. Tables 3 and 4, and everybody's own model."""
 
 import re
 from abc import abstractmethod
@@ -12,12 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from mri_robust.adapters import torchattacks
-from mri_robust.attacks.evasion.apgd import APGD, LEAST_CLASSES
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, Part, attacked_predictions, run_attack
-from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.attacks.evasion.strongest import Make, worst_case
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, attacked_predictions, run_attack
+from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.machine import resolve_precision
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset
@@ -32,52 +29,22 @@ CHUNK = 512
 """Images that are float32 in memory at a time: whole batches, so that chunks do not change a number."""
 PROBE = 2
 """Images on which a faster copy of the model has to give the same logits."""
-WORST_CASE = "worst-case"
-Survivors = tuple[str, Callable[[int], Make]]
-"""The name of a stage, and number of classes -> how to make its attack of one size."""
+Found = dict[str, np.ndarray]
+"""What was found of each of N images: name -> [..., N]."""
 
 
-def apgd(steps: int) -> Survivors:
-    """APGD by cross entropy."""
-    return "apgd", lambda classes: partial(APGD, steps=steps)
-
-
-def apgd_targeted(steps: int) -> Survivors:
-    """APGD at every wrong class, by targeted DLR or, where that is not defined, by the difference of logits."""
-
-    def make(classes: int) -> Make:
-        return partial(
-            APGD, steps=steps, targets=classes - 1, loss="dlr" if classes >= LEAST_CLASSES["dlr", True] else "margin"
-        )
-
-    return "apgdt", make
-
-
-def library(name: str, **options: Any) -> Survivors:
-    """An attack of torchattacks."""
-    return name.lower(), lambda classes: partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
-
-
-SURVIVOR_ATTACKS: dict[str, tuple[Survivors, ...]] = {
-    "pgd": (),
-    "quick": (apgd(20),),
-    "standard": (apgd(50), apgd_targeted(50), library("Square", n_queries=1000)),
-}
-"""Budget -> what follows PGD: Croce and Hein (arXiv 2003.01690), Andriushchenko et al. (arXiv 1912.00049)."""
-
-
-class _ImageByImage(Evaluation):
+class ImageByImage(Evaluation):
     """Asks about the first `images` of the shuffled test images, in parts where there are many."""
 
     images: int
     span: tuple[int, int] | None  # (first, one after the last) of the images that a part takes; None for all
 
     @abstractmethod
-    def find(self, context: Context, **where: Any) -> np.ndarray:
-        """int [..., N]: what is found of each image; `where` says which, see `predict_attacked`."""
+    def find(self, context: Context, **where: Any) -> Found:
+        """What is found of each image; `where` says which, see `predict_attacked`."""
 
     @abstractmethod
-    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
+    def rows(self, context: Context, found: Found, chosen: np.ndarray) -> Iterator[Row]:
         """The rows of what was found of all images, which stand at `chosen` of the test set."""
 
     def __call__(self, context: Context) -> Iterator[Row]:
@@ -89,7 +56,7 @@ class _ImageByImage(Evaluation):
         if self.span is None:
             yield from self.rows(context, found, chosen)
         else:
-            context.artefacts["found"] = found.tolist()
+            context.artefacts["found"] = {name: values.tolist() for name, values in found.items()}
 
     def split(self, images: int, dataset: Dataset) -> tuple[Evaluation, ...]:
         """Parts of at most so many images."""
@@ -99,7 +66,8 @@ class _ImageByImage(Evaluation):
 
     def merge(self, parts: Sequence[Result], context: Context) -> Iterator[Row]:
         """The rows of the whole."""
-        found = np.concatenate([part["artefacts"]["found"] for part in parts], axis=-1)
+        some = [part["artefacts"]["found"] for part in parts]
+        found = {name: np.concatenate([each[name] for each in some], axis=-1) for name in some[0]}
         yield from self.rows(context, found, choose_images(len(context.dataset.test), self.images))
 
     def count(self, context: Context, predicted: np.ndarray, chosen: np.ndarray, **factors: Any) -> Iterator[Row]:
@@ -113,7 +81,7 @@ class _ImageByImage(Evaluation):
 
 
 @dataclass(frozen=True)
-class UnderAttack(_ImageByImage):
+class UnderAttack(ImageByImage):
     """Accuracy under each of several attacks by itself, with missed tumours and the recall of each class."""
 
     attacks: tuple[Any, ...]  # native attacks; None for the clean images
@@ -122,62 +90,16 @@ class UnderAttack(_ImageByImage):
     each_member: bool = False  # every member of an ensemble gets its own image: fault `own-image-per-member`
     span: tuple[int, int] | None = None
 
-    def find(self, context: Context, **where: Any) -> np.ndarray:
-        """int64 [attacks, N]: predicted classes."""
+    def find(self, context: Context, **where: Any) -> Found:
+        """`predicted`, the classes: int64 [attacks, N]."""
         test = context.dataset.test
         how = {"each_member": self.each_member, "craft": load_engine(self.engine), **where}
-        return predict_attacked(context.model, test.images, test.labels, self.attacks, **how)
+        return {"predicted": predict_attacked(context.model, test.images, test.labels, self.attacks, **how)}
 
-    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
+    def rows(self, context: Context, found: Found, chosen: np.ndarray) -> Iterator[Row]:
         """The rates under every attack."""
-        for attack, predicted in zip(self.attacks, found, strict=True):
-            yield from self.count(context, predicted, chosen, **_factors(attack, self.engine))
-
-
-@dataclass(frozen=True)
-class WorstCase(_ImageByImage):
-    """Accuracy in the worst case over rising epsilons: PGD with restarts, then stronger attacks on what it leaves.
-
-    An image counts as fooled at an epsilon when it is wrong clean, or when any iterate of any attack at that epsilon or
-    at a smaller one fools it.
-    """
-
-    epsilons: tuple[float, ...]  # L-inf radii in pixels, rising
-    images: int
-    steps: int = 40  # of PGD, each a quarter of epsilon
-    restarts: int = 5
-    budget: str = "standard"  # which of `SURVIVOR_ATTACKS` follow
-    span: tuple[int, int] | None = None
-
-    def stages(self, classes: int) -> list[tuple[str, Make]]:
-        """(name, how to make the attack of one size), in order."""
-        stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
-        stages += [(name, make(classes)) for name, make in SURVIVOR_ATTACKS[self.budget]]
-        return stages
-
-    def find(self, context: Context, **where: Any) -> np.ndarray:
-        """See `find_worst`."""
-        test = context.dataset.test
-        stages = [make for _, make in self.stages(len(context.dataset.classes))]
-        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **where)
-
-    def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
-        """The rates of the clean images, then after the first stage and after the last at every epsilon."""
-        dataset, labels = context.dataset, context.dataset.test.labels[chosen]
-        names = [name for name, _ in self.stages(len(dataset.classes))]
-        index, called = found[-1]
-        yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None))
-        for place, eps in enumerate(self.epsilons):
-            factors = _factors(PGD(eps, steps=self.steps, restarts=self.restarts)) | {"attack": WORST_CASE}
-            for stage in sorted({0, len(names) - 1}):
-                predicted = np.where(found[stage, 0] <= place, found[stage, 1], labels)
-                yield from self.count(context, predicted, chosen, **factors, after=names[stage])
-        smallest = np.array([0.0, *self.epsilons, np.inf])[index + 1]
-        context.artefacts["smallest_epsilon"] = {
-            "files": [dataset.test.names[place] for place in chosen],
-            "labels": [dataset.classes[label] for label in labels],
-            "epsilon": [None if np.isinf(eps) else eps for eps in smallest.tolist()],
-        }
+        for attack, predicted in zip(self.attacks, found["predicted"], strict=True):
+            yield from self.count(context, predicted, chosen, **factors_of(attack, self.engine))
 
 
 def predict_attacked(
@@ -190,7 +112,11 @@ def predict_attacked(
     `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own image.
     """
     ask = _member_predictions if each_member else attacked_predictions
-    return _in_chunks(partial(ask, attacks=attacks), model, images, labels, **where)
+
+    def predicted(model: nn.Module, part: Part, **how: Any) -> dict[str, Tensor]:
+        return {"predicted": ask(model, part, attacks, **how)}
+
+    return in_chunks(predicted, model, images, labels, **where)["predicted"]
 
 
 def _member_predictions(
@@ -208,31 +134,8 @@ def _member_predictions(
     return torch.cat(found, dim=1)
 
 
-def find_worst(
-    model: nn.Module,
-    images: Any,
-    labels: Any,
-    epsilons: Sequence[float],
-    stages: Sequence[Make],
-    *,
-    precision: str = "fp32",
-    **where: Any,
-) -> np.ndarray:
-    """`worst_case`, in chunks, with a faster copy: int64 [stages, 2, N], `Fooled.index` and `Fooled.predicted`.
-
-    `precision` is `fp32`, `bf16` or `auto`; for what else there is see `predict_attacked` and `worst_case`.
-    """
-    number_format = resolve_precision(precision, device_of(model))
-
-    def found(model: nn.Module, part: Part, **how: Any) -> Tensor:
-        after = worst_case(model, part, epsilons, stages, precision=number_format, **how)
-        return torch.stack([torch.stack([*each]) for each in after])
-
-    return _in_chunks(found, model, images, labels, **where)
-
-
-def _in_chunks(
-    ask: Callable[..., Tensor],
+def in_chunks(
+    ask: Callable[..., dict[str, Tensor]],
     model: nn.Module,
     images: Any,
     labels: Any,
@@ -241,8 +144,12 @@ def _in_chunks(
     first: int = 0,
     on_image: OnImages | None = None,
     **how: Any,
-) -> np.ndarray:
-    """What `ask` says of the images at `places`, [..., N], some at a time: they are float32 on the device only then."""
+) -> Found:
+    """What `ask` says of the images at `places`, some at a time: they are float32 on the device only then.
+
+    It is called as `ask(model, part, proposer=a faster copy, on_image=..., **how)` and gives tensors [..., N]. For the
+    other arguments see `predict_attacked`.
+    """
     device, told, found = device_of(model), on_image or silent, []
     with eval_mode(model):
         proposer: nn.Module | None = None
@@ -253,7 +160,7 @@ def _in_chunks(
             proposer = proposer or attack_copy(model, part.images[:PROBE])
             where = {"proposer": proposer, "on_image": lambda done, _, before=begin: told(before + done, len(places))}
             found.append(ask(model, part, **where, **how))
-    return torch.cat(found, dim=-1).numpy()
+    return {name: torch.cat([each[name] for each in found], dim=-1).numpy() for name in found[0]}
 
 
 def load_engine(name: str) -> Craft | None:
@@ -274,7 +181,7 @@ def name_of(attack: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
-def _factors(attack: Any, engine: str = "native") -> Row:
+def factors_of(attack: Any, engine: str = "native") -> Row:
     """What of an attack stands in columns of its own."""
     columns = {"alpha": "step_size", "steps": "steps", "restarts": "restarts"}
     return {

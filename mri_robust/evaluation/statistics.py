@@ -83,6 +83,17 @@ def compare_models(rows: Sequence[dict[str, Any]], models: Sequence[str] = ()) -
     return pd.DataFrame(lines, columns=[*columns, *said])
 
 
+def median_interval(values: np.ndarray, *, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """The median and its 95 % percentile interval by the bootstrap (Efron and Tibshirani 1993, chapter 13).
+
+    `values` float [N], N at least 1, may hold infinity; each end, and the lower median, is one of them.
+    """
+    drawn = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
+    medians = np.quantile(values[drawn], 0.5, axis=1, method="inverted_cdf")
+    low, high = np.quantile(medians, (0.025, 0.975), method="inverted_cdf")
+    return float(np.quantile(values, 0.5, method="inverted_cdf")), float(low), float(high)
+
+
 def auc_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
     """95 % interval of an area under the curve: the areas that the one found does not contradict, as Wilson's is.
 

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from mri_robust.evaluation.robustness import WorstCase
 from mri_robust.evaluation.sanity import SanityChecks
+from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks

@@ -40,6 +40,20 @@ def attack_copy(model: nn.Module, images: Tensor) -> nn.Module:
     return _Copy(folded, model) if close else model
 
 
+class HalfCopy(nn.Module):
+    """A copy of a model in bfloat16, which takes and gives float32."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.coarse = copy.deepcopy(model).to(torch.bfloat16)
+        self.training = model.training
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, K] of images [N, C, H, W]."""
+        logits: Tensor = self.coarse(images.to(torch.bfloat16))
+        return logits.float()
+
+
 class _Copy(nn.Module):
     """The fast copy of a model, and from its first error on the model."""
 

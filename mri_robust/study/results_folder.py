@@ -3,7 +3,7 @@
 evaluations/<digest>.json     rows and pictures of one evaluation of one model, named by all that decides them
 models/<model>-<digest>.safetensors
 <experiment>.csv              one number a line, see `evaluation.rows`
-comparisons.csv, images.csv   models compared image by image; each image's smallest fooling epsilon
+comparisons.csv, images.csv   models compared image by image; each image's minimal epsilon
 run.json, crosscheck.json     what was run, where and how; the certificate
 report.html, report.md, figures/
 """

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 from toy_models import Linear, dyadic_images, own_labels, seeded, small_net
 
-from mri_robust.attacks.evasion.epsilon_sweep import Part, attacked_predictions
+from mri_robust.attacks.evasion.epsilon_sweep import attacked_predictions
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.norms import ascent_direction, project, random_perturbation
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.evasion.search import Part
 
 TOLERANCE = 1e-6
 norms = st.sampled_from(["linf", "l2"])

@@ -24,7 +24,8 @@ from mri_robust.bench.runner import Run
 from mri_robust.core.errors import UserError
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.attacked_training import ClassReport
-from mri_robust.evaluation.robustness import UnderAttack, WorstCase
+from mri_robust.evaluation.robustness import UnderAttack
+from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, load_experiment

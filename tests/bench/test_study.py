@@ -168,7 +168,7 @@ def test_the_worst_case_never_rises_with_epsilon_and_counts_each_images_smallest
         values = [clean[protocol, model], *rows.sort_values("epsilon")["value"]]
         assert (np.diff(values) <= 0).all()
         fell += values[-1] < values[0]
-        smallest = select(images, protocol=protocol, model=model)["smallest_epsilon"].fillna(np.inf)
+        smallest = select(images, protocol=protocol, model=model)["minimal_epsilon"].fillna(np.inf)
         for eps, value, n in rows[["epsilon", "value", "n"]].to_numpy():
             assert (len(smallest), (smallest > eps).mean()) == (n, pytest.approx(value))
     assert fell > 3
@@ -199,11 +199,11 @@ def test_fault_rgb_images_paper_reads_colour_and_sound_grey(study: ResultsFolder
 
 def test_pictures_and_curves_are_found_by_what_their_rows_are_about(study: ResultsFolder) -> None:
     def kinds(experiment: str) -> dict[str, int]:
-        names = ("gallery", "sheet", "confusion", "roc", "findings", "smallest_epsilon")
+        names = ("gallery", "sheet", "confusion", "roc", "findings", "minimal_epsilon")
         found = {name: len(list(study.artefacts(name, experiment=experiment, protocol="sound"))) for name in names}
         return {name: count for name, count in found.items() if count}
 
-    assert kinds("worst-case") == {"findings": 5, "smallest_epsilon": 5}
+    assert kinds("worst-case") == {"findings": 5, "minimal_epsilon": 5}
     assert kinds("snooping-small") == {"sheet": 1, "confusion": 1, "roc": 1}
     assert kinds("backdoor-cnn") == {"sheet": 4, "confusion": 4}
     [(labels, strips)] = study.artefacts("gallery", experiment="pgd", protocol="paper")

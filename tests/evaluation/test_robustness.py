@@ -17,17 +17,19 @@ from toy_models import Linear, Nameless, SmallNet, dyadic_images, own_labels, sm
 from mri_robust import as_torchattack
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.attack import Attack
-from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Part, run_attack, start_of
+from mri_robust.attacks.evasion.epsilon_sweep import BATCH, run_attack
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
+from mri_robust.attacks.evasion.search import Part, start_of
 from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset, Split
-from mri_robust.evaluation import robustness
+from mri_robust.evaluation import robustness, worst_case
 from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, Evaluation, measure
-from mri_robust.evaluation.robustness import UnderAttack, WorstCase, load_engine
+from mri_robust.evaluation.robustness import UnderAttack, load_engine
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.evaluation.sanity import sanity_checks
+from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.study.config import ENGINES
 
@@ -44,8 +46,8 @@ pgd = partial(PGD, alpha=1 / 128, steps=4)
 
 @pytest.fixture(autouse=True)
 def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    attacks = (robustness.apgd(8), robustness.apgd_targeted(4), robustness.library("Square", n_queries=40))
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "standard", attacks)
+    attacks = (worst_case.apgd(8), worst_case.apgd_targeted(4), worst_case.library("Square", n_queries=40))
+    monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "standard", attacks)
 
 
 def rows_of(evaluation: Evaluation, model: nn.Module = MODEL, parts: int | None = None) -> list[dict[str, Any]]:
@@ -127,7 +129,7 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: s
         assert sum(map(np.sum, after[1])) < sum(map(np.sum, after[0]))
     else:
         assert after[1] == []
-    found = context.artefacts["smallest_epsilon"]
+    found = context.artefacts["minimal_epsilon"]
     smallest = np.array([np.inf if eps is None else eps for eps in found["epsilon"]])
     for eps, right in zip((0.0, *EPSILONS), [clean, *after[int(strong)]], strict=True):
         assert np.array_equal(smallest > eps, right)
@@ -143,7 +145,7 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: s
 @pytest.mark.parametrize("classes", [2, 3, 4, 6])
 def test_the_worst_case_of_a_linear_model_is_the_closed_form(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Targeted APGD alone, after one step of PGD: an image falls at the least margin over ||w_k - w_y||_1."""
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.apgd_targeted(6),))
+    monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "quick", (worst_case.apgd_targeted(6),))
     generator = torch.Generator().manual_seed(classes)
     images = 0.3 + 0.4 * torch.rand((60, 1, 8, 8), generator=generator)
     weight = torch.randn(classes, 64, generator=generator)

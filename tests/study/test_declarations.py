@@ -7,7 +7,7 @@ import pytest
 from mri_robust.core.errors import UserError
 from mri_robust.core.hashing import canonical_json
 from mri_robust.evaluation.evaluation import Evaluation
-from mri_robust.evaluation.robustness import WorstCase
+from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.experiments import artefacts, pgd, worst_case
 from mri_robust.study import zoo
 from mri_robust.study.config import Config

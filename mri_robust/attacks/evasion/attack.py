@@ -95,11 +95,16 @@ class Attack(ABC):
 
 
 def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
+    """`input_gradient`, with 0 where it is not finite."""
+    gradient, logits = input_gradient(model, images, labels, loss)
+    return gradient.nan_to_num(0, 0, 0), logits
+
+
+def input_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
     """Gradient [N, C, H, W] of the loss with respect to the images, and logits [N, K], both detached.
 
     The loss is the cross entropy averaged over the batch, what the study, ART and torchattacks take, with the same
-    rounding; or the sum of another `loss`.
-    UserError where a logit is not finite.
+    rounding; or the sum of another `loss`. UserError where a logit is not finite.
     """
     images = images.detach().clone().requires_grad_(True)
     with torch.enable_grad():
@@ -111,12 +116,17 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss |
     return gradient, logits.detach()
 
 
-def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """int64 [N]: the class of the greatest logit; UserError where one is not finite, as NaN counts as greatest."""
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """[N, K]; UserError where one is not finite, as NaN counts as greatest."""
     with torch.no_grad():
-        logits = model(images)
+        logits: Tensor = model(images)
     check_finite(logits)
-    return logits.argmax(1)
+    return logits
+
+
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """int64 [N]: the class of the greatest logit; UserError where one is not finite."""
+    return logits_of(model, images).argmax(1)
 
 
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:

@@ -11,60 +11,35 @@ confirmed by the model itself, in float32.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache, partial
-from itertools import pairwise
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, checked, loss_gradient, predict
+from mri_robust.attacks.evasion.attack import (
+    Attack,
+    Gradient,
+    Loss,
+    checked,
+    logits_of,
+    loss_gradient,
+    margin,
+    predict,
+)
+from mri_robust.attacks.evasion.effort import Effort
+from mri_robust.attacks.evasion.search import BATCH as SEARCH_BATCH
+from mri_robust.attacks.evasion.search import Fooled, Part, Search, is_near, name_of, start_of
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.progress import OnImages
 from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
 
 BATCH = 64
 """Images per batch; fixed, because another size rounds differently."""
-SEARCH_BATCH, MULTIPLE = 32, 8
-"""Images per batch of `lower`; of those it steps itself, filled up to a multiple of 8: a convolution is prepared anew
-for every batch size."""
 
 Craft = Callable[[Any, nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 """(attack, model, images, labels, start) -> adversarial images: whose code runs a native attack."""
-
-
-class Part(NamedTuple):
-    """Some images of a set, [N, C, H, W], and their labels, int64 [N], on the model's device.
-
-    `places`, int64 [N] on the CPU, say where each stands in the whole set: its random starts depend on that alone.
-    """
-
-    images: Tensor
-    labels: Tensor
-    places: Tensor
-
-    @classmethod
-    def of(cls, images: Tensor, labels: Tensor, first: int = 0) -> Part:
-        """Consecutive images, the first of which stands at place `first` of the set."""
-        return cls(images, labels, torch.arange(first, first + len(labels)))
-
-    def at(self, rows: Tensor) -> Part:
-        """Those at `rows`, int64 [M] on the CPU."""
-        there = rows.to(self.images.device)
-        return Part(self.images[there], self.labels[there], self.places[rows])
-
-
-class Fooled(NamedTuple):
-    """Where each image is fooled, int64 [N] on the CPU.
-
-    `index` is the place of the smallest epsilon that fools it: -1 when it is misclassified clean, the number of
-    epsilons when it withstands all. `predicted` is what the model calls it there, or its label when it withstands all.
-    """
-
-    index: Tensor  # type: ignore[assignment]
-    predicted: Tensor
 
 
 def attacked_predictions(
@@ -109,46 +84,66 @@ def lower(
     part: Part,
     attacks: Sequence[Any],
     *,
-    proposer: nn.Module | None = None,
-    gradient: Gradient | None = None,
+    copies: Sequence[nn.Module] = (),
     seed: int = 0,
+    effort: Effort | None = None,
 ) -> Fooled:
     """Run one attack at rising epsilons on the survivors, and lower where they are fooled.
 
-    An attack whose every iterate counts (`Attack.early_stop`) is stepped here: images at different epsilons, runs and
-    steps share a batch, each leaves as soon as it is fooled and another takes its place, and steps that a run shares
+    An attack whose every iterate counts (`Attack.early_stop`) steps images at different epsilons, runs and steps side
+    by side, see `Search`: each leaves as soon as it is fooled and another takes its place, and steps that a run shares
     with the one at the next smaller epsilon are not computed again.
 
     `before` is from `fooled_clean`, or from another attack: an image is asked only about smaller epsilons than there.
-    `attacks` are the attack at each epsilon, rising, untargeted. They attack `proposer`, a faster copy of the model,
-    where it is given; native ones follow `gradient` when it is not the model's or the copy's own. For the others see
-    `attacked_predictions`.
+    `attacks` are the attack at each epsilon, rising, untargeted. They follow the first of the faster `copies` of the
+    model, and where that ended near the boundary, see `is_near`, the next; the model itself when there is none.
+    `effort` is added to. For the others see `attacked_predictions`.
     """
-    native = all(isinstance(attack, Attack) for attack in attacks)
-    if gradient is None and proposer is not None:
-        gradient = partial(loss_gradient, proposer)
-    if native and all(attack.early_stop for attack in attacks) and _differ_in_eps_alone(attacks):
-        return _Search(before, model, part, attacks, gradient, seed).run()
+    effort, found = effort or Effort(), before
+    near = torch.ones(len(part.labels), len(attacks), dtype=torch.bool)
+    stepped = all(isinstance(each, Attack) and each.early_stop for each in attacks) and _differ_in_eps_alone(attacks)
+    for copy in copies or (model,):
+        if stepped:
+            search = Search(found, model, part, attacks, copy, seed=seed, asked=near, effort=effort)
+            found, near = search.run(), search.near
+        else:
+            found, near = _lower_at_each(found, model, part, attacks, copy, seed, near, effort)
+    return found
+
+
+def _lower_at_each(
+    before: Fooled,
+    model: nn.Module,
+    part: Part,
+    attacks: Sequence[Any],
+    copy: nn.Module,
+    seed: int,
+    asked: Tensor,
+    effort: Effort,
+) -> tuple[Fooled, Tensor]:
+    """One epsilon after the other, as `Search` does: where images are fooled, and where they ended near the boundary.
+
+    A native attack follows the copy's gradient and looks at the model, another package's sees the copy alone.
+    """
     index, called = (values.clone() for values in before)
-    truth = part.labels.cpu()
+    truth, near = part.labels.cpu(), torch.zeros_like(asked)
     for place, attack in enumerate(attacks):
-        standing = torch.nonzero(index > place).flatten()
-        for some in _batches(standing, SEARCH_BATCH):
-            attacked = model if native or proposer is None else proposer
-            crafted = run_attack(attacked, part.at(some), attack, gradient=gradient, seed=seed)
-            predicted = predict(model, crafted).cpu()
+        for some in _batches(torch.nonzero((index > place) & asked[:, place]).flatten(), SEARCH_BATCH):
+            batch = part.at(some)
+            native = isinstance(attack, Attack)
+            gradient = partial(loss_gradient, copy) if native else None
+            crafted = run_attack(model if native else copy, batch, attack, gradient=gradient, seed=seed)
+            logits = logits_of(model, crafted)
+            predicted = logits.argmax(1).cpu()
+            if copy is not model:
+                proposed = predict(copy, crafted).cpu() != truth[some]
+                effort.proposed += int(proposed.sum())
+                effort.confirmed += int((proposed & (predicted != truth[some])).sum())
             hit = predicted != truth[some]
             index[some[hit]], called[some[hit]] = place, predicted[hit]
-    return Fooled(index, called)
-
-
-def start_of(attack: Any, part: Part, seed: int) -> Tensor | None:
-    """Where a native attack begins on each image: [runs, N, ...], or None where it begins at the image."""
-    drawn = [
-        attack.draw_start(image[None], make_generator(seed, "start", int(place), _name(attack)))
-        for image, place in zip(part.images, part.places, strict=True)
-    ]
-    return None if drawn[0] is None else torch.cat(drawn, dim=1)
+            least = margin(logits_of(model, batch.images), batch.labels)
+            near[some, place] = ~hit & is_near(least, margin(logits, batch.labels)).cpu()
+    return Fooled(index, called), near
 
 
 def run_attack(
@@ -165,7 +160,7 @@ def run_attack(
     UserError where another package's attack leaves [0, 1] or the ball that it states.
     """
     if not isinstance(attack, Attack):
-        drawn = (seed, "attack", int(part.places[0]), _name(attack))
+        drawn = (seed, "attack", int(part.places[0]), name_of(attack))
         with eval_mode(model), torch.enable_grad():  # torchattacks, for one, leaves it in train mode
             crafted = call_of(attack)(model, part.images, part.labels, *drawn)
         return checked(attack, crafted, part.images)
@@ -214,110 +209,7 @@ def _shared_gradient(model: nn.Module, part: Part) -> Gradient:
     return gradient
 
 
-def _name(attack: Any) -> str:
-    """Class and parameters of an attack, without the address of one that does not print them."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(attack))
-
-
 def _differ_in_eps_alone(attacks: Sequence[Any]) -> bool:
     """Whether the attacks are one, but for epsilon and the size of a step."""
     kinds = [(type(attack), {**vars(attack), "eps": 0, "alpha": 0}) for attack in attacks]
     return all(kind == kinds[0] for kind in kinds)
-
-
-def _filled_up(some: Tensor) -> Tensor:
-    """The indices, repeated until their number is a multiple of `MULTIPLE`."""
-    return some[torch.arange(-(-len(some) // MULTIPLE) * MULTIPLE) % len(some)]
-
-
-class _Search:
-    """An attack whose every iterate counts, on many images at once, each at an epsilon, a run and a step of its own.
-
-    `limit` is the place of the smallest epsilon known to fool an image. It is asked about the epsilons before that one,
-    in order: `level` is where it is now, `restart` the run there, and `step` counts that run's steps; -1 before its
-    start. An image whose level has reached its limit is done.
-    """
-
-    def __init__(
-        self, before: Fooled, model: nn.Module, part: Part, attacks: Sequence[Any], gradient: Gradient | None, seed: int
-    ) -> None:
-        self.model, self.part, self.attacks = model, part, attacks
-        self.gradient, self.confirm = gradient or partial(loss_gradient, model), gradient is not None
-        self.truth, self.device = part.labels.cpu(), part.images.device
-        self.limit, self.predicted = (values.clone() for values in before)
-        self.level, self.restart = torch.zeros(2, len(part.labels), dtype=torch.int64)
-        self.step = torch.full_like(self.level, -1)
-        number: dict[str, Any] = {"device": self.device, "dtype": torch.float32}
-        self.eps = torch.tensor([attack.eps for attack in attacks], **number)
-        self.alpha = torch.tensor([attack.step_size for attack in attacks], **number)
-        self.starts = lru_cache(2 * SEARCH_BATCH)(
-            lambda row, level: start_of(attacks[level], part.at(torch.tensor([row])), seed)
-        )
-        self.iterates = part.images.clone()
-        # Steps that the run at each epsilon shares with the one before it, and where it parts from that one: a step
-        # after the last iterate that they share, as it was before it was projected into either ball.
-        self.shared = torch.tensor([0, *(attack.shared_steps(smaller) for smaller, attack in pairwise(attacks)), 0])
-        self.branches = part.images.clone() if self.shared.any() else None
-
-    def run(self) -> Fooled:
-        """Step until every image is fooled or has withstood all that it is asked about."""
-        while len(active := torch.nonzero(self.level < self.limit).flatten()):
-            ended = self.step[active] >= self.attacks[0].steps
-            if ended.sum() >= SEARCH_BATCH or ended.all():
-                self._judge(active[ended][:SEARCH_BATCH])
-            else:
-                self._advance(active[~ended][:SEARCH_BATCH])
-        return Fooled(self.limit, self.predicted)
-
-    def _advance(self, some: Tensor) -> None:
-        """One gradient for a batch; the fooled leave, the others take a step."""
-        for row in some[self.step[some] < 0].tolist():
-            start = self.starts(row, int(self.level[row]))
-            self.iterates[row] = self.part.images[row] if start is None else start[self.restart[row], 0]
-            self.step[row] = 0
-        filled = _filled_up(some)
-        rows = filled.to(self.device)
-        iterates, levels = self.iterates[rows], self.level[filled].to(self.device)
-        slope, logits = self.gradient(iterates, self.part.labels[rows])
-        predicted = logits.argmax(1).cpu()[: len(some)]
-        suspects = predicted != self.truth[some]
-        if self.confirm and suspects.any():
-            predicted[suspects] = self._answers(some[suspects])
-        eps, alpha = (values[levels].view(-1, 1, 1, 1) for values in (self.eps, self.alpha))
-        raw = self.attacks[0].stepped(iterates, slope, alpha)
-        self.iterates[rows] = self.attacks[0].projected(self.part.images[rows], raw, eps)
-        if self.branches is not None:
-            parting = (self.step[filled] == self.shared[self.level[filled] + 1]).to(self.device)
-            self.branches[rows[parting]] = raw[parting]
-        self.step[self._survivors(some, predicted)] += 1
-
-    def _judge(self, some: Tensor) -> None:
-        """Ask the model about last iterates; survivors go on to the next run or epsilon."""
-        for row in self._survivors(some, self._answers(some)).tolist():
-            if self.restart[row] + 1 < self.attacks[0].restarts:
-                self.restart[row] += 1
-                self.step[row] = -1
-            else:
-                self._go_up(row)
-
-    def _go_up(self, row: int) -> None:
-        """To the next epsilon at which the run is another one; it begins where it parts from this one."""
-        level, limit = int(self.level[row]) + 1, int(self.limit[row])
-        while level < limit and self.shared[level] == self.attacks[0].steps:
-            level += 1  # the same run again: it cannot fool here either
-        self.level[row], self.restart[row], self.step[row] = level, 0, -1
-        if self.branches is not None and level < limit and self.shared[level]:
-            image, branch = self.part.images[row][None], self.branches[row][None]
-            self.iterates[row] = self.attacks[level].projected(image, branch, self.attacks[level].eps)[0]
-            self.step[row] = self.shared[level] + 1
-
-    def _survivors(self, some: Tensor, predicted: Tensor) -> Tensor:
-        """Lower the limit of those that the model gets wrong; returns the others."""
-        hit = predicted != self.truth[some]
-        gone = some[hit]
-        self.limit[gone], self.predicted[gone] = self.level[gone], predicted[hit]
-        return some[~hit]
-
-    def _answers(self, some: Tensor) -> Tensor:
-        """What the model calls the iterates, int64 [M] on the CPU."""
-        return predict(self.model, self.iterates[_filled_up(some).to(self.device)])[: len(some)].cpu()

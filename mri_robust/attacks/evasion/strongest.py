@@ -1,18 +1,33 @@
 """The worst case: a fixed order of attacks, each on the survivors of those before it."""
 
-import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, loss_gradient
-from mri_robust.attacks.evasion.epsilon_sweep import Fooled, Part, fooled_clean, lower
+from mri_robust.attacks.evasion.attack import loss_gradient, predict
+from mri_robust.attacks.evasion.effort import Effort
+from mri_robust.attacks.evasion.epsilon_sweep import fooled_clean, lower
+from mri_robust.attacks.evasion.fmn import FMN, distance
+from mri_robust.attacks.evasion.search import BATCH, Fooled, Part
 from mri_robust.core.progress import OnImages
 
 Make = Callable[[float], Any]
 """epsilon -> the attack of that size."""
+SLACK = 1e-3
+"""What FMN asks of a copy of the model: a margin of so much of the greatest logit."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is known after an attack: where images are fooled by then, and the passes of the model until then."""
+
+    fooled: Fooled
+    forwards: int
+    gradients: int
 
 
 def worst_case(
@@ -21,39 +36,48 @@ def worst_case(
     epsilons: Sequence[float],
     stages: Sequence[Make],
     *,
-    proposer: nn.Module | None = None,
-    precision: str = "fp32",
+    minimal: FMN | None = None,
+    copies: Sequence[nn.Module] = (),
     seed: int = 0,
+    effort: Effort | None = None,
     on_image: OnImages | None = None,
-) -> list[Fooled]:
-    """Where images are fooled after each stage, cumulative; see `epsilon_sweep.lower`.
+) -> tuple[list[Stage], Tensor]:
+    """What is known after each stage, cumulative, and the least epsilon known to fool each image, float64 [N].
 
-    `epsilons` are positive and rise; each of the `stages` makes an attack of one size. `precision="bf16"` runs each
-    stage in half precision first, and in float32 on its survivors: accuracy is never above the float32 answer. For the
-    other arguments see `epsilon_sweep.attacked_predictions`.
+    `epsilons` are positive and rise; each of the `stages` makes an attack of one size. `minimal` looks for the least
+    epsilon of every image that is not misclassified clean, which the last stage then takes into account. An image that
+    nothing fools has infinity, one that is misclassified clean 0. For the other arguments see `epsilon_sweep.lower`.
     """
-    gradients: list[Gradient | None] = [None]
-    if precision == "bf16":
-        gradients.insert(0, half_gradient(proposer or model))
-    found = fooled_clean(model, part, len(epsilons))
-    after = []
+    effort = effort or Effort()
+    found, after = fooled_clean(model, part, len(epsilons)), []
     for number, make in enumerate(stages):
         attacks = [make(eps) for eps in epsilons]
-        # Another package's attack follows its own gradient: a second pass would be the first again.
-        for gradient in gradients if isinstance(attacks[0], Attack) else gradients[-1:]:
-            found = lower(found, model, part, attacks, proposer=proposer, gradient=gradient, seed=seed + number)
-        after.append(found)
+        found = lower(found, model, part, attacks, copies=copies, seed=seed + number, effort=effort)
         if on_image:
-            on_image((number + 1) * len(part.labels) // len(stages), len(part.labels))
-    return after
+            on_image((number + 1) * len(part.labels) // (len(stages) + 1), len(part.labels))
+        after.append(Stage(found, effort.forwards, effort.gradients))
+    least = torch.tensor([0.0, *epsilons, torch.inf], dtype=torch.float64)[found.index + 1]
+    if minimal is not None:
+        nearest, called = _nearest(model, part, minimal, copies)
+        place = torch.searchsorted(torch.tensor(epsilons, dtype=torch.float64), nearest)
+        nearer = place < found.index
+        found = Fooled(torch.where(nearer, place, found.index), torch.where(nearer, called, found.predicted))
+        after[-1] = Stage(found, effort.forwards, effort.gradients)
+        least = torch.minimum(least, nearest)
+    if on_image:
+        on_image(len(part.labels), len(part.labels))
+    return after, least
 
 
-def half_gradient(model: nn.Module) -> Gradient:
-    """The gradient of a bfloat16 copy of the model, as float32."""
-    half = copy.deepcopy(model).to(torch.bfloat16)
-
-    def gradient(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
-        slope, logits = loss_gradient(half, images.to(torch.bfloat16), labels, *loss)
-        return slope.float(), logits.float()
-
-    return gradient
+def _nearest(model: nn.Module, part: Part, attack: FMN, copies: Sequence[nn.Module]) -> tuple[Tensor, Tensor]:
+    """How far the nearest fooling image found is from each, float64 [N], and what the model calls it, int64 [N]."""
+    gradient, slack = partial(loss_gradient, copies[-1] if copies else model), SLACK if copies else 0.0
+    far, called = [], []
+    for rows in torch.arange(len(part.labels)).split(BATCH):
+        images, labels, _ = part.at(rows)
+        crafted = attack.craft(gradient, images, labels, slack)
+        predicted = predict(model, crafted)
+        length = distance(crafted.double() - images.double(), attack.norm)
+        far.append(length.masked_fill(predicted == labels, torch.inf).cpu())
+        called.append(predicted.cpu())
+    return torch.cat(far), torch.cat(called)
