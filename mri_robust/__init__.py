@@ -14,6 +14,7 @@ _PUBLIC = {
     "Creeper": "mri_robust.attacks.poisoning.creeper",
     "DrunkOptimizer": "mri_robust.attacks.training_time.drunk_optimizer",
     "FGSM": "mri_robust.attacks.evasion.fgsm",
+    "FMN": "mri_robust.attacks.evasion.fmn",
     "FitSettings": "mri_robust.training",
     "FoolingLoss": "mri_robust.attacks.training_time.fooling_loss",
     "NoisyLoss": "mri_robust.attacks.training_time.noisy_loss",

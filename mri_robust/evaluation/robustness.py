@@ -151,7 +151,8 @@ def in_chunks(
     other arguments see `predict_attacked`.
     """
     device, told, found = device_of(model), on_image or silent, []
-    with eval_mode(model):
+    # What a model draws at random comes from the global generator, which is put back.
+    with eval_mode(model), torch.random.fork_rng([device] if device.type == "cuda" else []):
         proposer: nn.Module | None = None
         for begin in range(0, len(places), CHUNK):
             some = np.asarray(places[begin : begin + CHUNK])

@@ -25,7 +25,7 @@ from mri_robust.evaluation.evaluation import Context, Finding
 from mri_robust.evaluation.robustness import PROBE, Found, ImageByImage, factors_of, in_chunks
 from mri_robust.evaluation.rows import Row, figure
 from mri_robust.evaluation.statistics import median_interval
-from mri_robust.models.folded import HalfCopy
+from mri_robust.models.folded import half_copy
 from mri_robust.models.randomised import DRAWS, Averaged, is_random
 
 WORST_CASE = "worst-case"
@@ -177,8 +177,7 @@ def _worst_of(
     asked = Counted(Averaged(model) if random else model, effort)
     copies = [asked if random or proposer is model else Counted(proposer, effort)]
     if half and not random:
-        copies.insert(0, Counted(HalfCopy(proposer), effort))
-    # What such a model draws comes from the global generator, which is put back.
+        copies.insert(0, Counted(half_copy(proposer), effort))
     with seeded_globals(derive_seed(seed, "draws", int(part.places[0]))) if random else nullcontext():
         after, least = worst_case(asked, part, copies=copies, seed=seed, effort=effort, **how)
         stuck = [_is_stuck(copies[-1], part.at(rows)) for rows in torch.arange(len(part.labels)).split(BATCH)]

@@ -40,36 +40,40 @@ def attack_copy(model: nn.Module, images: Tensor) -> nn.Module:
     return _Copy(folded, model) if close else model
 
 
-class HalfCopy(nn.Module):
-    """A copy of a model in bfloat16, which takes and gives float32."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.coarse = copy.deepcopy(model).to(torch.bfloat16)
-        self.training = model.training
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [N, K] of images [N, C, H, W]."""
-        logits: Tensor = self.coarse(images.to(torch.bfloat16))
-        return logits.float()
-
-
 class _Copy(nn.Module):
     """The fast copy of a model, and from its first error on the model."""
 
-    def __init__(self, folded: nn.Module, model: nn.Module) -> None:
+    def __init__(self, copied: nn.Module, model: nn.Module) -> None:
         super().__init__()
-        self.folded: nn.Module | None = folded
+        self.copied: nn.Module | None = copied
         self._model = (model,)  # whose parts are not the copy's
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [N, K] of images [N, C, H, W]."""
-        if self.folded is not None:
+        if self.copied is not None:
             try:
-                return self.folded(images)
+                return self.copied(images)
             except Exception:  # such as a batch's size, which tracing has fixed
-                self.folded = None
-        return self._model[0](images.float())
+                self.copied = None
+        return self._model[0](images)
+
+
+class _Half(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model).to(torch.bfloat16)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images.to(torch.bfloat16))
+        return logits.float()
+
+
+def half_copy(model: nn.Module) -> nn.Module:
+    """A copy of a model, in eval mode, that computes in bfloat16; it takes and gives float32.
+
+    Where it fails, for layers that mix number formats, the model answers in its place.
+    """
+    return _Copy(_Half(model.copied if isinstance(model, _Copy) and model.copied else model), model).eval()
 
 
 def _rebuilt(module: nn.Module) -> nn.Module:

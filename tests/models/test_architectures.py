@@ -200,7 +200,7 @@ def test_where_the_copy_fails_later_the_model_answers() -> None:
     net = small_net()
     fast = attack_copy(net, GREY)
     assert fast is not net
-    fast.folded.forward = fails  # type: ignore[union-attr, method-assign]
+    fast.copied.forward = fails  # type: ignore[union-attr, method-assign]
     images = dyadic_images(7)
     for found, wanted in zip(
         *(loss_gradient(each, images, torch.zeros(7).long()) for each in (fast, net)), strict=True

@@ -13,7 +13,7 @@ class Effort:
 
     Attributes:
         forwards, gradients: forward and backward passes through the model and its copies.
-        proposed, confirmed: iterates that fooled a copy of the model, and those of them that fooled the model too.
+        proposed, confirmed: how often an image fooled a copy of the model at an epsilon, and how often the model too.
         rise, late: how far the margin of the best wrong class rose in runs that fooled nobody, and how far of it in the
             last tenth of their steps.
         skipped: steps that were not taken, as the iterate before them had been there before.

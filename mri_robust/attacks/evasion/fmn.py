@@ -26,7 +26,7 @@ class FMN:
     """Steps along the gradient of the margin, of unit L2 length, in a ball whose radius follows the boundary.
 
     The ball shrinks where the iterate fools the model and grows where it does not; until an image is fooled for the
-    first time its radius is the distance of the boundary of the linearised model. Step and change of the radius fall
+    first time its radius goes a little beyond the boundary of the linearised model. Step and change of the radius fall
     along a cosine.
 
     Attributes:
@@ -74,7 +74,7 @@ class FMN:
             least, best = torch.where(nearer, size, least), torch.where(_each(nearer), images + delta, best)
             found |= fools
             linear = size + short.abs() / distance(slope, "l1" if self.norm == "linf" else "l2").clamp(min=1e-12)
-            outside = torch.where(found, radius * (1 + change), linear)
+            outside = torch.where(found, radius, linear) * (1 + change)
             radius = torch.where(fools, torch.minimum(radius * (1 - change), least), outside).minimum(furthest)
             along = slope / _each(distance(slope, "l2").clamp(min=1e-12))
             delta = delta + self.step * (FINAL + (1 - FINAL) * cosine) * along

@@ -100,7 +100,8 @@ class Search:
         self.limit, self.predicted = (values.clone() for values in before)
         count, number = len(part.labels), {"device": self.device, "dtype": torch.float32}
         self.asked = torch.ones(count, len(attacks), dtype=torch.bool) if asked is None else asked
-        self.near, self.effort = torch.zeros(count, len(attacks), dtype=torch.bool), effort or Effort()
+        self.near, self.claimed = torch.zeros(2, count, len(attacks), dtype=torch.bool)
+        self.effort = effort or Effort()
         self.level, self.restart, self.step = torch.zeros(3, count, dtype=torch.int64)
         self.eps = torch.tensor([attack.eps for attack in attacks], **number)  # type: ignore[arg-type]
         self.alpha = torch.tensor([attack.step_size for attack in attacks], **number)  # type: ignore[arg-type]
@@ -126,6 +127,9 @@ class Search:
                 self._judge(active[ended][:BATCH])
             else:
                 self._advance(active[~ended][:BATCH])
+        held = self.claimed & (self.limit[:, None] <= torch.arange(len(self.attacks)))
+        self.effort.proposed += int(self.claimed.sum())
+        self.effort.confirmed += int(held.sum())
         return Fooled(self.limit, self.predicted)
 
     def _advance(self, some: Tensor) -> None:
@@ -144,8 +148,7 @@ class Search:
         suspects = predicted != self.truth[some]
         if self.copy is not self.model and suspects.any():
             predicted[suspects] = self._logits(some[suspects]).argmax(1).cpu()
-            self.effort.proposed += int(suspects.sum())
-            self.effort.confirmed += int((predicted != self.truth[some]).sum())
+            self.claimed[some[suspects], self.level[some[suspects]]] = True
         eps, alpha = (values[levels].view(-1, 1, 1, 1) for values in (self.eps, self.alpha))
         raw = self.attacks[0].stepped(iterates, slope, alpha)
         self.iterates[rows] = self.attacks[0].projected(self.part.images[rows], raw, eps)

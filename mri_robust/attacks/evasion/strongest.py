@@ -14,11 +14,10 @@ from mri_robust.attacks.evasion.epsilon_sweep import fooled_clean, lower
 from mri_robust.attacks.evasion.fmn import FMN, distance
 from mri_robust.attacks.evasion.search import BATCH, Fooled, Part
 from mri_robust.core.progress import OnImages
+from mri_robust.models.folded import TOLERANCE
 
 Make = Callable[[float], Any]
 """epsilon -> the attack of that size."""
-SLACK = 1e-3
-"""What FMN asks of a copy of the model: a margin of so much of the greatest logit."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def worst_case(
 
 def _nearest(model: nn.Module, part: Part, attack: FMN, copies: Sequence[nn.Module]) -> tuple[Tensor, Tensor]:
     """How far the nearest fooling image found is from each, float64 [N], and what the model calls it, int64 [N]."""
-    gradient, slack = partial(loss_gradient, copies[-1] if copies else model), SLACK if copies else 0.0
+    gradient, slack = partial(loss_gradient, copies[-1] if copies else model), TOLERANCE if copies else 0.0
     far, called = [], []
     for rows in torch.arange(len(part.labels)).split(BATCH):
         images, labels, _ = part.at(rows)
