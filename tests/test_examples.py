@@ -34,9 +34,9 @@ def numbers(output: str, pattern: str) -> list[float]:
     return [float(number) for number in found.groups()]
 
 
-def test_there_are_four_and_each_is_short_and_says_where_it_starts() -> None:
+def test_there_are_five_and_each_is_short_and_says_where_it_starts() -> None:
     scripts = sorted(EXAMPLES.glob("*.py"))
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         text = script.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60, script.name
@@ -68,6 +68,24 @@ def test_a_torchattacks_script(tmp_path: Path, cache: Path) -> None:
     assert multi <= min(left.values())
     assert "ours equals torchattacks': True" in output
     assert numbers(output, "robust accuracy of #") == [left["FGSM"]]
+
+
+def test_a_denormalised_autoattack(tmp_path: Path, cache: Path) -> None:
+    """A true AutoAttack leaves no more than PGD at the same epsilon; the wrong one does, as it changes few images."""
+    output = run("denormalised_autoattack", tmp_path, cache)
+    clean, denormalised = numbers(output, "accuracy: clean #, on de-normalised images #")
+    assert clean > 0.6
+    assert denormalised < 0.5
+    for grey_levels in (2, 4, 8):
+        pgd, wrong, wrongly_changed, right, changed = numbers(
+            output,
+            rf"\b{grey_levels}/255: PGD leaves #, AutoAttack on the network alone # \(changed #\), "
+            r"on network and normalisation # \(changed #\)",
+        )
+        assert right <= pgd < wrong
+        assert pgd < clean - 0.1
+        assert wrong == pytest.approx(clean, abs=0.15)
+        assert wrongly_changed < changed
 
 
 def test_a_training_loop(tmp_path: Path, cache: Path) -> None:
