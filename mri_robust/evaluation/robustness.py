@@ -25,6 +25,7 @@ from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.rows import Row, choose_images, rates, subsets
 from mri_robust.models.folded import attack_copy
 from mri_robust.study.config import ENGINES
+from mri_robust.study.epsilon import Norm
 from mri_robust.study.results_folder import Result
 from mri_robust.training import to_unit_range
 
@@ -33,29 +34,29 @@ CHUNK = 512
 PROBE = 2
 """Images on which a faster copy of the model has to give the same logits."""
 WORST_CASE = "worst-case"
-Survivors = tuple[str, Callable[[int], Make]]
-"""The name of a stage, and number of classes -> how to make its attack of one size."""
+Survivors = tuple[str, Callable[[int, Norm], Make]]
+"""The name of a stage, and number of classes, norm -> how to make its attack of one size."""
 
 
 def apgd(steps: int) -> Survivors:
     """APGD by cross entropy."""
-    return "apgd", lambda classes: partial(APGD, steps=steps)
+    return "apgd", lambda classes, norm: partial(APGD, steps=steps, norm=norm)
 
 
 def apgd_targeted(steps: int) -> Survivors:
     """APGD at every wrong class, by targeted DLR or, where that is not defined, by the difference of logits."""
 
-    def make(classes: int) -> Make:
-        return partial(
-            APGD, steps=steps, targets=classes - 1, loss="dlr" if classes >= LEAST_CLASSES["dlr", True] else "margin"
-        )
+    def make(classes: int, norm: Norm) -> Make:
+        enough = classes >= LEAST_CLASSES["dlr", True]
+        return partial(APGD, steps=steps, norm=norm, targets=classes - 1, loss="dlr" if enough else "margin")
 
     return "apgdt", make
 
 
 def library(name: str, **options: Any) -> Survivors:
     """An attack of torchattacks."""
-    return name.lower(), lambda classes: partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
+    make = partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
+    return name.lower(), lambda classes, norm: partial(make, norm=norm)
 
 
 SURVIVOR_ATTACKS: dict[str, tuple[Survivors, ...]] = {
@@ -142,17 +143,19 @@ class WorstCase(_ImageByImage):
     at a smaller one fools it.
     """
 
-    epsilons: tuple[float, ...]  # L-inf radii in pixels, rising
+    epsilons: tuple[float, ...]  # radii in the `norm`, rising
     images: int
     steps: int = 40  # of PGD, each a quarter of epsilon
     restarts: int = 5
     budget: str = "standard"  # which of `SURVIVOR_ATTACKS` follow
+    norm: Norm = "linf"
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:
         """(name, how to make the attack of one size), in order."""
-        stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
-        stages += [(name, make(classes)) for name, make in SURVIVOR_ATTACKS[self.budget]]
+        first = partial(PGD, steps=self.steps, restarts=self.restarts, norm=self.norm)
+        stages: list[tuple[str, Make]] = [("pgd", first)]
+        stages += [(name, make(classes, self.norm)) for name, make in SURVIVOR_ATTACKS[self.budget]]
         return stages
 
     def find(self, context: Context, **where: Any) -> np.ndarray:
@@ -164,11 +167,12 @@ class WorstCase(_ImageByImage):
     def rows(self, context: Context, found: np.ndarray, chosen: np.ndarray) -> Iterator[Row]:
         """The rates of the clean images, then after the first stage and after the last at every epsilon."""
         dataset, labels = context.dataset, context.dataset.test.labels[chosen]
-        names = [name for name, _ in self.stages(len(dataset.classes))]
+        stages = self.stages(len(dataset.classes))
+        names = [name for name, _ in stages]
         index, called = found[-1]
         yield from self.count(context, np.where(index < 0, called, labels), chosen, **_factors(None))
         for place, eps in enumerate(self.epsilons):
-            factors = _factors(PGD(eps, steps=self.steps, restarts=self.restarts)) | {"attack": WORST_CASE}
+            factors = _factors(stages[0][1](eps)) | {"attack": WORST_CASE}
             for stage in sorted({0, len(names) - 1}):
                 predicted = np.where(found[stage, 0] <= place, found[stage, 1], labels)
                 yield from self.count(context, predicted, chosen, **factors, after=names[stage])
@@ -282,5 +286,5 @@ def _factors(attack: Any, engine: str = "native") -> Row:
         "engine": engine,
         "epsilon": getattr(attack, "eps", 0.0),
         **{column: getattr(attack, name, None) for column, name in columns.items()},
-        "norm": getattr(attack, "norm", "linf"),
+        "norm": None if attack is None else getattr(attack, "norm", "linf"),
     }
