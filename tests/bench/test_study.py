@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from mri_robust.bench import audit as own
-from mri_robust.bench.runner import Run
+from mri_robust.bench.runner import Run, _is_check
 from mri_robust.evaluation import robustness
 from mri_robust.evaluation.rows import LEADING, TRAILING
 from mri_robust.models.checkpoint import load_model
@@ -226,6 +226,16 @@ def test_another_engine_gives_the_same_table(study: ResultsFolder, copy: Path) -
     pd.testing.assert_frame_equal(table.drop(columns="engine"), native.drop(columns="engine"), check_dtype=False)
 
 
+def test_in_l2_the_same_models_are_asked_anew_and_nothing_stands_beside_the_study(copy: Path) -> None:
+    names, scale = ["fgsm", "pgd", "worst-case"], tiny.SCALE.in_norm("l2")
+    run = tiny.tiny_run(copy, names, protocols=["sound"], scale=scale)
+    assert run.folder.json("run")["reused"] == sum(map(_is_check, run.tasks))
+    for name in names:
+        table = run.folder.table(name)
+        assert set(zip(table["epsilon"], table["norm"], strict=True)) == {(0, ""), *((e, "l2") for e in scale.epsilons)}
+        assert table["paper"].isna().all()
+
+
 KEYS = ["attack", "epsilon", "alpha", "steps", "norm", "restarts", "subset", "class", "metric"]
 
 
@@ -255,7 +265,7 @@ def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch
     monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.apgd(2),))
     monkeypatch.setitem(AUDITS, "quick", replace(tiny.SCALE, budget="quick"))
     found = own.audit(opened.modules[checkpoint], opened.dataset, ["worst-case"], images=8)
-    first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": ""})
+    first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": "", "norm": ""})
     assert_same_numbers(first, study.table("worst-case"), "cnn_pgd", keys["worst-case"])
     by_stage = overall(found, attack="worst-case").pivot_table(index="epsilon", columns="after", values="value")
     assert (by_stage["apgd"] <= by_stage["pgd"]).all()
