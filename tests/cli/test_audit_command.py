@@ -95,6 +95,29 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert json.loads((out / "run.json").read_text())["computed"] == 0
 
 
+def test_in_l2_tables_figures_and_data_say_so() -> None:
+    """Every adversarial row, and every image's smallest epsilon; the floor counts in the same norm."""
+    save_checkpoint("own.safetensors")
+    asked = ["worst-case", "fgsm", "--model", "own.safetensors", "--norm", "l2", "--eps", "2,0.25", "--threads", "1"]
+    result = audit(*asked, "--fail-under", "2=1", "--budget", "standard", code=1)
+    assert "worst-case 0.25 (L2), 3 × 0.0625, after pgd" in " ".join(result.output.split())
+    out = Path("audit-results")
+    about = json.loads((out / "audit.json").read_text())
+    assert about["floors"] == [[2, 1]]
+    assert "2 (L2)" in about["missed"][0]
+    for rows in (*about["tables"].values(), about["comparisons"]):
+        attacked = {(row["epsilon"], row["norm"]) for row in rows if row["attack"] != "none"}
+        assert attacked == ({(0.25, "l2"), (2, "l2")} if rows else set())
+    assert set(pd.read_csv(out / "images.csv")["norm"]) == {"l2"}
+    figure = (out / "figures/worst-case-sound-accuracy.svg").read_text()
+    assert "L2 norm" in figure
+    assert "1/255" not in figure
+    assert "the L2 norm of the change" in (out / "report.md").read_text()
+    audit(*asked[:4], "--eps", "1/255", code=0)  # the same folder in L-inf
+    table = pd.read_csv(out / "worst-case.csv")
+    assert set(table["norm"].dropna()) == {"linf"}
+
+
 def test_options_belong_to_the_model_before_them_and_classes_go_by_name() -> None:
     """One factory with two weights; a checkpoint whose classes have other names and another order."""
     for index, name in enumerate("ab"):
@@ -160,7 +183,10 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
         (["--model", "nowhere:one"], "cannot be imported"),
         (["--model", MASKED, "--eps", "many"], "no list of numbers"),
         (["--model", MASKED, "--eps", "1/0"], "no list of numbers"),
-        (["--model", MASKED, "--eps", "4"], "must lie in [0, 1]"),
+        (["--model", MASKED, "--eps", "4"], "[0, 1]"),
+        (["--model", MASKED, "--norm", "l2", "--eps", "128"], "255"),
+        (["--model", MASKED, "--norm", "l2", "--eps", "-1"], "--eps"),
+        (["--model", MASKED, "--norm", "l1"], "'l1' is not one of"),
         (["--model", MASKED, "--eps", "0"], "at least one radius"),
         (["--model", MASKED, "--channels", "grey", "--size", "40"], "fails on images"),
         (["--model", "own_models:Colour"], "fails on images"),
@@ -177,6 +203,7 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
         (["--model", MASKED, "--data", "nowhere"], "does not exist"),
         (["--model", MASKED, "--fail-under", "4/255=1.5"], "no floor"),
         (["--model", MASKED, "--fail-under", "3/255=0.5"], "not among those of --eps"),
+        (["--model", MASKED, "--norm", "l2", "--fail-under", "4/255=0.5"], "not among those of --eps"),
         (["fgsm", "--model", MASKED, "--fail-under", "4/255=0.5"], "worst-case"),
         (["noisy-loss", "--model", MASKED], "trains its own models"),
     ],
