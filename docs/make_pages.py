@@ -32,8 +32,8 @@ INTRODUCTION = """# Python interface
 Made by `python docs/make_pages.py` from the docstrings; a test keeps it true.
 
 Unless it says otherwise, images are float32 `[N, C, H, W]` in [0, 1], C = 1 for grey and 3 for RGB, and labels int64
-`[N]`. Sizes (epsilon, alpha) are in pixels of [0, 1]: 4/255 is `4 / 255`. A name is imported when it is first used, so
-`import mri_robust` loads no torch."""
+`[N]`. Sizes (epsilon, alpha) are in pixels of [0, 1]: 4/255 is `4 / 255`; in L2 they are norms of the change of a whole
+image. A name is imported when it is first used, so `import mri_robust` loads no torch."""
 WIDEST = 100
 CALLS = ("__call__", "forward", "step")
 """Methods that say what goes in and out, shown in full."""

@@ -18,7 +18,7 @@ from toy_models import dyadic_images, small_net
 
 import mri_robust
 from mri_robust.cli import main
-from mri_robust.evaluation import robustness
+from mri_robust.evaluation import worst_case
 from mri_robust.models.external import channels_of, fit_to_data
 from mri_robust.models.opening import open_model
 from mri_robust.study.protocol import FAULTS
@@ -155,7 +155,7 @@ def test_the_readmes_code_and_its_audit_run(tmp_path: Path, monkeypatch: pytest.
     assert result.returncode == 0, result.stderr
     assert "cross-check PASSED" in result.stdout
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.library("Square", n_queries=10),))
+    monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "quick", (worst_case.library("Square", n_queries=10),))
     audits = [each for each in words if each[0] == "audit"]
     assert len(audits) == 2
     for audit in audits:

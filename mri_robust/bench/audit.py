@@ -18,7 +18,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
-from mri_robust.evaluation.epsilon_curve import labelled_images, positive_radii
+from mri_robust.evaluation.epsilon_curve import labelled_images, radii_in
 from mri_robust.evaluation.evaluation import Context, measure
 from mri_robust.evaluation.robustness import PROBE
 from mri_robust.evaluation.rows import Row, tidy
@@ -29,6 +29,7 @@ from mri_robust.models.external import as_classifier, channels_of, fit_to_data, 
 from mri_robust.models.folded import attack_copy
 from mri_robust.models.opening import is_timm, open_model, timm_size
 from mri_robust.study.config import FIRST_SEED, Config
+from mri_robust.study.epsilon import Norm, epsilon_text
 from mri_robust.study.experiment import Experiment, Tasks, all_experiments, load_experiment
 from mri_robust.study.recipe import External
 from mri_robust.study.results_folder import Result, ResultsFolder
@@ -170,14 +171,15 @@ def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experime
 
 
 def broken_floors(worst: pd.DataFrame, floors: Sequence[tuple[float, float]]) -> list[str]:
-    """Which models stay under which floors, (epsilon in pixels, least accuracy), in one line each.
+    """Which models stay under which floors, (epsilon, least accuracy), in one line each.
 
     `worst` is the table of the worst case, which `check_floors` has found to have these epsilons.
     """
     final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all")]
     final = final.drop_duplicates(["model", "seed", "epsilon"], keep="last")
+    said = "{}: worst-case accuracy {:.3f} at epsilon {} is under {:g}"
     return [
-        f"{row['model']}: worst-case accuracy {row['value']:.3f} at epsilon {255 * eps:.4g}/255 is under {least:g}"
+        said.format(row["model"], row["value"], epsilon_text(eps, row["norm"]), least)
         for eps, least in floors
         for row in final[(final["epsilon"] - eps).abs() < FLOOR_TOLERANCE].to_dict("records")
         if row["value"] < least
@@ -190,7 +192,8 @@ def audit(
     tests: Sequence[str] = TESTS,
     *,
     images: int = IMAGES,
-    epsilons: float | Sequence[float] = AUDITS["quick"].epsilons,
+    epsilons: float | Sequence[float] | None = None,
+    norm: Norm = "linf",
     budget: str = "quick",
     seed: int = FIRST_SEED,
 ) -> pd.DataFrame:
@@ -202,7 +205,8 @@ def audit(
             or a DataLoader of such pairs; of pairs all are test images.
         tests: names of experiments that ask a finished model.
         images: most test images that a test takes.
-        epsilons: L-inf radii in pixels.
+        epsilons: radii in the norm, pixels in [0, 1]; when None 1, 2, 4, 8 /255 in L-inf, and .125, .25, .5, 1 in L2.
+        norm: of the attacks: `linf`, epsilon is the greatest change of a pixel, or `l2`, the norm of the whole change.
         budget: of the worst case: `quick`, for a first answer, or `standard`, with Square and targeted APGD.
         seed: of everything drawn.
 
@@ -211,13 +215,14 @@ def audit(
         checks, `attrs["notes"]` how the model's outputs are read.
 
     Raises:
-        UserError, ValueError: a test or budget is unknown, or the model and the data do not fit each other.
+        UserError, ValueError: a test, budget or norm is unknown, an epsilon is out of its range, or the model and the
+            data do not fit each other.
     """
     check_choice("budget", budget, tuple(AUDITS))
     dataset = _dataset_of(data, model)
     few = to_unit_range(dataset.test.images[:BATCH]).to(device_of(model))
     model, notes = fit_to_data(model, few, dataset.classes, "given")
-    scale = replace(AUDITS[budget], image_size=dataset.size, epsilons=positive_radii(epsilons))
+    scale = replace(AUDITS[budget].in_norm(norm, radii_in(norm, epsilons)), image_size=dataset.size)
     device = device_of(model).type
     config = Config(scale=scale, images=images, seed=seed, device=device, threads=torch.get_num_threads()).on(dataset)
     config = replace(config, models=(External("model"),))
@@ -233,7 +238,10 @@ def audit(
                 labels = Task(experiment.name, config, asked, evaluation).labels
                 rows += [{**labels, **row} for row in results[evaluation]["rows"]]
     table, left = tidy(rows), [result["artefacts"] for result in results.values()]
-    table.attrs["findings"] = [finding for each in left for finding in each.get("findings", ())]
+    findings: dict[str, Any] = {}  # the worst case says of all its images what a sanity check says of a few
+    for finding in (finding for each in left for finding in each.get("findings", ())):
+        findings.setdefault(finding["check"], finding)
+    table.attrs["findings"] = list(findings.values())
     table.attrs["notes"] = notes
     return table
 

@@ -172,6 +172,7 @@ class Run:
             "scale": config.scale.name,
             "cuts": config.scale.cuts(),
             "engine": config.engine,
+            "norm": config.scale.norm,
             "weights": ", ".join(f"{name} {weights}" for name, weights, _ in config.weights),
             "seeds": list(dict.fromkeys(each.seed for each in self.configs)),
             "own_models": [model.model for model in config.models],
@@ -204,7 +205,8 @@ class Run:
         for task, result in self._results():
             if found := result["artefacts"].get("minimal_epsilon"):
                 columns = {"file": found["files"], "class": found["labels"], "minimal_epsilon": found["epsilon"]}
-                own = {name: task.labels[name] for name in ("protocol", "seed", "model")}
+                own = {"norm": task.config.scale.norm}
+                own |= {name: task.labels[name] for name in ("protocol", "seed", "model")}
                 tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
         if tables:
             self.folder.write_table("images", pd.concat(tables.values()))

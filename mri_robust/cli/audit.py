@@ -11,6 +11,7 @@ from mri_robust.cli import options as shared
 from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
+from mri_robust.study.epsilon import Norm
 
 BELONGING = ("weights", "mean", "std", "size")
 """Options that belong to the model that they stand behind."""
@@ -63,7 +64,12 @@ class _Ordered(click.Command):
 @shared.data_options
 @shared.tumour_classes_option
 @click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
-@click.option("--eps", type=NUMBERS, default="1/255,2/255,4/255,8/255", help="Radii in pixels.")
+@shared.norm_option
+@click.option(
+    "--eps",
+    type=NUMBERS,
+    help="Radii in the norm, pixels in [0, 1].  [default: 1/255,2/255,4/255,8/255; with --norm l2 .125,.25,.5,1]",
+)
 @shared.choice(
     "--budget",
     ("quick", "standard"),
@@ -78,7 +84,8 @@ class _Ordered(click.Command):
     type=FLOOR,
     multiple=True,
     metavar="EPS=ACCURACY",
-    help="Exit with code 1 when worst-case accuracy at an epsilon is under this, such as 4/255=0.5; repeatable.",
+    help="Exit with code 1 when worst-case accuracy at an epsilon of --eps is under this, such as 4/255=0.5; "
+    "repeatable.",
 )
 @shared.machine_options
 @shared.executor_options
@@ -106,7 +113,8 @@ def audit(
     experiments, floors = tests_of(tests, everything=everything), options["floors"]
     asked = _asked({"source": sources, **{name: options[name] for name in BELONGING}})
     chosen = {name: options[name] for name in ("steps", "restarts") if options[name]}
-    scale = replace(AUDITS[options["budget"]], epsilons=_radii(options["eps"]), **chosen)
+    norm = options["norm"]
+    scale = replace(AUDITS[options["budget"]].in_norm(norm, _radii(norm, options["eps"])), **chosen)
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
@@ -152,11 +160,13 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     return {own.strip(): other.strip() for own, _, other in (text.partition("=") for text in texts)}
 
 
-def _radii(epsilons: tuple[float, ...]) -> tuple[float, ...]:
-    for eps in epsilons:
-        if not 0 <= eps <= 1:
-            raise UserError(f"--eps must lie in [0, 1], in pixels of [0, 1], got {eps:g}; 4/255 is a usual one")
-    radii = tuple(sorted({eps for eps in epsilons if eps}))
+def _radii(norm: Norm, epsilons: tuple[float, ...] | None) -> tuple[float, ...]:
+    from mri_robust.evaluation.epsilon_curve import radii_in
+
+    try:
+        radii = radii_in(norm, epsilons, "--eps")
+    except ValueError as error:
+        raise UserError(str(error)) from error
     if not radii:
         raise UserError("--eps needs at least one radius over 0")
     return radii

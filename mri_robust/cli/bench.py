@@ -27,6 +27,7 @@ RESNETS = ("resnet18", "resnet50")
     tuple(SCALES),
     "40 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
 )
+@shared.norm_option
 @choice("--engine", ENGINES, "Whose code crafts the images of Tables 3 and 4; the worst case is always our own.")
 @click.option(
     "--weights",
@@ -62,11 +63,13 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
         for each in all_experiments(beyond=True):
             click.echo(f"{each.name:<19} {' '.join(each.aliases):<15} {each.title} ({each.reference})")
         return
+    norm, protocols = options["norm"], PROTOCOLS if options["protocol"] == "both" else (options["protocol"],)
+    if norm != "linf" and "paper" in protocols:
+        raise UserError(f"the study attacks in L-inf alone: --norm {norm} goes with --protocol sound")
     named = [load_experiment(name) for name in experiments] or all_experiments(beyond=everything)
     weights, folder = options["weights"], options["weights_dir"]
     engine = {"engine": options["engine"], "weights": _first_weights(weights, folder), "weights_folder": folder}
-    config = config_of(options, scale=SCALES[options["scale"]], **engine)
-    protocols = PROTOCOLS if options["protocol"] == "both" else (options["protocol"],)
+    config = config_of(options, scale=SCALES[options["scale"]].in_norm(norm), **engine)
     configs = [replace(config, protocol=each) for each in protocols]
     run, certificate = execute(list({each.name: each for each in named}.values()), configs, out, options)
     shared.print_json(options, run.summary)

@@ -12,6 +12,7 @@ import click
 
 from mri_robust.core.hashing import canonical_json
 from mri_robust.data import SOURCES
+from mri_robust.study.epsilon import EPSILONS
 
 Command = Callable[..., Any]
 PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
@@ -56,7 +57,7 @@ def _number(text: str) -> float:
 def _floor(text: str) -> tuple[float, float]:
     eps, _, least = text.partition("=")
     floor = (_number(eps), _number(least))
-    if not all(0 <= part <= 1 for part in floor):
+    if floor[0] < 0 or not 0 <= floor[1] <= 1:
         raise ValueError
     return floor
 
@@ -72,7 +73,7 @@ NAMES = Parsed("names", _names, "list of names such as glioma,meningioma")
 NUMBERS = Parsed("numbers", lambda text: tuple(map(_number, text.split(","))), "list of numbers such as 1/255,.05")
 """Numbers separated by commas, each plain or a fraction, as finite floats."""
 FLOOR = Parsed("floor", _floor, "floor such as 4/255=0.5")
-"""(epsilon in pixels, least accuracy in [0, 1])."""
+"""(epsilon, least accuracy in [0, 1])."""
 SHARE = Parsed("share", _share, "share between 0 and 1 such as 0.2")
 
 
@@ -86,6 +87,11 @@ def choice(name: str, values: Sequence[str], said: str) -> Callable[[Command], C
     return click.option(name, type=click.Choice(values), default=values[0], help=said)
 
 
+norm_option = choice(
+    "--norm",
+    tuple(EPSILONS),
+    "What epsilon is, pixels in [0, 1]: the greatest change of a pixel, or the L2 norm of the change of an image.",
+)
 skip_unreadable_option = click.option(
     "--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."
 )

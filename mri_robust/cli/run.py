@@ -66,6 +66,7 @@ def execute(
     from mri_robust.report.experiment import pairs_table, print_experiment
     from mri_robust.report.page import write_report
     from mri_robust.report.tables import print_table
+    from mri_robust.study.epsilon import IN_L2
     from mri_robust.study.results_folder import ResultsFolder
 
     console, began = make_console(), time.perf_counter()
@@ -92,6 +93,9 @@ def execute(
         run = Run(experiments, seeded, folder, **how)
         writable_folder(out)  # data that cannot be read leaves no folder behind
         notes = (*notes, *run.worker.trainer(run.configs[0]).dataset.notes)
+        if configs[0].scale.norm == "l2":
+            left = "adversarial training and the sanity checks attack in L-inf all the same"
+            notes = (f"epsilon is {IN_L2}; {left}", *notes)
         say(*(f"note: {note}" for note in notes))
         run.run(show, show_pairs)
         config = run.configs[0]
@@ -103,7 +107,7 @@ def execute(
     provenance = run.provenance(shlex.join(["mri-robust", *sys.argv[1:]]), time.perf_counter() - began, notes)
     folder.write_json("run", provenance)
     say(*(f"warning: {warning}" for warning in (*run.notices(), *provenance["warnings"])))
-    if findings := run.findings():
+    if "sanity checks" not in not_run and (findings := run.findings()):
         passed = sum(not finding["tripped"] for finding in findings)
         say(f"sanity checks: {passed} of {len(findings)} passed")
     if not_run:

@@ -13,17 +13,20 @@ ROUNDING = 1e-6
 """How far a pixel may lie outside [0, 1]: what a resize or a division in float32 leaves."""
 
 
-def check_number(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:
+def check_number(
+    name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False, advice: str = ""
+) -> None:
     """Check that a parameter is a finite number in [low, high], or (low, high] with `open_low`.
 
-    Raises TypeError where it is not a number, ValueError where it is not finite or out of range.
+    Raises TypeError where it is not a number, ValueError where it is not finite or out of range, which ends with the
+    `advice`.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     below = value <= low if open_low else value < low
     if not math.isfinite(value) or below or value > high:
         bracket = "(" if open_low else "["
-        raise ValueError(f"{name} must be in {bracket}{low:g}, {high:g}], got {value!r}")
+        raise ValueError(f"{name} must be in {bracket}{low:g}, {high:g}], got {value!r}{advice}")
 
 
 def check_count(name: str, value: int, low: int = 1) -> None:

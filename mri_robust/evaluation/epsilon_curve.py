@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from mri_robust.attacks.evasion import ATTACKS
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
+from mri_robust.attacks.evasion.norms import check_ball
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
-from mri_robust.core.validation import check_choice, check_images, check_labels, check_number
+from mri_robust.core.validation import check_choice, check_images, check_labels
 from mri_robust.evaluation.robustness import CHUNK, predict_attacked
 from mri_robust.evaluation.worst_case import WORST_CASE, WorstCase, find_worst
 from mri_robust.models.external import as_classifier
+from mri_robust.study.epsilon import EPSILONS, Norm
 from mri_robust.training import to_unit_range
 
 IMAGE_KEYS = ("image", "images", "img", "pixel_values", "x")
@@ -29,15 +32,16 @@ def epsilon_curve(
     model: nn.Module,
     images: np.ndarray | Tensor | Iterable[Any],
     labels: np.ndarray | Tensor | Iterable[Any] | None = None,
-    epsilons: float | Iterable[float] = (1 / 255, 2 / 255, 4 / 255, 8 / 255),
+    epsilons: float | Iterable[float] | None = None,
     *,
     attack: str | Callable[[float], Any] = "pgd",
+    norm: Norm = "linf",
     early_stop: bool = False,
     precision: str = "fp32",
     seed: int = 0,
     on_image: OnImages | None = None,
 ) -> pd.DataFrame:
-    """Robust accuracy of a model at each epsilon, an L-inf radius in pixels.
+    """Robust accuracy of a model at each epsilon, a radius in a norm of the change of an image.
 
     Args:
         model: takes float32 images in [0, 1], gives logits, also in a dict, a tuple or an object with `.logits`, or one
@@ -46,10 +50,14 @@ def epsilon_curve(
             per image; or with their labels, and then no `labels`: a DataLoader or a Dataset, whose batches or items are
             (images, labels, ...) or dicts, or one such pair.
         labels: whole numbers [N] or [N, 1].
-        epsilons: one or several in [0, 1]; 0, the clean accuracy, is always in the table.
+        epsilons: one or several; 1, 2, 4 and 8 /255 in L-inf and .125, .25, .5 and 1 in L2 when None. 0, the clean
+            accuracy, is always in the table.
         attack: a registered name (`fgsm`, `pgd`), `worst-case`, or anything that makes an attack of one size, such as a
             class, `lambda eps: PGD(eps, alpha=eps / 4, steps=10)` or `lambda eps: torchattacks.PGD(model, eps=eps)`;
             another package's takes (model, images, labels) or (images, labels), and a `generator=` if it likes.
+        norm: `linf`, epsilon is the greatest change of a pixel, in [0, 1], or `l2`, it is the L2 norm of the change of
+            an image whose pixels lie in [0, 1], at most 100. An attack by its name takes it; one that you make has its
+            own.
         early_stop: count an image as fooled when any iterate at that epsilon or at a smaller one fools it, which takes
             far fewer gradients; else each epsilon is asked by itself and what the attack returns counts. Always so for
             `worst-case`.
@@ -62,18 +70,18 @@ def epsilon_curve(
         One row per epsilon: `epsilon`, `accuracy`, `ci_low`, `ci_high` (95 % Wilson), `n`.
 
     Raises:
-        TypeError, ValueError: images, labels, an epsilon or the attack are not as said.
+        TypeError, ValueError: images, labels, an epsilon, the norm or the attack are not as said.
         UserError: no attack has that name, or it leaves the ball or [0, 1]; or the logits are not finite.
     """
     check_choice("precision", precision, ("fp32", "bf16", "auto"))
     pixels, truth = labelled_images(images, labels)
-    radii = positive_radii(epsilons)
+    radii = radii_in(norm, epsilons)
     model, classes = _check_all(model, pixels, truth)
     where: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
     if attack == WORST_CASE:
-        stages = [make for _, make in WorstCase((), 0).stages(classes)]
+        stages = [make for _, make in WorstCase((), 0, norm=norm).stages(classes)]
     else:
-        stages = [ATTACKS.load(attack) if isinstance(attack, str) else _maker(attack)]
+        stages = [_registered(attack, norm) if isinstance(attack, str) else _maker(attack)]
     if early_stop or attack == WORST_CASE:
         index = find_worst(model, pixels, truth, radii, stages, precision=precision, **where)["index"][-1]
         right = np.array([(index > place).sum() for place in range(-1, len(radii))])
@@ -85,12 +93,27 @@ def epsilon_curve(
     return pd.DataFrame({**columns, "n": len(truth)})
 
 
-def positive_radii(epsilons: float | Iterable[float]) -> tuple[float, ...]:
-    """One or several epsilons, rising, without 0; TypeError or ValueError where one does not lie in [0, 1]."""
-    radii = tuple(sorted({float(eps) for eps in (epsilons if isinstance(epsilons, Iterable) else [epsilons])} - {0.0}))
+def radii_in(norm: Norm, epsilons: float | Iterable[float] | None, name: str = "epsilon") -> tuple[float, ...]:
+    """One or several epsilons, rising, without 0; those of the norm when None.
+
+    TypeError or ValueError, which calls them `name`, where the norm is unknown or one is no radius in it.
+    """
+    check_ball(0.0, norm, name)
+    given = EPSILONS[norm] if epsilons is None else epsilons if isinstance(epsilons, Iterable) else [epsilons]
+    radii = tuple(sorted({float(eps) for eps in given} - {0.0}))
     for eps in radii:
-        check_number("epsilon", eps, 0.0, 1.0, open_low=True)
+        check_ball(eps, norm, name)
     return radii
+
+
+def _registered(name: str, norm: Norm) -> Callable[[float], Any]:
+    """A registered attack in a norm; ValueError where it has but its own, and that is another."""
+    attack: Callable[..., Any] = ATTACKS.load(name)
+    if "norm" in inspect.signature(attack).parameters:
+        return partial(attack, norm=norm)
+    if norm != "linf":
+        raise ValueError(f"attack '{name}' takes no norm: leave norm={norm!r} out")
+    return attack
 
 
 def _maker(attack: Any) -> Callable[[float], Any]:

@@ -30,8 +30,8 @@ class Gallery(Evaluation):
     """Attack `IMAGES` test images that the model is sure of, and right; it yields no rows.
 
     It keeps a sheet, first the tumour of the study's figures: one strip per image, with the clean picture and one per
-    attack, each with `epsilon`, `predicted`, `probability`, `probabilities` of all classes and `change`, the greatest
-    pixel difference.
+    attack, each with `epsilon`, its `norm`, `predicted`, `probability`, `probabilities` of all classes and `change`,
+    the greatest pixel difference.
     """
 
     attacks: tuple[Any, ...]  # in the order of the figure
@@ -43,12 +43,12 @@ class Gallery(Evaluation):
         test, device = dataset.test, device_of(model)
         chosen = _choose(model, dataset)
         clean, labels = to_unit_range(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
-        columns = [_cells(model, clean, clean, dataset.classes, 0.0)]
+        columns = [_cells(model, clean, clean, dataset.classes, None)]
         part, craft = Part.of(clean, labels), load_engine(self.engine)
         with eval_mode(model):
             for attack in context.steps(self.attacks):
                 crafted = run_attack(model, part, attack, seed=self.seed, craft=craft)
-                columns.append(_cells(model, crafted, clean, dataset.classes, attack.eps))
+                columns.append(_cells(model, crafted, clean, dataset.classes, attack))
         context.artefacts["gallery"] = [
             strip(test.names[place], cells, label=dataset.classes[test.labels[place]])
             for place, *cells in zip(chosen, *columns, strict=True)
@@ -80,13 +80,16 @@ def _sure(model: nn.Module, dataset: Dataset, wanted: list[int]) -> list[int]:
     return sure or [int(places[confidence.argmax()])]
 
 
-def _cells(model: nn.Module, images: Tensor, clean: Tensor, classes: Sequence[str], eps: float) -> list[dict[str, Any]]:
-    """What is kept of each image at one epsilon."""
+def _cells(
+    model: nn.Module, images: Tensor, clean: Tensor, classes: Sequence[str], attack: Any
+) -> list[dict[str, Any]]:
+    """What is kept of each image under one attack, None for the clean images."""
+    size = {"epsilon": getattr(attack, "eps", 0.0), "norm": getattr(attack, "norm", "linf")}
     changes = (images - clean).abs().amax((1, 2, 3)).tolist()
     cells = []
     for image, change, shares in zip(images, changes, probabilities(model, images).tolist(), strict=True):
         each = dict(zip(classes, shares, strict=True))
         called = max(each, key=each.__getitem__)
-        facts = {"epsilon": eps, "predicted": called, "probability": each[called], "change": change}
+        facts = {**size, "predicted": called, "probability": each[called], "change": change}
         cells.append(cell(image, f"{called} {each[called]:.0%}", **facts, probabilities=each))
     return cells

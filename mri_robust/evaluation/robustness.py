@@ -190,5 +190,5 @@ def factors_of(attack: Any, engine: str = "native") -> Row:
         "engine": engine,
         "epsilon": getattr(attack, "eps", 0.0),
         **{column: getattr(attack, name, None) for column, name in columns.items()},
-        "norm": getattr(attack, "norm", "linf"),
+        "norm": None if attack is None else getattr(attack, "norm", "linf"),
     }

@@ -24,35 +24,38 @@ from mri_robust.core.rng import derive_seed, seeded_globals
 from mri_robust.evaluation.evaluation import Context, Finding
 from mri_robust.evaluation.robustness import PROBE, Found, ImageByImage, factors_of, in_chunks
 from mri_robust.evaluation.rows import Row, figure
+from mri_robust.evaluation.sanity import MEANINGS
 from mri_robust.evaluation.statistics import median_interval
 from mri_robust.models.folded import half_copy
 from mri_robust.models.randomised import DRAWS, Averaged, is_random
+from mri_robust.study.epsilon import Norm
 
 WORST_CASE = "worst-case"
-Survivors = tuple[str, Callable[[int], Make]]
-"""The name of a stage, and number of classes -> how to make its attack of one size."""
+Survivors = tuple[str, Callable[[int, Norm], Make]]
+"""The name of a stage, and (number of classes, norm) -> how to make its attack of one size."""
 NAMED = 5
 """Most files that a finding names."""
 
 
 def apgd(steps: int) -> Survivors:
     """APGD by cross entropy."""
-    return "apgd", lambda classes: partial(APGD, steps=steps)
+    return "apgd", lambda classes, norm: partial(APGD, steps=steps, norm=norm)
 
 
 def apgd_targeted(steps: int) -> Survivors:
     """APGD at every wrong class, by targeted DLR or, where that is not defined, by the difference of logits."""
 
-    def make(classes: int) -> Make:
+    def make(classes: int, norm: Norm) -> Make:
         loss: Any = "dlr" if classes >= LEAST_CLASSES["dlr", True] else "margin"
-        return partial(APGD, steps=steps, targets=classes - 1, loss=loss)
+        return partial(APGD, steps=steps, norm=norm, targets=classes - 1, loss=loss)
 
     return "apgdt", make
 
 
 def library(name: str, **options: Any) -> Survivors:
     """An attack of torchattacks."""
-    return name.lower(), lambda classes: partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
+    make = partial(torchattacks.LibraryAttack, name, options=tuple(options.items()))
+    return name.lower(), lambda classes, norm: partial(make, norm=norm)
 
 
 SURVIVOR_ATTACKS: dict[str, tuple[Survivors, ...]] = {
@@ -78,23 +81,25 @@ class WorstCase(ImageByImage):
     at a smaller one fools it. A model that draws at random is asked for its expectation.
     """
 
-    epsilons: tuple[float, ...]  # L-inf radii in pixels, rising
+    epsilons: tuple[float, ...]  # radii in the `norm`, rising
     images: int
     steps: int = 40  # of PGD, each a quarter of epsilon
     restarts: int = 5
     budget: str = "standard"  # which of `SURVIVOR_ATTACKS` follow
+    norm: Norm = "linf"
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make]]:
         """(name, how to make the attack of one size), in order."""
-        stages: list[tuple[str, Make]] = [("pgd", partial(PGD, steps=self.steps, restarts=self.restarts))]
-        stages += [(name, make(classes)) for name, make in SURVIVOR_ATTACKS[self.budget]]
+        first = partial(PGD, steps=self.steps, restarts=self.restarts, norm=self.norm)
+        stages: list[tuple[str, Make]] = [("pgd", first)]
+        stages += [(name, make(classes, self.norm)) for name, make in SURVIVOR_ATTACKS[self.budget]]
         return stages
 
     def minimal(self) -> FMN | None:
         """The attack that looks for the least epsilon of every image, where the budget has one."""
         steps = FMN_STEPS[self.budget]
-        return FMN(steps=steps) if steps else None
+        return FMN(norm=self.norm, steps=steps) if steps else None
 
     def find(self, context: Context, **where: Any) -> Found:
         """See `find_worst`."""
@@ -109,13 +114,14 @@ class WorstCase(ImageByImage):
         Then the median of the least epsilons, and what it cost by then.
         """
         dataset, labels = context.dataset, context.dataset.test.labels[chosen]
-        names = [name for name, _ in self.stages(len(dataset.classes))]
+        stages = self.stages(len(dataset.classes))
+        names = [name for name, _ in stages]
         index, called, least = found["index"], found["predicted"], _least(found)
         draws = DRAWS if found["random"].any() else None
         yield from self.count(context, np.where(index[-1] < 0, called[-1], labels), chosen, **factors_of(None))
         shown = {names[place]: place for place in (0, len(names) - 1)}
         for place, eps in enumerate(self.epsilons):
-            attack = PGD(eps, steps=self.steps, restarts=self.restarts)
+            attack = stages[0][1](eps)
             for name, stage in shown.items():
                 factors = {**factors_of(attack), **self._factors(name, draws)}
                 predicted = np.where(index[stage] <= place, called[stage], labels)
@@ -136,7 +142,14 @@ class WorstCase(ImageByImage):
         context.artefacts["findings"] = [asdict(finding) for finding in findings]
 
     def _factors(self, after: str, draws: int | None) -> Row:
-        return {"attack": WORST_CASE, "engine": "native", "after": after, "budget": self.budget, "draws": draws}
+        return {
+            "attack": WORST_CASE,
+            "engine": "native",
+            "norm": self.norm,
+            "after": after,
+            "budget": self.budget,
+            "draws": draws,
+        }
 
 
 def _least(found: Found) -> np.ndarray:
@@ -202,40 +215,33 @@ def _is_stuck(model: nn.Module, part: Part) -> Tensor:
 
 
 def indicators(found: Found, files: Sequence[str]) -> list[Finding]:
-    """What a search cost, and signs that the robust accuracy is too high (Pintor et al. 2022, arXiv 2106.09947).
+    """Signs that the robust accuracy is too high (Pintor et al. 2022, arXiv 2106.09947).
 
     `found` is of `find_worst`, `files` the images' names.
     """
-    count, total = len(files), {name: found[name].sum() for name in ("proposed", "confirmed", "rise", "late")}
-    drawn = f", each over {DRAWS} draws of the model" if found["random"].any() else ""
-    gradients, forwards = (found[name][-1].mean() for name in ("gradients", "forward_passes"))
-    cost = f"{gradients:.0f} input gradients and {forwards:.0f} forward passes per image{drawn}"
+    total = {name: found[name].sum() for name in ("proposed", "confirmed", "rise", "late")}
     late = total["late"] / total["rise"] if total["rise"] > 0 else 0.0
     lost = 1 - total["confirmed"] / total["proposed"] if total["proposed"] else 0.0
     stuck = [file for file, each in zip(files, found["stuck"], strict=True) if each]
-    some = ", ".join([*stuck[:NAMED], *(["..."] if len(stuck) > NAMED else [])])
-    found_stuck = f"{len(stuck)} of {count} images have an input gradient that is zero or not finite"
-    rising = f"{late:.0%} of what PGD won on images that withstood it came in the last tenth of its steps"
-    failing = f"{lost:.0%} of the images that fooled the fast copy of the model did not fool the model"
-    return [
-        Finding("cost", False, gradients, cost),
-        _judged("converged", late > STILL_RISING, late, rising),
-        _judged("transfer", lost > LOST, lost, failing),
-        _judged("zero-gradients", bool(stuck), len(stuck) / count, f"{found_stuck}: {some}" if stuck else found_stuck),
-    ]
+    named = ": " + ", ".join([*stuck[:NAMED], *(["..."] if len(stuck) > NAMED else [])]) if stuck else ""
+    said = {
+        "converged": f"{late:.0%} of what PGD won on images that withstood it came in the last tenth of its steps",
+        "transfer": f"{lost:.0%} of the images that fooled a copy of the model did not fool the model",
+        "zero-gradients": f"{len(stuck)} of {len(files)} images have an input gradient that is zero or not finite{named}",
+    }
+    findings = []
+    for (check, message), value in zip(said.items(), (late, lost, len(stuck) / len(files)), strict=True):
+        most, meaning = SIGNS[check]
+        tripped = bool(value > most)
+        findings.append(Finding(check, tripped, float(value), f"{message}: {meaning}" if tripped else message))
+    return findings
 
 
-STILL_RISING = 0.05
-"""Half of what comes in the last tenth of the steps when the margin rises steadily."""
-LOST = 0.05
-"""A copy that rounds otherwise loses an image on the boundary now and then."""
-MEANINGS = {
-    "converged": "the accuracy is too high; take more steps",
-    "transfer": "the attacks follow another function than the model's, and the accuracy is too high; report it",
-    "zero-gradients": "gradient attacks cannot move them, so that they count as robust; use a black box or BPDA",
+SIGNS = {
+    # Half of what comes in the last tenth of the steps when the margin rises steadily.
+    "converged": (0.05, "the accuracy is too high; take more steps"),
+    # A copy that rounds otherwise loses an image on the boundary now and then.
+    "transfer": (0.05, "the attacks follow another function, and the accuracy is too high; report it"),
+    "zero-gradients": (0.0, MEANINGS["zero-gradients"]),
 }
-"""What it means that a sign trips, and what to do."""
-
-
-def _judged(check: str, tripped: bool, figure: float, found: str) -> Finding:
-    return Finding(check, bool(tripped), float(figure), f"{found}: {MEANINGS[check]}" if tripped else found)
+"""Sign -> the greatest figure that is none, and what it means where it is greater."""

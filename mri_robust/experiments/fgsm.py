@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mri_robust.attacks.evasion.fgsm import FGSM
+from mri_robust.core.errors import UserError
 from mri_robust.evaluation.gallery import Gallery
 from mri_robust.evaluation.robustness import UnderAttack
 from mri_robust.study import zoo
@@ -15,8 +16,8 @@ from mri_robust.study.protocol import NORMALISED_BOUNDS, STUDY_TEST_IMAGES, norm
 
 EPSILONS = (0.1, 0.01, 0.005, 0.002, 0.001)
 """Sizes as the study prints them, in normalised units."""
-PICTURED = 0.1
-"""A size in pixels that an eye sees, last in the gallery."""
+PICTURED = {"linf": 0.1, "l2": 4.0}
+"""Norm -> a size that an eye sees, last in the gallery."""
 NUMBERS = {
     "cnn_clean": (0.0, 0.07, 0.23, 0.61, 0.81),
     "cnn_fgsm": (0.82, 0.84, 0.86, 0.87, 0.87),
@@ -36,20 +37,23 @@ def published(config: Config) -> pd.DataFrame:
     """Table 3; the sizes in pixels, as this protocol counts them."""
     return pd.DataFrame(
         [
-            {"model": model, "attack": "fgsm", "epsilon": _pixels(eps, model), "metric": "accuracy", "class": ""}
-            | {"printed": f"{eps:g}", "paper": number}
+            {"model": model, "epsilon": _pixels(eps, model), "printed": f"{eps:g}", "paper": number}
             for model, numbers in NUMBERS.items()
             for eps, number in zip(EPSILONS, numbers, strict=True)
         ]
-    )
+    ).assign(attack="fgsm", norm="linf", metric="accuracy", **{"class": ""})
 
 
 def tasks(config: Config) -> Tasks:
     """One evaluation per model, and the pictures of Figure 3."""
     if config.sound:
-        printed = () if config.models else map(normalised_to_pixels, EPSILONS)
-        attacks = (None, *map(FGSM, printed), *map(FGSM, reversed(config.scale.epsilons)))
-        return sound_tasks(config, attacks, config.test_images, map(FGSM, (*config.scale.epsilons, PICTURED)))
+        epsilons, norm = config.scale.epsilons, config.scale.norm
+        if norm == "l2" and config.engine == "torchattacks":
+            raise UserError("torchattacks has no FGSM in L2: use --engine native or art")
+        printed = map(normalised_to_pixels, EPSILONS) if config.as_printed else ()
+        attacks = (None, *(FGSM(eps, norm=norm) for eps in (*printed, *reversed(epsilons))))
+        pictured = (FGSM(eps, norm=norm) for eps in (*epsilons, PICTURED[norm]))
+        return sound_tasks(config, attacks, config.test_images, pictured)
 
     def attacks_on(model: str) -> list[FGSM]:
         bounds = (0.0, 1.0) if model == "cnn_raw" else NORMALISED_BOUNDS
@@ -90,7 +94,7 @@ EXPERIMENT = Experiment(
     title="Accuracy under FGSM over epsilon",
     reference="section 6.2, Table 3, Figure 3",
     tasks=tasks,
-    row_key=("attack", "epsilon"),
+    row_key=("attack", "norm", "epsilon"),
     columns="model",
     models=tuple(MODELS),
     published=published,

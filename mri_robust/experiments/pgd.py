@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mri_robust.attacks.evasion.pgd import PGD
-from mri_robust.experiments.fgsm import FAULTS, paper_tasks, sound_tasks
+from mri_robust.experiments.fgsm import FAULTS, PICTURED, paper_tasks, sound_tasks
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment, Tasks
 from mri_robust.study.protocol import NORMALISED_BOUNDS, STUDY_TEST_IMAGES, normalised_to_pixels
@@ -38,15 +38,17 @@ def published(config: Config) -> pd.DataFrame:
             attack = _attack(config, model, *row)
             sizes = {"epsilon": attack.eps, "alpha": attack.step_size, "steps": attack.steps}
             rows.append({"model": model, **sizes, "printed": printed, "paper": number})
-    return pd.DataFrame(rows).dropna(ignore_index=True).assign(attack="pgd", metric="accuracy", **{"class": ""})
+    table = pd.DataFrame(rows).dropna(ignore_index=True)
+    return table.assign(attack="pgd", norm="linf", metric="accuracy", **{"class": ""})
 
 
 def tasks(config: Config) -> Tasks:
-    """One evaluation per model, and the pictures of Figure 4; a user's own model at the sizes of the field."""
+    """One evaluation per model, and the pictures of Figure 4; the sizes of the field where the study printed none."""
     if config.sound:
-        pictured = [PGD(eps, steps=STEPS) for eps in (*config.scale.epsilons, 0.1)]
-        own = [PGD(eps, steps=config.scale.steps) for eps in config.scale.epsilons]
-        attacks = own if config.models else _attacks(config, "cnn_clean")
+        scale = config.scale
+        pictured = [PGD(eps, steps=STEPS, norm=scale.norm) for eps in (*scale.epsilons, PICTURED[scale.norm])]
+        own = [PGD(eps, steps=scale.steps, norm=scale.norm) for eps in scale.epsilons]
+        attacks = _attacks(config, "cnn_clean") if config.as_printed else own
         return sound_tasks(config, (None, *attacks), config.attacked, pictured)
     images = config.test_images if config.scale.attack_share == 1 else STUDY_TEST_IMAGES
     pictured = [_normalised(eps, 0.001, 5) for eps in (0.001, 0.005, 0.01, 0.1, 0.3)]
@@ -79,7 +81,7 @@ EXPERIMENT = Experiment(
     title="Accuracy under PGD over epsilon, step size and steps",
     reference="section 6.3, Table 4, Figure 4",
     tasks=tasks,
-    row_key=("attack", "epsilon", "alpha", "steps", "after"),
+    row_key=("attack", "norm", "epsilon", "alpha", "steps", "after"),
     columns="model",
     models=("cnn_clean", "cnn_pgd", "cnn_fgsm", "resnet_pgd", "ensemble"),
     published=published,

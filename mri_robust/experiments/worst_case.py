@@ -13,7 +13,7 @@ def worst_case(config: Config) -> WorstCase:
     """The one worst case: same attacks, in the same order, with the budget of the scale."""
     scale = config.scale
     asked = partial(WorstCase, scale.epsilons, config.attacked, steps=scale.steps, restarts=scale.restarts)
-    return asked(budget=scale.budget, seed=config.seed, leak_free=config.sound)
+    return asked(budget=scale.budget, norm=scale.norm, seed=config.seed, leak_free=config.sound)
 
 
 def tasks(config: Config) -> Tasks:
@@ -28,7 +28,7 @@ EXPERIMENT = Experiment(
     title="Accuracy in the worst case over epsilon",
     reference="section 6.3, beyond the study",
     tasks=tasks,
-    row_key=("attack", "epsilon", "after"),
+    row_key=("attack", "norm", "epsilon", "after"),
     columns="model",
     models=("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"),
     threats=("evasion",),

@@ -7,6 +7,7 @@ from typing import Any
 from mri_robust.report import experiment
 from mri_robust.report.metrics import METRICS, SUBSETS, capitalised, model_title
 from mri_robust.report.tables import Cell, Table, table_of
+from mri_robust.study.epsilon import IN_L2
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.threats import AI_ACT, NIST
 
@@ -42,7 +43,8 @@ class Section:
         self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
         bracketed = NOT_COMPARED if any(not each.comparable for each in self.comparisons) else ""
         printed = PRINTED if any(each.printed for each in self.comparisons) else ""
-        self.notes = [note for note in (self._closeness(), bracketed, printed, meanings(self.tables)) if note]
+        size = f"ε is {IN_L2}." if (self.rows["norm"] == "l2").any() else ""
+        self.notes = [note for note in (self._closeness(), bracketed, printed, size, meanings(self.tables)) if note]
 
     def _closeness(self) -> str:
         if not self.compared:
@@ -157,6 +159,7 @@ class Report:
             ("Protocols", [", ".join(run["protocols"])]),
             ("Seeds", [", ".join(map(str, run["seeds"]))]),
             ("Attack engine", [run["engine"]]),
+            ("Norm of epsilon", [run["norm"]]),
             *(() if run["own_models"] else trained),
             ("Device", [f"{machine['device_name']}, {machine['threads']} threads, training in {machine['precision']}"]),
             ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),

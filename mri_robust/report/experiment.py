@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.text import Text
 
 from mri_robust.report import metrics
-from mri_robust.report.metrics import in_255ths, model_title, number, ordered, plain_text, signed
+from mri_robust.report.metrics import model_title, number, ordered, plain_text, signed
 from mri_robust.report.tables import Cell, Table, labelled_table, print_table
+from mri_robust.study.epsilon import epsilon_text, size_text, usual
 
 MAIN = ("accuracy", "missed_tumour_rate")  # metrics whose tables the terminal shows where each has its own
 STEPS = (0.02, 0.05, 0.1, 0.2)  # sizes of a difference at which its colour deepens; under the first it counts as none
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
 CURVES = ("epoch", "channels")  # factors of the points of a curve, which is for the figures
-SIZES = ("attack", "epsilon", "alpha", "steps", "after", "severity")
+SIZES = ("attack", "norm", "epsilon", "alpha", "steps", "after", "severity")
 """Factors that together name an attack with an epsilon."""
-USUAL = 4 / 255  # the epsilon at which models are compared in pairs, or that nearest to it
 PAIRS = (
     "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
     "one of them gets right; McNemar's exact test, of the first seed. comparisons.csv has every pair and epsilon."
@@ -79,7 +79,8 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     rows = rows[~again | (rows["attack"] != "none")]
     if "epsilon" in description["row_key"]:
         size = pd.to_numeric(rows["epsilon"], errors="coerce").fillna(0)
-        rows = rows.iloc[np.lexsort((size, pd.factorize(rows["model"])[0]))]
+        norms = pd.factorize(rows["norm"], sort=True)[0]
+        rows = rows.iloc[np.lexsort((size, norms, pd.factorize(rows["model"])[0]))]
     printed = rows["printed"].map(plain_text)
     rows = rows.assign(printed=printed.groupby([rows[name] for name in key], sort=False).transform("max"))
     return rows.assign(label=_attacks(rows))
@@ -92,14 +93,17 @@ def with_factors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _attacks(rows: pd.DataFrame) -> list[str]:
-    """`pgd 4/255, 10 × 1/255`, `motion, severity 3`, `clean` of each row; `after` where the rows differ in it."""
+    """`pgd 4/255, 10 × 1/255`, in L2 `pgd 0.5 (L2), 10 × 0.125`, `motion, severity 3`, `clean` of each row.
+
+    `after` is told where the rows differ in it.
+    """
     several = rows["after"].replace("", None).nunique() > 1
 
-    def text(name: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
+    def text(name: str, norm: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
         if name in ("none", "artefacts"):
             return "clean" if name == "none" else "mean over all artefacts"
-        parts = [f"{name} {in_255ths(epsilon)}" if epsilon != "" else name]
-        size = f"× {in_255ths(alpha)}" if alpha != "" else "steps"
+        parts = [f"{name} {epsilon_text(epsilon, norm)}" if epsilon != "" else name]
+        size = f"× {size_text(alpha, norm)}" if alpha != "" else "steps"
         parts += [f"{plain_text(steps)} {size}"] if steps != "" else []
         parts += [f"severity {plain_text(severity)}"] if severity != "" else []
         return ", ".join([*parts, *([f"after {after}"] if several and after else [])])
@@ -229,12 +233,12 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
 
 
 def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
-    """One row per pair of models on the same images, at 4/255 or the epsilon nearest; None where there is none."""
+    """One row per pair of models on the same images, at the usual epsilon or the nearest; None where there is none."""
     rows = with_factors(table, ["experiment", "protocol", "metric", *SIZES])
     rows = rows[(rows["experiment"] == description["name"]) & (rows["metric"] == "accuracy")]
     rows = rows[rows["attack"] != "none"]
-    away = (pd.to_numeric(rows["epsilon"], errors="coerce") - USUAL).abs()
-    if (rows := rows[away <= away.min() + 1e-9]).empty:
+    away = (pd.to_numeric(rows["epsilon"], errors="coerce") - rows["norm"].map(usual)).abs()
+    if (rows := rows[away <= away.groupby(rows["norm"]).transform("min") + 1e-9]).empty:
         return None
     pairs = [" and ".join(map(model_title, pair)) for pair in _values(rows, "model", "other")]
     lines = []

@@ -95,11 +95,6 @@ def ordered(names: Iterable[str], first: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(names), key=lambda name: first.index(name) if name in first else len(first))
 
 
-def in_255ths(size: float) -> str:
-    """A size in pixels of [0, 1] as `4/255`, to three digits."""
-    return f"{size * 255:.3g}/255"
-
-
 def number(value: Any, digits: int = 3) -> str:
     """A number with so many digits after the point, with a real minus; a dash where there is none."""
     if value is None or not math.isfinite(value):

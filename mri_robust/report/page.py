@@ -15,14 +15,16 @@ from PIL import Image
 from mri_robust.core.files import write_text
 from mri_robust.report.content import Report
 from mri_robust.report.figures import Drawing, write_figures
-from mri_robust.report.metrics import in_255ths, model_title
+from mri_robust.report.metrics import model_title
 from mri_robust.report.summary import terms, verdicts
 from mri_robust.report.tables import plain_markdown, table_markdown
+from mri_robust.study.epsilon import epsilon_text, parts_of_1, usual
 
 LEADING, SHOWN_LIVE = ("accuracy", "artefacts"), ("gallery",)
 """Figures that stand before the tables, and those that the page does not repeat, because its script shows the same."""
 WIDE = 600  # CSS pixels, 450 pt: a wider figure has a row of the page to itself, so that its text stays readable
 COLOURS = 96  # of an embedded picture: fewer make a page of a third of the size
+CLEAN = {"epsilon": "clean", "tick": "clean"}
 LARGEST = 128  # pixels across a picture of the gallery above which every second one is left out, and so on
 
 
@@ -60,25 +62,30 @@ def weighted(sentence: str) -> Markup:
 
 
 def galleries(report: Report) -> list[dict[str, Any]]:
-    """One entry per gallery, for the script: `heading`, `model`, `images`, each with `label`, `name`, `pictures`.
+    """One entry per gallery, for the script: `heading`, `model`, `unit` of epsilon, `usual`, the place of the picture
+    that paper shows, and `images`, each with `label`, `name`, `pictures`.
 
-    A picture has `epsilon` in words, `predicted`, `probabilities` as [class, share], `change` in 255ths, and `image` as
-    base64 of a PNG.
+    A picture has `epsilon` in words, `tick`, its number alone, `predicted`, `probabilities` as [class, share], `change`
+    in 255ths, and `image` as base64 of a PNG.
     """
 
     def picture(cell: dict[str, Any]) -> dict[str, Any]:
         shares = [[name, round(share, 4)] for name, share in cell["probabilities"].items()]
-        facts = {"epsilon": in_255ths(cell["epsilon"]) if cell["epsilon"] else "clean", "predicted": cell["predicted"]}
-        change = round(cell["change"] * 255, 2)
-        return {**facts, "probabilities": shares, "change": change, "image": smaller(cell["image"])}
+        eps, norm, change = cell["epsilon"], cell["norm"], round(cell["change"] * 255, 2)
+        size = {"epsilon": epsilon_text(eps, norm), "tick": f"{parts_of_1(norm) * eps:.3g}"} if eps else CLEAN
+        facts = {"predicted": cell["predicted"], "probabilities": shares, "change": change}
+        return {**size, **facts, "image": smaller(cell["image"])}
 
     found = []
     for labels, strips in report.results.artefacts("gallery", seed=report.run["seeds"][0]):
         images = [
             {"label": own["label"], "name": own["name"], "pictures": [*map(picture, own["cells"])]} for own in strips
         ]
-        heading = f"{labels['experiment'].upper()}, {labels['protocol']}"
-        found.append({"heading": heading, "model": model_title(labels["model"]), "images": images})
+        heading, cells = f"{labels['experiment'].upper()}, {labels['protocol']}", strips[0]["cells"]
+        norm = cells[-1]["norm"]
+        nearest = min(range(len(cells)), key=lambda place: abs(cells[place]["epsilon"] - usual(norm)))
+        about = {"unit": "/255" if parts_of_1(norm) > 1 else norm.upper(), "usual": nearest}
+        found.append({"heading": heading, "model": model_title(labels["model"]), **about, "images": images})
     return found
 
 

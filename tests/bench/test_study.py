@@ -11,8 +11,8 @@ import pytest
 import tiny
 
 from mri_robust.bench import audit as own
-from mri_robust.bench.runner import Run
-from mri_robust.evaluation import robustness
+from mri_robust.bench.runner import Run, _is_check
+from mri_robust.evaluation import worst_case
 from mri_robust.evaluation.rows import LEADING, TRAILING
 from mri_robust.models.checkpoint import load_model
 from mri_robust.study.config import Config
@@ -66,6 +66,7 @@ def test_every_row_has_all_that_decides_it(study: ResultsFolder, name: str) -> N
 def test_shares_are_counts_of_images_and_lie_in_their_intervals(study: ResultsFolder, name: str) -> None:
     table = study.table(name)
     assert np.isfinite(table["value"]).all()
+    table = table[table["metric"] != "minimal_epsilon"]  # an image's own, no share
     bounded = table[table["ci_low"].notna()]
     assert ((bounded["ci_low"] <= bounded["value"]) & (bounded["value"] <= bounded["ci_high"])).all()
     assert bounded[["ci_low", "ci_high"]].stack().between(0, 1).all()
@@ -203,7 +204,7 @@ def test_pictures_and_curves_are_found_by_what_their_rows_are_about(study: Resul
         found = {name: len(list(study.artefacts(name, experiment=experiment, protocol="sound"))) for name in names}
         return {name: count for name, count in found.items() if count}
 
-    assert kinds("worst-case") == {"findings": 5, "minimal_epsilon": 5}
+    assert kinds("worst-case") == {"findings": 10, "minimal_epsilon": 5}
     assert kinds("snooping-small") == {"sheet": 1, "confusion": 1, "roc": 1}
     assert kinds("backdoor-cnn") == {"sheet": 4, "confusion": 4}
     [(labels, strips)] = study.artefacts("gallery", experiment="pgd", protocol="paper")
@@ -224,6 +225,17 @@ def test_another_engine_gives_the_same_table(study: ResultsFolder, copy: Path) -
     native = select(study.table("fgsm"), protocol="sound")
     assert set(table["engine"]) == {"art"}
     pd.testing.assert_frame_equal(table.drop(columns="engine"), native.drop(columns="engine"), check_dtype=False)
+
+
+def test_in_l2_the_same_models_are_asked_anew_and_nothing_stands_beside_the_study(copy: Path) -> None:
+    names, scale = ["fgsm", "pgd", "worst-case"], tiny.SCALE.in_norm("l2")
+    run = tiny.tiny_run(copy, names, protocols=["sound"], scale=scale)
+    assert run.folder.json("run")["reused"] == sum(map(_is_check, run.tasks))
+    for name in names:
+        table = run.folder.table(name)
+        table = table[table["epsilon"].notna()]
+        assert set(zip(table["epsilon"], table["norm"], strict=True)) == {(0, ""), *((e, "l2") for e in scale.epsilons)}
+        assert table["paper"].isna().all()
 
 
 KEYS = ["attack", "epsilon", "alpha", "steps", "norm", "restarts", "subset", "class", "metric"]
@@ -252,10 +264,10 @@ def test_bench_and_audit_agree(study: ResultsFolder, tmp_path: Path, monkeypatch
         assert set(table["model"]) == {checkpoint}
         assert_same_numbers(table, study.table(name), "cnn_pgd", keys[name])
     # in memory, where more attacks follow PGD
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.apgd(2),))
+    monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "quick", (worst_case.apgd(2),))
     monkeypatch.setitem(AUDITS, "quick", replace(tiny.SCALE, budget="quick"))
     found = own.audit(opened.modules[checkpoint], opened.dataset, ["worst-case"], images=8)
-    first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": ""})
+    first = found[found["after"].isna() | (found["after"] == "pgd")].fillna({"after": "", "norm": ""})
     assert_same_numbers(first, study.table("worst-case"), "cnn_pgd", keys["worst-case"])
     by_stage = overall(found, attack="worst-case").pivot_table(index="epsilon", columns="after", values="value")
     assert (by_stage["apgd"] <= by_stage["pgd"]).all()

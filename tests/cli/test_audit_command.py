@@ -13,8 +13,9 @@ from toy_data import CLASSES
 
 from mri_robust import save_model
 from mri_robust.cli import main
-from mri_robust.evaluation import robustness
+from mri_robust.evaluation import worst_case
 from mri_robust.evaluation.sanity import CHECKS
+from mri_robust.evaluation.worst_case import SIGNS
 from mri_robust.models.classifier import build_model
 from mri_robust.models.opening import open_model
 from mri_robust.study.experiment import load_experiment
@@ -50,7 +51,7 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_models.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", (robustness.library("Square", n_queries=20),))
+    monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "quick", (worst_case.library("Square", n_queries=20),))
     sys.modules.pop("own_models", None)
 
 
@@ -85,7 +86,7 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     about = json.loads((out / "audit.json").read_text())
     assert about["floors"] == [[0, 0], [32 / 255, 1]]
     assert [f"FAILED {line}" in result.output for line in about["missed"]] == [True, True]
-    assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 2 * len(CHECKS)]
+    assert [len(about["tables"]["worst-case"]), len(about["findings"])] == [len(table), 2 * len({*CHECKS, *SIGNS})]
     assert {each["model"] for each in about["crosscheck"]["comparisons"]} == {ODD, MASKED}
     pairs = pd.read_csv(out / "comparisons.csv")
     assert set(zip(pairs["model"], pairs["other"], strict=True)) == {(ODD, MASKED)}
@@ -93,6 +94,29 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
     audit(*asked, "--fail-under", "0=0", code=0)
     assert json.loads((out / "run.json").read_text())["computed"] == 0
+
+
+def test_in_l2_tables_figures_and_data_say_so() -> None:
+    """Every adversarial row, and every image's smallest epsilon; the floor counts in the same norm."""
+    save_checkpoint("own.safetensors")
+    asked = ["worst-case", "fgsm", "--model", "own.safetensors", "--norm", "l2", "--eps", "2,0.25", "--threads", "1"]
+    result = audit(*asked, "--fail-under", "2=1", "--budget", "standard", code=1)
+    assert "worst-case 0.25 (L2), 3 × 0.0625, after pgd" in " ".join(result.output.split())
+    out = Path("audit-results")
+    about = json.loads((out / "audit.json").read_text())
+    assert about["floors"] == [[2, 1]]
+    assert "2 (L2)" in about["missed"][0]
+    for rows in (*about["tables"].values(), about["comparisons"]):
+        attacked = {(row["epsilon"], row["norm"]) for row in rows if row["metric"] == "accuracy" and row["epsilon"]}
+        assert attacked == ({(0.25, "l2"), (2, "l2")} if rows else set())
+    assert set(pd.read_csv(out / "images.csv")["norm"]) == {"l2"}
+    figure = (out / "figures/worst-case-sound-accuracy.svg").read_text()
+    assert "L2 norm" in figure
+    assert "1/255" not in figure
+    assert "the L2 norm of the change" in (out / "report.md").read_text()
+    audit(*asked[:4], "--eps", "1/255", code=0)  # the same folder in L-inf
+    table = pd.read_csv(out / "worst-case.csv")
+    assert set(table["norm"].dropna()) == {"linf"}
 
 
 def test_options_belong_to_the_model_before_them_and_classes_go_by_name() -> None:
@@ -138,7 +162,7 @@ def test_tables_come_first_and_what_is_left_out_is_not_claimed() -> None:
             places = [result.output.rindex(each) for each in steps]
             assert places == sorted(places)
             assert "SanityChecks" not in result.stdout
-    assert counts == [(True, len(CHECKS)), (False, 0), (False, len(CHECKS))]
+    assert counts == [(True, len({*CHECKS, *SIGNS})), (False, len(SIGNS)), (False, len({*CHECKS, *SIGNS}))]
 
 
 def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +184,10 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
         (["--model", "nowhere:one"], "cannot be imported"),
         (["--model", MASKED, "--eps", "many"], "no list of numbers"),
         (["--model", MASKED, "--eps", "1/0"], "no list of numbers"),
-        (["--model", MASKED, "--eps", "4"], "must lie in [0, 1]"),
+        (["--model", MASKED, "--eps", "4"], "[0, 1]"),
+        (["--model", MASKED, "--norm", "l2", "--eps", "128"], "255"),
+        (["--model", MASKED, "--norm", "l2", "--eps", "-1"], "--eps"),
+        (["--model", MASKED, "--norm", "l1"], "'l1' is not one of"),
         (["--model", MASKED, "--eps", "0"], "at least one radius"),
         (["--model", MASKED, "--channels", "grey", "--size", "40"], "fails on images"),
         (["--model", "own_models:Colour"], "fails on images"),
@@ -177,6 +204,7 @@ def test_notes_come_first_and_stay_with_the_run(capsys: pytest.CaptureFixture[st
         (["--model", MASKED, "--data", "nowhere"], "does not exist"),
         (["--model", MASKED, "--fail-under", "4/255=1.5"], "no floor"),
         (["--model", MASKED, "--fail-under", "3/255=0.5"], "not among those of --eps"),
+        (["--model", MASKED, "--norm", "l2", "--fail-under", "4/255=0.5"], "not among those of --eps"),
         (["fgsm", "--model", MASKED, "--fail-under", "4/255=0.5"], "worst-case"),
         (["noisy-loss", "--model", MASKED], "trains its own models"),
     ],

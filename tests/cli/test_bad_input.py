@@ -36,6 +36,8 @@ def refused(*arguments):
         (["bench", "--data", "phantom:train=two"], "train"),
         (["bench", "--weights", "gone.pth"], "weights file 'gone.pth' does not exist"),
         (["bench", "--nonsense"], "No such option"),
+        (["bench", "--norm", "l1"], "'l1' is not one of"),
+        *((["bench", "--norm", "l2", "--protocol", each], "--protocol sound") for each in ("paper", "both")),
         (["crosscheck", "--images", "-3"], "-3 is not in the range"),
         (["crosscheck", "--model", "gone.safetensors"], "'gone.safetensors' does not exist"),
         (["data", "preview", "--images", "0"], "0 is not in the range"),

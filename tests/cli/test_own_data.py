@@ -15,8 +15,8 @@ from scipy.stats import binomtest
 
 from mri_robust.bench import certificate
 from mri_robust.cli import main
-from mri_robust.evaluation import robustness
 from mri_robust.evaluation.crosscheck import crosscheck, engine
+from mri_robust.evaluation.worst_case import SURVIVOR_ATTACKS
 
 SICK, WELL = "Tumor Grad III", "Kontrolle"
 SIDE = 16
@@ -90,7 +90,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("own_models", None)
-    monkeypatch.setitem(robustness.SURVIVOR_ATTACKS, "quick", ())
+    monkeypatch.setitem(SURVIVOR_ATTACKS, "quick", ())
     engines = {name: engine(name) for name in ("native", "art")}
     monkeypatch.setattr(certificate, "crosscheck", partial(crosscheck, steps=1, engines=engines))
 
@@ -119,7 +119,7 @@ def worst_case(*arguments: object) -> pd.DataFrame:
     """One line per epsilon, 0 first; columns (`value`, `ci_low`, `ci_high`, `n`) of each metric."""
     result = run("audit", "worst-case", "--size", SIDE, "--steps", 12, "--restarts", 1, *arguments)
     assert result.exit_code == 0, result.output
-    table = pd.read_csv("audit-results/worst-case.csv", keep_default_na=False)
+    table = pd.read_csv("audit-results/worst-case.csv", keep_default_na=False).query("epsilon != ''")
     table = table[(table["subset"] == "all") & (table["class"] == "")]
     table = table.assign(epsilon=pd.to_numeric(table["epsilon"]).fillna(0))
     table = table.drop_duplicates(["metric", "epsilon"], keep="last")

@@ -95,7 +95,7 @@ def test_every_row_counts_its_attack_called_by_hand() -> None:
         assert values(found, **{"class": "pituitary"})["recall"] == pytest.approx(hits[labels == 3].mean())
         assert values(found, subset="leak-free")["accuracy"] == pytest.approx(hits[LEAKED:].mean())
         names = ("eps", "step_size", "steps", "restarts", "norm")
-        told = [getattr(attack, name, None) for name in names] if attack else [0.0, None, None, None, "linf"]
+        told = [getattr(attack, name, None) for name in names] if attack else [0.0, None, None, None, None]
         assert [found[0][name] for name in ("epsilon", "alpha", "steps", "restarts", "norm")] == told
         assert found[0]["attack"] == (type(attack).__name__.lower() if attack else "none")
     assert len({tuple(hits) for hits in verdicts(rows)}) > 5  # else rows could be mixed up unseen
@@ -142,21 +142,24 @@ def test_the_worst_case_never_rises_and_is_never_above_an_attack_of_it(budget: s
     assert found["labels"] == [SmallNet.classes[label] for label in LABELS]
 
 
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
 @pytest.mark.parametrize("classes", [2, 3, 4, 6])
-def test_the_worst_case_of_a_linear_model_is_the_closed_form(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Targeted APGD alone, after one step of PGD: an image falls at the least margin over ||w_k - w_y||_1."""
+def test_the_worst_case_of_a_linear_model_is_the_closed_form(
+    classes: int, norm: Any, dual: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Targeted APGD alone, after one step of PGD: an image falls at the least margin over ||w_k - w_y||, dual norm."""
     monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "quick", (worst_case.apgd_targeted(6),))
     generator = torch.Generator().manual_seed(classes)
     images = 0.3 + 0.4 * torch.rand((60, 1, 8, 8), generator=generator)
     weight = torch.randn(classes, 64, generator=generator)
     model = Linear(weight, -weight.sum(1) / 2).eval()
     labels, logits = own_labels(model, images), ((images.double().flatten(1) - 0.5) @ weight.double().T)
-    reach = (logits.gather(1, labels[:, None]) - logits) / (weight[labels][:, None] - weight).abs().sum(2)
+    reach = (logits.gather(1, labels[:, None]) - logits) / (weight[labels][:, None] - weight).norm(p=dual, dim=2)
     least = reach.scatter(1, labels[:, None], torch.inf).amin(1)
     epsilons = least.quantile(torch.tensor([0.2, 0.5, 0.8]).double()).tolist()
     names = tuple(map(str, range(classes)))
     test = Split(images.numpy(), labels.numpy(), names * 60)
-    asked = WorstCase(tuple(epsilons), 60, steps=1, restarts=1, budget="quick")
+    asked = WorstCase(tuple(epsilons), 60, steps=1, restarts=1, budget="quick", norm=norm)
     after = verdicts(list(asked(Context(model, Dataset("linear", test, test, names, "linear")))), after="apgdt")
     places = choose_images(60, 60)
     for eps, right in zip(epsilons, after, strict=True):
@@ -225,6 +228,8 @@ def test_the_curve_of_one_attack_is_exact_at_every_epsilon(name: str) -> None:
     attacks = (None, *map(make, EPSILONS))
     expected = [(own_labels(MODEL, crafted(attack)) == LABELS).double().mean().item() for attack in attacks]
     assert curve(attack=name) == pytest.approx(expected)
+    if name in ("fgsm", "pgd", "apgd"):
+        assert np.array_equal(curve(attack=name, norm="l2"), curve(attack=partial(make, norm="l2"), norm="l2"))
     stopped = curve(attack=make, early_stop=True)
     assert (np.diff(stopped) <= 0).all()
     if issubclass(make, Attack):  # others draw for a batch, not for an image
@@ -312,7 +317,9 @@ X, Y = IMAGES, LABELS
         (([],), {}, "at least one"), ((X[:0], Y[:0]), {}, "at least one"), ((X, Y[1:]), {}, "one label"),
         (([{"a": X, "label": Y}],), {}, "pixel_values"),
         (([X],), {}, "Tensor"), ((X * 255, Y), {}, "255"), ((X.permute(0, 2, 3, 1), Y), {}, "H, W, C"),
-        ((X, Y, 8), {}, "epsilon"), ((X, Y), {"attack": PGD(0.1)}, "epsilon"), ((X, Y), {"attack": 3}, "epsilon"),
+        ((X, Y, 8), {}, "epsilon"), ((X, Y, 128), {"norm": "l2"}, "255"), ((X, Y), {"norm": "l1"}, "linf, l2"),
+        ((X, Y), {"attack": "random-search", "norm": "l2"}, "random-search"),
+        ((X, Y), {"attack": PGD(0.1)}, "epsilon"), ((X, Y), {"attack": 3}, "epsilon"),
         ((X, Y), {"attack": torchattacks.PGD}, "epsilon"), ((X, Y), {"attack": lambda x, y: x}, "epsilon"),
         ((X, Y), {"attack": lambda eps: eps}, "attack"),
     ],

@@ -224,7 +224,7 @@ def signs(model: nn.Module, images: Tensor, labels: Tensor, **how: Any) -> dict[
 
 
 def test_each_sign_is_tripped_by_the_model_built_for_it_alone() -> None:
-    quiet = dict.fromkeys(("cost", "converged", "transfer", "zero-gradients"), False)
+    quiet = dict.fromkeys(worst_case.SIGNS, False)
     model, images, labels, _ = linear(4)
     assert signs(model, images, labels) == quiet
     assert signs(Winding(), torch.full_like(images, 0.5), torch.zeros_like(labels)) == {**quiet, "converged": True}

@@ -55,6 +55,7 @@ def test_the_slider_changes_images_bars_and_words(page):
     assert page.locator("img.clean").get_attribute("src") == clean
     assert page.locator("img.adversarial").get_attribute("src") != clean
     assert "2/255" in page.locator("#epsilon").get_attribute("aria-valuetext")
+    assert "/255" in page.locator(".slider label").inner_text()
     assert all(part in page.locator(".called").inner_text() for part in ("2/255", "CNN_clean", "notumor", "75.0"))
     widths = page.eval_on_selector_all(".bars i", "bars => bars.map(bar => bar.style.getPropertyValue('--share'))")
     assert widths == ["25%", "75%"]

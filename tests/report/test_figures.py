@@ -112,6 +112,23 @@ def test_artefacts_have_a_panel_each_from_clean_on_beside_the_worst_case(tmp_pat
     assert lines(worst)["CNN_clean"] == [(0, 0.9), (1, 0.5), (2, 0.1)]
 
 
+def test_each_norm_has_panels_and_axes_of_its_own(tmp_path: Path) -> None:
+    rows = attacked("cnn_clean", 0.9, 0.5, 0.1, norm="linf")
+    sizes = ((0.125, 0.7), (0.5, 0.2))
+    for attack in ("fgsm", "worst-case"):
+        rows += [number(v, model="cnn_clean", attack=attack, norm="l2", epsilon=eps) for eps, v in sizes]
+    pixels, fgsm, worst = drawn(tmp_path / "attacks", rows)["accuracy"].axes
+    assert lines(pixels)["CNN_clean"] == [(0, 0.9), (1, 0.5), (2, 0.1)]
+    for axes in (fgsm, worst):
+        assert lines(axes)["CNN_clean"] == [(0, 0.9), *sizes]
+        assert ticks(axes) == ["0", "0.125", "0.5"]
+        assert all("L2" in text for text in (axes.get_title(), axes.get_xlabel()))
+    assert not any("L2" in text for text in (pixels.get_title(), pixels.get_xlabel()))
+    spoilt = [number(0.8, attack="spike", severity=1), *rows]
+    *_, beside = drawn(tmp_path / "artefacts", spoilt)["artefacts"].axes
+    assert lines(beside)["CNN_clean"] == [(0, 0.9), *sizes]
+
+
 def curve(test: list[float], training: list[float] = [], **factors: Any) -> Rows:  # noqa: B006
     kinds = (("all", test), ("training", training))
     return [number(v, subset=s, epoch=e, **factors) for s, values in kinds for e, v in enumerate(values, start=1)]
@@ -265,6 +282,7 @@ def test_sheets_of_several_models_stand_side_by_side_and_equal_ones_once(tmp_pat
 
 def test_a_gallery_frames_right_and_wrong_answers_and_shows_what_changed_in_the_first_image(tmp_path: Path) -> None:
     cells = [picture(100, predicted="a", epsilon=0, change=0), picture(110, predicted="b", epsilon=0.1, change=0.04)]
+    cells = [{**cell, "norm": "l2"} for cell in cells]
     strip = {"name": "file", "label": "a", "cells": cells}
     page = drawn(tmp_path, [number(0.5)], ({}, {"gallery": [strip, strip | {"name": "other"}]}))["gallery"]
     right, wrong = box(page, (0, 0x9E, 0x73)), box(page, (0xD5, 0x5E, 0))

@@ -16,7 +16,7 @@ from PIL import Image
 from mri_robust.core.errors import UserError
 from mri_robust.report.contact_sheet import opened
 from mri_robust.report.content import Report
-from mri_robust.report.page import inline_svg, render, report_markdown, smaller, weighted, write_report
+from mri_robust.report.page import galleries, inline_svg, render, report_markdown, smaller, weighted, write_report
 from mri_robust.report.summary import verdicts
 from mri_robust.study.threats import AI_ACT, NIST
 
@@ -128,6 +128,21 @@ def test_data_for_the_script_are_escaped_and_whole(text):
     assert [image["name"] for image in gallery["images"]] == ["a.png", BREAKING + NASTY]
     assert gallery["images"][0]["pictures"][2]["probabilities"] == [["glioma", 0.25], ["notumor", 0.75]]
     assert [each["epsilon"] for each in gallery["images"][0]["pictures"]] == ["clean", "1/255", "2/255"]
+    assert [each["tick"] for each in gallery["images"][0]["pictures"]] == ["clean", "1", "2"]
+    assert (gallery["unit"], gallery["usual"]) == ("/255", 2)  # 2/255 is nearest to 4/255
+
+
+def test_a_gallery_in_l2_tells_its_norm(folder):
+    [evaluation] = [each for each in folder.json("run")["evaluations"] if each["experiment"] == "pgd"]
+    stored = folder.get(evaluation["digest"])
+    for strip in stored["artefacts"]["gallery"]:
+        for size, cell in zip((0.0, 0.25, 4.0), strip["cells"], strict=True):
+            cell |= {"norm": "l2", "epsilon": size}
+    folder.put(evaluation["digest"], stored, {})
+    [gallery] = galleries(Report(folder.path))
+    shown = [(each["epsilon"], each["tick"]) for each in gallery["images"][0]["pictures"]]
+    assert shown == [("clean", "clean"), ("0.25 (L2)", "0.25"), ("4 (L2)", "4")]
+    assert (gallery["unit"], gallery["usual"]) == ("L2", 1)
 
 
 def test_sanity_checks_stand_one_row_per_check_and_one_column_per_model(folder):

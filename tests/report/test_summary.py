@@ -71,5 +71,10 @@ def test_without_a_worst_case_the_attack_itself_is_told(tmp_path):
         row("accuracy", value, experiment="pgd", attack="fgsm", epsilon=eps / 255)
         for eps, value in ((0.5, 0.8), (2, 0.7), (8, 0.1))
     ]
-    [(_, marks), _] = told(fill(tmp_path, {PGD: rows}))
+    [(_, marks), _] = told(fill(tmp_path / "linf", {PGD: rows}))
     assert marks == [("clean", 0.9), ("2/255", 0.7)]
+    rows = [rows[0], *({**each, "norm": "l2", "epsilon": 255 * each["epsilon"] / 4} for each in rows[1:])]
+    folder = fill(tmp_path / "l2", {PGD: rows})
+    [(_, marks), _] = told(folder)
+    assert marks == [("clean", 0.9), ("0.125 (L2)", 0.8), ("0.5 (L2)", 0.7)]
+    assert {"0.125 (L2)", "0.5 (L2)"} <= set(dict(terms(verdicts(Report(folder.path)))))

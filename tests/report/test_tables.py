@@ -12,8 +12,9 @@ from rich.console import Console
 
 from mri_robust.report import experiment as exp
 from mri_robust.report.content import meanings
-from mri_robust.report.metrics import METRICS, in_255ths, model_title
+from mri_robust.report.metrics import METRICS, model_title
 from mri_robust.report.tables import Cell, Table, labelled_table, print_table, table_markdown, table_of
+from mri_robust.study.epsilon import epsilon_text
 
 PLAIN = experiment("made", ("start", "strength"))
 
@@ -77,6 +78,32 @@ def test_epsilons_rise_within_a_model_whatever_order_the_rows_have():
     mixed = [row("accuracy", eps, model=m, attack="fgsm", epsilon=eps) for m in "ba" for eps in (0.25, 0.125)]
     [table] = tables(experiment("made", SIZES), mixed)
     assert texts(table, "model", "accuracy") == [(m, text) for m in "ba" for text in ("0.125", "0.250")]
+
+
+def test_epsilons_of_two_norms_stand_apart_each_in_its_unit():
+    sizes = {"linf": 1 / 255, "l2": 0.25}
+    rows = [row("accuracy", 0.9, epsilon=0.0)]
+    rows += [
+        row("accuracy", factor / 10, attack="pgd", norm=norm, epsilon=factor * eps, alpha=factor * eps / 4, steps=10)
+        for norm, eps in sizes.items()
+        for factor in (2, 1)
+    ]
+    [table] = tables(experiment("made", ("attack", "norm", "epsilon")), rows)
+    assert texts(table, "attack", "accuracy") == [
+        *(("clean", "0.900"), ("pgd 0.25 (L2), 10 × 0.0625", "0.100"), ("pgd 0.5 (L2), 10 × 0.125", "0.200")),
+        *(("pgd 1/255, 10 × 0.25/255", "0.100"), ("pgd 2/255, 10 × 0.5/255", "0.200")),
+    ]
+    said = {
+        "other": "b",
+        "difference": 0.1,
+        "ci_low": 0.0,
+        "ci_high": 0.2,
+        "only_model": 1,
+        "only_other": 1,
+        "p_mcnemar": 0.5,
+    }
+    pairs = exp.pairs_table(PLAIN.description(), pd.DataFrame([each | said for each in rows]))
+    assert texts(pairs, "attack") == [(each,) for each in ("pgd 2/255, 10 × 0.5/255", "pgd 0.5 (L2), 10 × 0.125")]
 
 
 def test_columns_without_a_number_are_left_out():
@@ -203,7 +230,7 @@ def test_models_of_the_study_have_titles_and_others_their_own_name():
     titles = {"cnn_pgd": "CNN_PGD", "resnet18_snoop": "ResNet18_snoop", "ensemble": "Ensemble"}
     titles |= {name: name for name in ("timm:resnet18", "my_cnn", "cnn_best.pt")}
     assert {model: model_title(model) for model in titles} == titles
-    assert [in_255ths(size) for size in (4 / 255, 0.01813, 0.00001813)] == ["4/255", "4.62/255", "0.00462/255"]
+    assert [epsilon_text(size) for size in (4 / 255, 0.01813, 0.00001813)] == ["4/255", "4.62/255", "0.00462/255"]
 
 
 def printed(width, show):

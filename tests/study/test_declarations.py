@@ -9,21 +9,24 @@ from mri_robust.core.hashing import canonical_json
 from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.experiments import artefacts, pgd, worst_case
+from mri_robust.experiments.fgsm import PICTURED
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
+from mri_robust.study.epsilon import EPSILONS
 from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_experiment
 from mri_robust.study.protocol import FAULTS, PROTOCOLS
 from mri_robust.study.recipe import External, Recipe
-from mri_robust.study.scale import AUDITS, FULL, SCALES
+from mri_robust.study.scale import AUDITS, FULL, SCALES, Scale
 from mri_robust.study.threats import AI_ACT, NIST, THREATS
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 STD = 0.1813
 
 
-def config(protocol: str = "sound", scale: str = "quick", **changes: object) -> Config:
+def config(protocol: str = "sound", scale: str | Scale = "quick", **changes: object) -> Config:
     facts = {"dataset": "d", "classes": CLASSES, "healthy": (2,), "train_images": 5708, "test_images": 1311}
-    return replace(Config(protocol=protocol, scale=SCALES[scale]), **{**facts, **changes})  # type: ignore[arg-type]
+    scale = SCALES[scale] if isinstance(scale, str) else scale
+    return replace(Config(protocol=protocol, scale=scale), **{**facts, **changes})  # type: ignore[arg-type]
 
 
 def recipes(recipe: Recipe) -> list[Recipe]:
@@ -120,9 +123,26 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert [round(eps * 255) for eps in worst.epsilons] == [1, 2, 4, 8]
     assert all(stage(0.1).step_size == pytest.approx(0.1 / 4) for _, stage in worst.stages(4)[:1])
     names = [name for name, _ in worst.stages(4)]
-    assert names == (["pgd", "apgd", "apgdt", "square"] if cut.budget == "standard" else ["pgd"])
+    assert names == (["pgd", "apgd", "apgdt", "fab", "square"] if cut.budget == "standard" else ["pgd"])
     assert names == [name for name, _ in worst.stages(2)]
     assert all((each.steps, each.restarts, each.budget) == (40, 5, "standard") for each in (FULL, AUDITS["standard"]))
+
+
+def test_in_l2_every_attack_in_a_ball_is_at_the_scales_own_sizes_and_the_study_printed_none() -> None:
+    asked = config(scale=SCALES["quick"].in_norm("l2"))
+    for name in ("fgsm", "pgd", "worst-case", "artefacts"):
+        experiment, attacks = load_experiment(name), []
+        for _, evaluation in experiment.tasks(asked):
+            attacks += [each for each in getattr(evaluation, "attacks", ()) if each is not None]
+            if isinstance(evaluation, WorstCase):
+                attacks += [make(eps) for _, make in evaluation.stages(4) for eps in evaluation.epsilons]
+        assert {each.norm for each in attacks} == {"l2"}
+        assert {each.eps for each in attacks} <= {*EPSILONS["l2"], PICTURED["l2"]}
+        published = experiment.published(asked)
+        assert "l2" not in set(published.get("norm", ()))
+        assert len(published) == 0 or "norm" in published
+    with pytest.raises(UserError, match="--engine"):
+        load_experiment("fgsm").tasks(replace(asked, engine="torchattacks"))
 
 
 def test_the_target_is_the_class_without_a_tumour() -> None:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion import norms
 from mri_robust.attacks.evasion.attack import Gradient, loss_gradient, margin
-from mri_robust.attacks.evasion.norms import Norm
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_choice, check_count, check_device, check_images, check_labels, class_count
+from mri_robust.study.epsilon import Norm
 
 FINAL = 0.01
 """The last step as a share of the first one."""

@@ -1,14 +1,12 @@
 """Norm balls: the direction of steepest ascent, projection, and a random point inside."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mri_robust.core.validation import check_choice, check_number
-
-Norm = Literal["linf", "l2"]
+from mri_robust.study.epsilon import LARGEST, Norm
 
 
 def ascent_direction(gradient: Tensor, norm: Norm) -> Tensor:
@@ -44,10 +42,11 @@ def random_perturbation(
     return direction * (eps * radius).reshape(-1, *[1] * (len(shape) - 1))
 
 
-def check_ball(eps: float, norm: str) -> None:
-    """Check a norm and its radius: eps in [0, 1] for L-inf, where pixels span [0, 1]; any finite eps >= 0 for L2."""
-    check_choice("norm", norm, ("linf", "l2"))
-    check_number("eps", eps, 0.0, 1.0 if norm == "linf" else math.inf)
+def check_ball(eps: float, norm: str, name: str = "eps") -> None:
+    """Check a norm and its radius: [0, 1] for L-inf, as pixels span [0, 1], [0, 100] for L2; see `LARGEST`."""
+    check_choice("norm", norm, tuple(LARGEST))
+    most, advice = LARGEST[norm]
+    check_number(name, eps, 0.0, most, advice=f"; {advice}")
 
 
 def check_bounds(bounds: tuple[float, float]) -> None:

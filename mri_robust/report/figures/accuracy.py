@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from mri_robust.report.figures import style
 from mri_robust.report.figures.style import Look, View, factors, given, over_seeds, words
-from mri_robust.report.metrics import WORST, in_255ths
+from mri_robust.report.metrics import WORST
+from mri_robust.study.epsilon import parts_of_1, size_text
 
 TOGETHER, SWEEP = 4, 3
 """Trainings: most whose test and training lines share one pair of axes, and fewest that make a sweep over a number."""
@@ -23,15 +24,15 @@ KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
 
 
 def draw_accuracy(view: View) -> Figure | None:
-    """A panel per attack, with 95 % intervals and the study's numbers."""
+    """A panel per attack and norm, with 95 % intervals and the study's numbers."""
     rows = given(view.numbers("accuracy"), "epsilon")
-    attacks = list(dict.fromkeys(rows["attack"][rows["attack"] != "none"]))
+    attacks = _attacks(rows)
     if not attacks or len(given(view.rows, "severity")):
         return None
     figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
     for axes, attack in zip(panels, attacks, strict=True):
-        _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))
+        _over_epsilon(axes, rows, *attack, style.looks(rows["model"], view.experiment["models"]))
     panels[0].set_ylabel("accuracy")
     style.legend(figure, panels, "outside right center", 1)
     return figure
@@ -40,28 +41,39 @@ def draw_accuracy(view: View) -> Figure | None:
 def draw_artefacts(view: View) -> Figure | None:
     """A panel per artefact, clean images at severity 0; beside them the worst case of the same models."""
     rows = view.numbers("accuracy")
-    spoilt, worst = given(rows, "severity"), rows[rows["attack"] == WORST]
+    spoilt, worst = given(rows, "severity"), _attacks(rows[rows["attack"] == WORST])
     if spoilt.empty:
         return None
     clean = [rows[rows["attack"] == "none"].assign(severity=0, attack=name) for name in spoilt["attack"].unique()]
     points = pd.concat([spoilt, *clean])
     points = points.assign(panel=points["attack"], label=points["model"])
     looks = style.looks(spoilt["model"], view.experiment["models"])
-    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=int(len(worst) > 0))
+    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=len(worst))
     for axes in panels:
         places = sorted(points["severity"].unique())
         axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
-    if len(worst):
-        _over_epsilon(panels[-1], rows, WORST, looks)
+    for axes, attack in zip(panels[len(panels) - len(worst) :], worst, strict=True):
+        _over_epsilon(axes, rows, *attack, looks)
     for axes in panels[::4]:
         axes.set_ylabel("accuracy")
     style.legend(figure, panels, "outside lower center")
     return figure
 
 
-def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, Look]) -> None:
-    """Accuracy over epsilon in pixels; of each of the study's rows where epsilon alone does not tell them apart."""
-    own = rows[rows["attack"] == attack]
+def _attacks(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """(attack, norm) of the rows under attack, in their order: epsilons of two norms share no axis."""
+    attacked = rows[rows["attack"] != "none"]
+    return list(dict.fromkeys(zip(attacked["attack"], _norms(attacked), strict=True)))
+
+
+def _norms(rows: pd.DataFrame) -> pd.Series:
+    """The norm of each row's epsilon, "" where the table tells none."""
+    return rows["norm"].fillna("") if "norm" in rows else pd.Series("", rows.index)
+
+
+def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, norm: str, looks: dict[str, Look]) -> None:
+    """Accuracy over epsilon; of each of the study's rows where epsilon alone does not tell them apart."""
+    own, parts = rows[(rows["attack"] == attack) & (_norms(rows) == norm)], parts_of_1(norm)
     stages = given(own, "after")
     if len(stages):  # of the worst case, what the last attack leaves
         own = stages[stages["after"] == stages["after"].unique()[-1]]
@@ -73,36 +85,39 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, looks: dict[str, 
     numeric = bool(not measured.duplicated(["model", "epsilon"]).any() and (sizes == 1).all())
     clean = over_seeds(rows[rows["attack"] == "none"].assign(printed="clean"), ("model", "epsilon", "printed"))
     points = pd.concat([clean, measured], ignore_index=True).sort_values("epsilon" if numeric else [], kind="stable")
-    names = points["printed"].where(points["printed"] != "", points["epsilon"].map(in_255ths))
+    names = points["printed"].where(points["printed"] != "", points["epsilon"].map(size_text))
     own = points.assign(name=names).drop_duplicates("name").sort_values("epsilon", kind="stable")  # the first model's
     places = own["name"].tolist()
     for number, (model, look) in enumerate(looks.items()):
         line = points[points["model"] == model]
         aside = 0.11 * (number - (len(looks) - 1) / 2)
-        x = line["epsilon"] * 255 if numeric else names[line.index].map(places.index) + aside
+        x = line["epsilon"] * parts if numeric else names[line.index].map(places.index) + aside
         style.draw_line(axes, x, line, look, model, joined=numeric)
     if numeric:
-        axes.set_xscale("symlog", linthresh=0.5, linscale=0.4)
-        ticks = _apart((points["epsilon"] * 255).unique().tolist())
-        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        least = 0.5 if parts > 1 else 1 / 16
+        axes.set_xscale("symlog", linthresh=least, linscale=0.4)
+        ticks = _apart((points["epsilon"] * parts).unique().tolist(), least)
+        axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
         axes.set_xticks([], minor=True)
     else:
-        axes.set_xticks(range(len(places)), map(_size, own["epsilon"], own["alpha"], own["steps"]))
-    below = "ε, in 1/255 of the pixel range" if numeric else "ε, steps × their size, in 1/255 of the pixel range"
-    axes.set(title="worst case" if attack == WORST else attack.upper(), xlabel=below, ylim=style.RATE)
+        axes.set_xticks(range(len(places)), map(_size, parts * own["epsilon"], parts * own["alpha"], own["steps"]))
+    unit = "in 1/255 of the pixel range" if parts > 1 else f"{norm.upper()} norm, pixels in [0, 1]"
+    below = f"ε, {unit}" if numeric else f"ε, steps × their size, {unit}"
+    title = "worst case" if attack == WORST else attack.upper()
+    axes.set(title=title if parts > 1 else f"{title}, {norm.upper()}", xlabel=below, ylim=style.RATE)
 
 
 def _size(epsilon: float, alpha: float, steps: float) -> str:
-    """Epsilon in 255ths over its steps, where it has some."""
-    walked = "" if pd.isna(alpha) or pd.isna(steps) else f"\n{steps:g} × {255 * alpha:.3g}"
-    return f"{255 * epsilon:.3g}{walked}" if epsilon else "clean"
+    """Epsilon over its steps, where it has some."""
+    walked = "" if pd.isna(alpha) or pd.isna(steps) else f"\n{steps:g} × {alpha:.3g}"
+    return f"{epsilon:.3g}{walked}" if epsilon else "clean"
 
 
-def _apart(places: list[float]) -> list[float]:
-    """Places whose labels do not run into each other; whole numbers stay before others."""
+def _apart(places: list[float], least: float) -> list[float]:
+    """Places whose labels do not run into each other; whole numbers stay before others. The axis is even to `least`."""
     kept: list[float] = []
     for place in sorted(places, key=lambda place: (round(place, 3) % 1 != 0, -place)):
-        if all(abs(place - other) > 0.28 * max(place, other, 0.5) for other in kept):
+        if all(abs(place - other) > 0.28 * max(place, other, least) for other in kept):
             kept.append(place)
     return sorted(kept)
 

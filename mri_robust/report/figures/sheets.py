@@ -7,7 +7,7 @@ from PIL import Image
 
 from mri_robust.report.contact_sheet import Picture, Strip, contact_sheet, opened
 from mri_robust.report.figures.style import COLOURS, View, words
-from mri_robust.report.metrics import in_255ths
+from mri_robust.study.epsilon import epsilon_text, size_text
 
 
 def draw_pictures(view: View, kind: str) -> Image.Image | None:
@@ -39,10 +39,10 @@ def _strips(whose: str, strip: dict[str, Any]) -> list[Strip]:
     pictures, changes = [], []
     clean = np.asarray(opened(cells[0]["image"]), dtype=float).mean(-1)
     for cell in cells:
-        size = f"ε = {in_255ths(cell['epsilon'])}" if cell["epsilon"] else "clean"
+        size = f"ε = {epsilon_text(cell['epsilon'], cell['norm'])}" if cell["epsilon"] else "clean"
         colour = COLOURS[2 if cell["predicted"] == label else 1]
         pictures.append(Picture(cell["image"], f"{size}\n{cell['caption']}", colour))
         change = np.asarray(opened(cell["image"]), dtype=float).mean(-1) - clean
         grey = np.round(127.5 + 127.5 * change / (np.abs(change).max() or 1.0)).astype(np.uint8)
-        changes.append(Picture(grey[None], f"change at most\n{in_255ths(cell['change'])}"))
+        changes.append(Picture(grey[None], f"change at most\n{size_text(cell['change'])}"))
     return [(name, pictures), ("", changes)]

@@ -136,13 +136,13 @@
       : "No change";
   };
 
-  // Paper shows the change nearest to 4/255, decoded before, for a printer does not wait.
-  const distance = ({ epsilon }) => Math.abs((parseFloat(epsilon) || 0) - 4);
-  const usual = () => image().pictures.reduce((best, each, place, row) => (distance(each) < distance(row[best]) ? place : best), 0);
+  // Paper shows the usual change, decoded before, for a printer does not wait.
+  const usual = () => galleries[chosen.gallery].usual;
 
   const choose = (gallery, index) => {
     Object.assign(chosen, { gallery, image: index });
-    const { images } = galleries[gallery];
+    const { images, unit } = galleries[gallery];
+    one(".slider small", box).textContent = unit;
     press(all(".choices button", box), gallery);
     one(".thumbs", box).replaceChildren(...images.map((each, place) => {
       const button = made("button");
@@ -153,7 +153,7 @@
     }));
     press(all(".thumbs button", box), index);
     slider.max = image().pictures.length - 1;
-    one(".ticks", box).replaceChildren(...image().pictures.map((each) => made("span", each.epsilon.replace("/255", ""))));
+    one(".ticks", box).replaceChildren(...image().pictures.map((each) => made("span", each.tick)));
     pixels(image().pictures[usual()].image);
     show();
   };
