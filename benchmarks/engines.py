@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -24,13 +25,14 @@ class Task:
         epsilons: L-inf radii in pixels.
         steps: of PGD, which begins at the image; 0 for FGSM.
         alpha: size of a step, at most epsilon; a quarter of epsilon when None.
-        worst: PGD of 40 steps and 5 random starts, then APGD and Square on the survivors.
+        autoattack: AutoAttack in place of PGD: ours is the worst case's standard budget; torchattacks' as it stands,
+            whose gradient attacks take 10 steps each; ART's four attacks with one restart and 100 steps each.
     """
 
     epsilons: tuple[float, ...]
     steps: int = 0
     alpha: float | None = None
-    worst: bool = False
+    autoattack: bool = False
 
     def step_size(self, eps: float) -> float:
         return eps / 4 if self.alpha is None else min(self.alpha, eps)
@@ -41,7 +43,7 @@ TASKS = {
     "pgd-sweep": Task(SWEEP, steps=5, alpha=0.001),
     "pgd10-sweep": Task(RADII, steps=10),
     "single-pgd": Task((4 / 255,), steps=20, alpha=1 / 255),
-    "worst-case": Task(RADII, worst=True),
+    "autoattack": Task((4 / 255,), autoattack=True),
 }
 Accuracies = list[float]
 Engine = Callable[[Task, Work], Accuracies]
@@ -54,13 +56,13 @@ def ours(task: Task, work: Work, *, early_stop: bool = False, precision: str = "
     def attack(eps: float) -> Any:
         return PGD(eps, alpha=task.step_size(eps), steps=task.steps, random_start=False) if task.steps else FGSM(eps)
 
-    options: dict[str, Any] = {"attack": WORST_CASE if task.worst else attack, "early_stop": early_stop}
+    options: dict[str, Any] = {"attack": WORST_CASE if task.autoattack else attack, "early_stop": early_stop}
     curve = epsilon_curve(work.model, work.images, work.labels, task.epsilons, precision=precision, **options)
     return [float(value) for value in curve["accuracy"][1:]]
 
 
 def by_art(task: Task, work: Work) -> Accuracies:
-    from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
+    from art.attacks.evasion import AutoAttack, FastGradientMethod, ProjectedGradientDescent
 
     classifier = as_art_classifier(work.model, input_shape=tuple(work.images.shape[1:]))
     images, labels = work.images.cpu().numpy(), work.labels.cpu().numpy()
@@ -70,6 +72,8 @@ def by_art(task: Task, work: Work) -> Accuracies:
         if task.steps:
             step = {"eps_step": task.step_size(eps), "max_iter": task.steps}
             attack = ProjectedGradientDescent(classifier, eps=eps, **step, batch_size=BATCH, verbose=False)
+        if task.autoattack:
+            attack = AutoAttack(classifier, eps=eps, attacks=_of_autoattack(classifier, eps), batch_size=BATCH)
         found.append(work.accuracy(torch.from_numpy(attack.generate(images, y=labels)).to(work.images.device)))
     return found
 
@@ -77,8 +81,6 @@ def by_art(task: Task, work: Work) -> Accuracies:
 def by_torchattacks(task: Task, work: Work) -> Accuracies:
     import torchattacks
 
-    if task.worst:
-        return [_torchattacks_worst(work, eps) for eps in task.epsilons]
     work.model.eval()
     found = []
     for eps in task.epsilons:
@@ -86,6 +88,8 @@ def by_torchattacks(task: Task, work: Work) -> Accuracies:
         if task.steps:
             step = {"alpha": task.step_size(eps), "steps": task.steps}
             attack = torchattacks.PGD(work.model, eps=eps, **step, random_start=False)
+        if task.autoattack:
+            attack = torchattacks.AutoAttack(work.model, eps=eps, n_classes=int(work.labels.max()) + 1, seed=0)
         found.append(work.accuracy(torch.cat([attack(images, labels) for images, labels in _batches(work)])))
     return found
 
@@ -105,35 +109,43 @@ def by_foolbox(task: Task, work: Work) -> Accuracies:
     return found
 
 
+def by_adv_lib(task: Task, work: Work) -> Accuracies:
+    from adv_lib.attacks import pgd_linf
+
+    work.model.eval()
+    found = []
+    for eps in task.epsilons:
+        step = {"steps": task.steps, "absolute_step_size": task.step_size(eps)}
+        attack = partial(pgd_linf, work.model, ε=eps, **step, random_init=False)
+        found.append(work.accuracy(torch.cat([attack(images, labels) for images, labels in _batches(work)])))
+    return found
+
+
 def engines_of(name: str) -> dict[str, Engine]:
-    """Engine -> what it runs for a task, ours first."""
+    """Engine -> what it runs for a task, ours first; of the libraries those that are installed."""
     early, half = partial(ours, early_stop=True), partial(ours, early_stop=True, precision="auto")
-    if TASKS[name].worst:
-        return {"native": early, "native, auto": half, "torchattacks": by_torchattacks}
-    peers: dict[str, Engine] = {"art": by_art, "torchattacks": by_torchattacks, "foolbox": by_foolbox}
-    stopped: dict[str, Engine] = {"native, stopped": early, "native, stopped, auto": half} if TASKS[name].steps else {}
+    peers: dict[str, Engine] = {"art": by_art, "torchattacks": by_torchattacks}
+    if TASKS[name].autoattack:
+        return {"native": early, "native, auto": half, **peers}
+    peers |= {"foolbox": by_foolbox} if find_spec("foolbox") else {}
+    if not TASKS[name].steps:
+        return {"native": ours, **peers}
+    peers |= {"adv_lib": by_adv_lib} if find_spec("adv_lib") else {}
+    stopped: dict[str, Engine] = {"native, stopped": early, "native, stopped, auto": half}
     return {"native": ours, **stopped, **peers}
+
+
+def _of_autoattack(classifier: Any, eps: float) -> list[Any]:
+    from art.attacks.evasion import AutoProjectedGradientDescent, DeepFool, SquareAttack
+
+    once = {"eps": eps, "nb_random_init": 1, "batch_size": BATCH, "verbose": False}
+    gradients = [
+        AutoProjectedGradientDescent(classifier, eps_step=2 * eps, loss_type=loss, **once)
+        for loss in ("cross_entropy", "difference_logits_ratio")
+    ]
+    far = DeepFool(classifier, nb_grads=4, batch_size=BATCH, verbose=False)
+    return [*gradients, far, SquareAttack(classifier, eps=eps, max_iter=5000, batch_size=BATCH, verbose=False)]
 
 
 def _batches(work: Work) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(work.images.split(BATCH), work.labels.split(BATCH), strict=True)
-
-
-def _torchattacks_worst(work: Work, eps: float) -> float:
-    """Every restart on every image that stands, then APGD-CE, APGDT and Square, as ours does."""
-    import torchattacks
-
-    pgd = partial(torchattacks.PGD, work.model, eps=eps, alpha=eps / 4, steps=40, random_start=True)
-    attacks = [pgd() for _ in range(5)]
-    attacks.append(torchattacks.APGD(work.model, eps=eps, steps=50))
-    attacks.append(torchattacks.APGDT(work.model, eps=eps, steps=50, n_classes=4))
-    attacks.append(torchattacks.Square(work.model, eps=eps, n_queries=1000))
-    with torch.no_grad():
-        standing = torch.cat([work.model(batch).argmax(1) for batch in work.images.split(BATCH)]) == work.labels
-    for attack in attacks:
-        for some in torch.nonzero(standing).flatten().split(BATCH):
-            adversarial = attack(work.images[some], work.labels[some])
-            work.model.eval()
-            with torch.no_grad():
-                standing[some] = work.model(adversarial).argmax(1) == work.labels[some]
-    return float(standing.float().mean())

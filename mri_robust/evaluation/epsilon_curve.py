@@ -78,6 +78,7 @@ def epsilon_curve(
     radii = radii_in(norm, epsilons)
     model, classes = _check_all(model, pixels, truth)
     where: dict[str, Any] = {"places": range(len(truth)), "seed": seed, "on_image": on_image}
+    stages: list[Any]
     if attack == WORST_CASE:
         stages = [make for _, make in WorstCase((), 0, norm=norm).stages(classes)]
     else:

@@ -31,10 +31,15 @@ from mri_robust.models.randomised import DRAWS, Averaged, is_random
 from mri_robust.study.epsilon import Norm
 
 WORST_CASE = "worst-case"
-Survivors = tuple[str, Callable[[int, Norm], Make]]
-"""The name of a stage, and (number of classes, norm) -> how to make its attack of one size."""
+Survivors = tuple[str, Callable[[int, Norm], Make | FMN]]
+"""The name of a stage, and (number of classes, norm) -> how to make its attack of one size, or what finds the least."""
 NAMED = 5
 """Most files that a finding names."""
+
+
+def fmn(steps: int) -> Survivors:
+    """The least epsilon of every image."""
+    return "fmn", lambda classes, norm: FMN(norm=norm, steps=steps)
 
 
 def apgd(steps: int) -> Survivors:
@@ -60,17 +65,19 @@ def library(name: str, **options: Any) -> Survivors:
 
 SURVIVOR_ATTACKS: dict[str, tuple[Survivors, ...]] = {
     "pgd": (),
-    "quick": (apgd(20),),
+    "quick": (fmn(30),),
     "standard": (
+        fmn(100),
         apgd(100),
         apgd_targeted(100),
         library("FAB", steps=100, multi_targeted=True),
         library("Square", n_queries=5000),
     ),
 }
-"""Budget -> what follows PGD. `standard` is AutoAttack's (Croce and Hein 2020, arXiv 2003.01690)."""
-FMN_STEPS = {"pgd": 0, "quick": 20, "standard": 100}
-"""Budget -> gradients by which the least epsilon of every image is looked for; 0 for the sweep's alone."""
+"""Budget -> what follows PGD, in the order of images won per gradient on the study's trained models.
+
+`standard` holds AutoAttack's four (Croce and Hein 2020, arXiv 2003.01690).
+"""
 
 
 @dataclass(frozen=True)
@@ -89,24 +96,20 @@ class WorstCase(ImageByImage):
     norm: Norm = "linf"
     span: tuple[int, int] | None = None
 
-    def stages(self, classes: int) -> list[tuple[str, Make]]:
+    def stages(self, classes: int) -> list[tuple[str, Make | FMN]]:
         """(name, how to make the attack of one size), in order."""
-        first = partial(PGD, steps=self.steps, restarts=self.restarts, norm=self.norm)
-        stages: list[tuple[str, Make]] = [("pgd", first)]
-        stages += [(name, make(classes, self.norm)) for name, make in SURVIVOR_ATTACKS[self.budget]]
-        return stages
+        rest = [(name, make(classes, self.norm)) for name, make in SURVIVOR_ATTACKS[self.budget]]
+        return [("pgd", self.pgd), *rest]
 
-    def minimal(self) -> FMN | None:
-        """The attack that looks for the least epsilon of every image, where the budget has one."""
-        steps = FMN_STEPS[self.budget]
-        return FMN(norm=self.norm, steps=steps) if steps else None
+    def pgd(self, eps: float) -> PGD:
+        """The first attack."""
+        return PGD(eps, steps=self.steps, restarts=self.restarts, norm=self.norm)
 
     def find(self, context: Context, **where: Any) -> Found:
         """See `find_worst`."""
         test = context.dataset.test
         stages = [make for _, make in self.stages(len(context.dataset.classes))]
-        how = {"minimal": self.minimal(), **where}
-        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **how)
+        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **where)
 
     def rows(self, context: Context, found: Found, chosen: np.ndarray) -> Iterator[Row]:
         """The rates of the clean images, then after the first stage and after the last at every epsilon.
@@ -114,16 +117,14 @@ class WorstCase(ImageByImage):
         Then the median of the least epsilons, and what it cost by then.
         """
         dataset, labels = context.dataset, context.dataset.test.labels[chosen]
-        stages = self.stages(len(dataset.classes))
-        names = [name for name, _ in stages]
+        names = [name for name, _ in self.stages(len(dataset.classes))]
         index, called, least = found["index"], found["predicted"], _least(found)
         draws = DRAWS if found["random"].any() else None
         yield from self.count(context, np.where(index[-1] < 0, called[-1], labels), chosen, **factors_of(None))
         shown = {names[place]: place for place in (0, len(names) - 1)}
         for place, eps in enumerate(self.epsilons):
-            attack = stages[0][1](eps)
             for name, stage in shown.items():
-                factors = {**factors_of(attack), **self._factors(name, draws)}
+                factors = {**factors_of(self.pgd(eps)), **self._factors(name, draws)}
                 predicted = np.where(index[stage] <= place, called[stage], labels)
                 yield from self.count(context, predicted, chosen, **factors)
         for name, stage in shown.items():
@@ -162,9 +163,8 @@ def find_worst(
     images: Any,
     labels: Any,
     epsilons: Sequence[float],
-    stages: Sequence[Make],
+    stages: Sequence[Make | FMN],
     *,
-    minimal: FMN | None = None,
     precision: str = "fp32",
     **where: Any,
 ) -> Found:
@@ -178,7 +178,7 @@ def find_worst(
         bool [N], of models that draw and images whose gradient is zero or not finite; and the signs of `Effort`, [N].
     """
     half = resolve_precision(precision, device_of(model)) == "bf16"
-    ask = partial(_worst_of, epsilons=epsilons, stages=stages, minimal=minimal, half=half)
+    ask = partial(_worst_of, epsilons=epsilons, stages=stages, half=half)
     return in_chunks(ask, model, images, labels, **where)
 
 
@@ -227,7 +227,7 @@ def indicators(found: Found, files: Sequence[str]) -> list[Finding]:
     said = {
         "converged": f"{late:.0%} of what PGD won on images that withstood it came in the last tenth of its steps",
         "transfer": f"{lost:.0%} of the images that fooled a copy of the model did not fool the model",
-        "zero-gradients": f"{len(stuck)} of {len(files)} images have an input gradient that is zero or not finite{named}",
+        "zero-gradients": f"{len(stuck)} of {len(files)} images have a gradient that is zero or not finite{named}",
     }
     findings = []
     for (check, message), value in zip(said.items(), (late, lost, len(stuck) / len(files)), strict=True):

@@ -78,7 +78,8 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     again = rows.duplicated(["model", "seed", "metric", "subset", "class", *key])
     rows = rows[~again | (rows["attack"] != "none")]
     if "epsilon" in description["row_key"]:
-        size = pd.to_numeric(rows["epsilon"], errors="coerce").fillna(0)
+        size = pd.to_numeric(rows["epsilon"], errors="coerce")
+        size = size.fillna(rows["attack"].map({metrics.WORST: np.inf}).fillna(0))  # what it cost comes last
         norms = pd.factorize(rows["norm"], sort=True)[0]
         rows = rows.iloc[np.lexsort((size, norms, pd.factorize(rows["model"])[0]))]
     printed = rows["printed"].map(plain_text)

@@ -37,7 +37,13 @@ ORDERS = {"linf": 1, "l2": 2}
 @pytest.fixture(autouse=True)
 def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     library = partial(worst_case.library, "FAB", steps=8, multi_targeted=True), partial(worst_case.library, "Square")
-    attacks = (worst_case.apgd(8), worst_case.apgd_targeted(6), library[0](), library[1](n_queries=40))
+    attacks = (
+        worst_case.fmn(100),
+        worst_case.apgd(8),
+        worst_case.apgd_targeted(6),
+        library[0](),
+        library[1](n_queries=40),
+    )
     monkeypatch.setitem(worst_case.SURVIVOR_ATTACKS, "standard", attacks)
 
 

@@ -21,7 +21,7 @@ Make = Callable[[float], Any]
 
 
 @dataclass(frozen=True)
-class Stage:
+class Known:
     """What is known after an attack: where images are fooled by then, and the passes of the model until then."""
 
     fooled: Fooled
@@ -33,38 +33,36 @@ def worst_case(
     model: nn.Module,
     part: Part,
     epsilons: Sequence[float],
-    stages: Sequence[Make],
+    stages: Sequence[Make | FMN],
     *,
-    minimal: FMN | None = None,
     copies: Sequence[nn.Module] = (),
     seed: int = 0,
     effort: Effort | None = None,
     on_image: OnImages | None = None,
-) -> tuple[list[Stage], Tensor]:
+) -> tuple[list[Known], Tensor]:
     """What is known after each stage, cumulative, and the least epsilon known to fool each image, float64 [N].
 
-    `epsilons` are positive and rise; each of the `stages` makes an attack of one size. `minimal` looks for the least
-    epsilon of every image that is not misclassified clean, which the last stage then takes into account. An image that
-    nothing fools has infinity, one that is misclassified clean 0. For the other arguments see `epsilon_sweep.lower`.
+    `epsilons` are positive and rise; each of the `stages` makes an attack of one size, or looks for the least epsilon
+    of every image. An image that nothing fools has infinity, one that is misclassified clean 0. For the other arguments
+    see `epsilon_sweep.lower`.
     """
     effort = effort or Effort()
+    sizes = torch.tensor([0.0, *epsilons, torch.inf], dtype=torch.float64)
     found, after = fooled_clean(model, part, len(epsilons)), []
-    for number, make in enumerate(stages):
-        attacks = [make(eps) for eps in epsilons]
-        found = lower(found, model, part, attacks, copies=copies, seed=seed + number, effort=effort)
+    least = sizes[found.index + 1]
+    for number, stage in enumerate(stages):
+        if isinstance(stage, FMN):
+            nearest, called = _nearest(model, part, stage, copies)
+            place = torch.searchsorted(sizes[1:-1], nearest)
+            nearer, least = place < found.index, torch.minimum(least, nearest)
+            found = Fooled(torch.where(nearer, place, found.index), torch.where(nearer, called, found.predicted))
+        else:
+            attacks = [stage(eps) for eps in epsilons]
+            found = lower(found, model, part, attacks, copies=copies, seed=seed + number, effort=effort)
+        least = torch.minimum(least, sizes[found.index + 1])
+        after.append(Known(found, effort.forwards, effort.gradients))
         if on_image:
-            on_image((number + 1) * len(part.labels) // (len(stages) + 1), len(part.labels))
-        after.append(Stage(found, effort.forwards, effort.gradients))
-    least = torch.tensor([0.0, *epsilons, torch.inf], dtype=torch.float64)[found.index + 1]
-    if minimal is not None:
-        nearest, called = _nearest(model, part, minimal, copies)
-        place = torch.searchsorted(torch.tensor(epsilons, dtype=torch.float64), nearest)
-        nearer = place < found.index
-        found = Fooled(torch.where(nearer, place, found.index), torch.where(nearer, called, found.predicted))
-        after[-1] = Stage(found, effort.forwards, effort.gradients)
-        least = torch.minimum(least, nearest)
-    if on_image:
-        on_image(len(part.labels), len(part.labels))
+            on_image((number + 1) * len(part.labels) // len(stages), len(part.labels))
     return after, least
 
 
