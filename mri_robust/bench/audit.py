@@ -207,7 +207,7 @@ def audit(
         images: most test images that a test takes.
         epsilons: radii in the norm, pixels in [0, 1]; when None 1, 2, 4, 8 /255 in L-inf, and .125, .25, .5, 1 in L2.
         norm: of the attacks: `linf`, epsilon is the greatest change of a pixel, or `l2`, the norm of the whole change.
-        budget: of the worst case: `quick`, for a first answer, or `standard`, with Square and targeted APGD.
+        budget: of the worst case: `quick`, for a first answer, or `standard`, with AutoAttack's four attacks.
         seed: of everything drawn.
 
     Returns:

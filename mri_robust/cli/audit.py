@@ -73,7 +73,7 @@ class _Ordered(click.Command):
 @shared.choice(
     "--budget",
     ("quick", "standard"),
-    "Of the worst case: PGD and APGD, in minutes; or with restarts, targeted APGD and Square, over 10 times as long.",
+    "Of the worst case: PGD and FMN, in minutes; or PGD with restarts, FMN and AutoAttack's four, in hours.",
 )
 @click.option("--steps", type=AT_LEAST_1, help="PGD steps, of eps/4 each.  [default: the budget's]")
 @click.option("--restarts", type=AT_LEAST_1, help="Of the worst case.  [default: the budget's, 1 or 5]")

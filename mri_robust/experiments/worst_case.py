@@ -1,4 +1,4 @@
-"""Accuracy in the worst case: PGD with restarts, then APGD and Square on what it leaves, each image at its worst."""
+"""Accuracy in the worst case: PGD with restarts, then what the budget has, each image at its worst."""
 
 from functools import partial
 

@@ -164,7 +164,9 @@ def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Tabl
         parts: dict[Any, pd.DataFrame] = dict(list(overall.groupby(["metric", "subset"], sort=False)))
         found = [_by_model(parts[pair], description, pair) for pair in sorted(parts, key=metrics.column_order)]
     else:
-        found = [_by_metric(overall, description, "Overall")] if len(overall) else []
+        took = overall["metric"].isin(metrics.SEARCH)
+        halves = (("Overall", overall[~took]), ("What the attacks took", overall[took]))
+        found = [_by_metric(part, description, caption) for caption, part in halves if len(part)]
     if "class" in description["row_key"] and len(of_classes):
         found.append(_by_metric(of_classes, description, "By class", folded=bool(found)))
     return found

@@ -63,6 +63,8 @@ METRICS = {
     "same_as_art": Metric("same as ART", "share of the images of which our code says what ART's says"),
 }
 """Metrics in the order of their columns; one of another name comes after them."""
+SEARCH = ("minimal_epsilon", "gradients", "forward_passes")
+"""Those that say how far and how long attacks had to go; they have a table of their own."""
 
 
 def metric(name: str) -> Metric:

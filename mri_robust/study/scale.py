@@ -27,7 +27,7 @@ class Scale:
     norm: Norm = "linf"
     steps: int = 40  # of PGD in the worst case, as are `restarts`
     restarts: int = 5
-    budget: str = "standard"  # of the stronger attacks behind it: none after `pgd`, few after `quick`
+    budget: str = "standard"  # of the attacks behind it, see `SURVIVOR_ATTACKS`: none, a few, or AutoAttack's
     attacked_images: int | None = None  # the cuts of images and epochs for the many models whose training is attacked
     attacked_epochs: dict[int, int] = field(default_factory=dict)
     strengths: tuple[int, ...] = tuple(range(1, 10))  # of DrunkOptimizer where the study has no number
@@ -64,7 +64,7 @@ class Scale:
             f"worst-case PGD with {self.steps} steps and {self.restarts} restart(s) (40 and 5)": (
                 (self.steps, self.restarts) != (40, 5)
             ),
-            "no APGD and Square on the survivors": self.budget == "pgd",
+            "no FMN and no AutoAttack behind PGD in the worst case": self.budget == "pgd",
             "nothing trained from scratch, fewer combinations in the attacked trainings": not self.strong,
             f"copies of a model: {copies} images shown in training ({FULL.copy_images})": copies < FULL.copy_images,
         }
