@@ -285,8 +285,10 @@ def _apgd(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         if len(rows):
             name = "rand" if attack.norm == "linf" else "randn"
             with mock.patch.object(torch, name, lambda shape, drawn=drawn[rows]: drawn), torch.enable_grad():
-                _, right, _, found = library.attack_single_run(images[rows], labels[rows])
-            crafted[rows[~right]], standing[rows] = found[~right].detach(), right
+                best, right, _, found = library.attack_single_run(images[rows], labels[rows])
+            kept = ~right if number else torch.ones_like(right)
+            found = torch.where(right.view(-1, 1, 1, 1), best, found).detach()
+            crafted[rows[kept]], standing[rows] = found[kept], right
     return crafted
 
 

@@ -26,9 +26,9 @@ class APGD(Attack):
     x_{t+1} = P(x_t + (1 - m) (z - x_t) + m (x_t - x_{t-1})), z = P(x_t + step * direction(grad)), P projects into the
     ball and [0, 1]. The step is looked at after 22 % of the steps, and then at intervals shorter by 3 %, down to 6 %:
     it is halved where the loss rose in no more than `rho` of the steps since, or where it was not halved the time
-    before and the best loss has not risen since. An image that is misclassified clean, or that no iterate fools, is
-    returned as it is. The same bits as torchattacks' APGD and APGDT from the same random numbers, but for APGDT's L2,
-    which takes the first image's step size for all.
+    before and the best loss has not risen since. An image that is misclassified clean is returned as it is, one that
+    no iterate fools as it was where the loss of the first run was greatest. The same bits as torchattacks' APGD and
+    APGDT from the same random numbers, but for APGDT's L2, which takes the first image's step size for all.
 
     Attributes:
         eps: radius of the ball, [0, 1] for L-inf.
@@ -87,7 +87,8 @@ class APGD(Attack):
             loss = partial(LOSSES[self.loss], target=target)
             part = images[rows], labels[rows]
             found, hit = self._run(follow, *part, loss, self._begun(part[0], drawn[rows]))
-            crafted[rows[hit]], standing[rows[hit]] = found[hit], False
+            kept = hit if number else torch.ones_like(hit)
+            crafted[rows[kept]], standing[rows[hit]] = found[kept], False
         return crafted
 
     def target(self, ranked: Tensor, number: int) -> Tensor:
@@ -110,7 +111,7 @@ class APGD(Attack):
     def _run(
         self, gradient: Gradient, images: Tensor, labels: Tensor, loss: Loss, iterate: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The last iterate that fools, [N, C, H, W], and whether there is one, bool [N]."""
+        """The last iterate that fools, else that of greatest loss, [N, C, H, W], and whether one fools, bool [N]."""
         slope, logits = gradient(iterate, labels, loss)
         most = loss(logits, labels)
         hit, found = logits.argmax(1) != labels, iterate.clone()
@@ -136,7 +137,7 @@ class APGD(Attack):
                 size = torch.where(_each(halved), size / 2, size)
                 iterate, slope = (torch.where(_each(halved), *pair) for pair in ((best, iterate), (best_slope, slope)))
                 checked, interval = step + 1, max(interval - shorter, least)
-        return found, hit
+        return torch.where(_each(hit), found, best), hit
 
     def _stepped(
         self, images: Tensor, iterate: Tensor, before: Tensor, slope: Tensor, size: Tensor, *, first: bool
