@@ -30,7 +30,7 @@ from mri_robust.attacks.evasion.attack import (
 )
 from mri_robust.attacks.evasion.effort import Effort
 from mri_robust.attacks.evasion.search import BATCH as SEARCH_BATCH
-from mri_robust.attacks.evasion.search import Fooled, Part, Search, is_near, name_of, start_of
+from mri_robust.attacks.evasion.search import Fooled, Part, Search, is_near, judged, name_of, start_of
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.progress import OnImages
 from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
@@ -57,16 +57,16 @@ def attacked_predictions(
     An attack is a native one, another package's untargeted one, see `call_of`, which gets whole batches of 64, or None
     for the clean images. Those that take their first gradient at the image, such as FGSM at every epsilon, share it.
     Native ones follow the gradients of `proposer`, a faster copy of the model, or are run by the code of `craft`, where
-    these are given. The model is in eval mode, `seed` is of random starts, and `on_image` is called with images done
-    and images in all.
+    these are given. What the copy is sure to call by its label counts as such, the model is asked about the others. It
+    is in eval mode, `seed` is of random starts, and `on_image` is called with images done and images in all.
     """
     found = [torch.empty(len(attacks), 0, dtype=torch.int64)]
     for rows in _batches(torch.arange(len(part.labels)), BATCH):
         batch = part.at(rows)
         gradient = _shared_gradient(proposer or model, batch)
         run = partial(run_attack, model, batch, gradient=gradient, seed=seed, craft=craft)
-        called = [predict(model, batch.images if attack is None else run(attack)) for attack in attacks]
-        found.append(torch.stack(called).cpu())
+        asked = [batch.images if attack is None else run(attack) for attack in attacks]
+        found.append(torch.stack([judged(model, proposer or model, each, batch.labels)[0] for each in asked]).cpu())
         if on_image:
             on_image(int(rows[-1]) + 1, len(part.labels))
     return torch.cat(found, dim=1)
@@ -104,7 +104,13 @@ def lower(
     stepped = all(isinstance(each, Attack) and each.early_stop for each in attacks) and _differ_in_eps_alone(attacks)
     for copy in copies or (model,):
         if stepped:
-            search = Search(found, model, part, attacks, copy, seed=seed, asked=near, effort=effort)
+            how: dict[str, Any] = {
+                "judge": copies[-1] if copies else model,
+                "asked": near,
+                "seed": seed,
+                "effort": effort,
+            }
+            search = Search(found, model, part, attacks, copy, **how)
             found, near = search.run(), search.near
         else:
             found, near = _lower_at_each(found, model, part, attacks, copy, seed, near, effort)

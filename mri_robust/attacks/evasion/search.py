@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import logits_of, loss_gradient, margin
+from mri_robust.attacks.evasion.attack import logits_of, loss_gradient, margin, predict
 from mri_robust.attacks.evasion.effort import Effort
 from mri_robust.core.rng import make_generator
+from mri_robust.models.folded import TOLERANCE
 
 BATCH, MULTIPLE = 32, 8
 """Images per batch, filled up to a multiple of 8: a convolution is prepared anew for every batch size."""
@@ -69,6 +70,20 @@ def name_of(attack: Any) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(attack))
 
 
+def judged(model: nn.Module, copy: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """What the model calls images, int64 [N], and the margin of the best wrong class, [N].
+
+    What a copy in float32 calls by its label clearly, by more than copies may differ, counts as such; the model is
+    asked about the others.
+    """
+    logits = logits_of(copy, images)
+    called, margins = logits.argmax(1), margin(logits, labels)
+    doubtful = torch.nonzero(margins >= -2 * TOLERANCE * logits.abs().amax(1)).flatten()
+    if copy is not model and len(doubtful):
+        called[doubtful] = predict(model, images[_filled_up(doubtful)])[: len(doubtful)]
+    return called, margins
+
+
 def is_near(least: Tensor, most: Tensor) -> Tensor:
     """bool [N]: whether the greatest margin of an attack, `most`, ended near 0 for one that began at `least`."""
     return -most <= NEAR * (most - least)
@@ -76,6 +91,8 @@ def is_near(least: Tensor, most: Tensor) -> Tensor:
 
 class Search:
     """An attack on many images at once, at rising epsilons, along the gradient of `copy`, which may be the model.
+
+    Last iterates are `judged` by the model and the copy `judge`, everything that fools `copy` by the model itself.
 
     `limit` is the place of the smallest epsilon known to fool an image. It is asked about the epsilons before that one,
     in order, where `asked`, bool [N, epsilons], says so: `level` is where it is now, `restart` the run there, and
@@ -91,15 +108,16 @@ class Search:
         attacks: Sequence[Any],
         copy: nn.Module,
         *,
+        judge: nn.Module,
+        asked: Tensor,
         seed: int = 0,
-        asked: Tensor | None = None,
         effort: Effort | None = None,
     ) -> None:
-        self.model, self.part, self.attacks, self.copy = model, part, attacks, copy
+        self.model, self.part, self.attacks, self.copy, self.judge = model, part, attacks, copy, judge
         self.truth, self.device = part.labels.cpu(), part.images.device
         self.limit, self.predicted = (values.clone() for values in before)
         count, number = len(part.labels), {"device": self.device, "dtype": torch.float32}
-        self.asked = torch.ones(count, len(attacks), dtype=torch.bool) if asked is None else asked
+        self.asked = asked
         self.near, self.claimed = torch.zeros(2, count, len(attacks), dtype=torch.bool)
         self.effort = effort or Effort()
         self.level, self.restart, self.step = torch.zeros(3, count, dtype=torch.int64)
@@ -147,7 +165,8 @@ class Search:
         predicted = logits.argmax(1).cpu()[: len(some)]
         suspects = predicted != self.truth[some]
         if self.copy is not self.model and suspects.any():
-            predicted[suspects] = self._logits(some[suspects]).argmax(1).cpu()
+            rows_of = _filled_up(some[suspects]).to(self.device)
+            predicted[suspects] = predict(self.model, self.iterates[rows_of])[: int(suspects.sum())].cpu()
             self.claimed[some[suspects], self.level[some[suspects]]] = True
         eps, alpha = (values[levels].view(-1, 1, 1, 1) for values in (self.eps, self.alpha))
         raw = self.attacks[0].stepped(iterates, slope, alpha)
@@ -184,9 +203,10 @@ class Search:
 
     def _judge(self, some: Tensor) -> None:
         """Ask the model about last iterates; survivors go on to the next run or epsilon."""
-        logits = self._logits(some)
-        self._note(some, margin(logits, self.part.labels[some.to(self.device)]).cpu())
-        standing = self._survivors(some, logits.argmax(1).cpu())
+        rows = _filled_up(some).to(self.device)
+        called, margins = judged(self.model, self.judge, self.iterates[rows], self.part.labels[rows])
+        self._note(some, margins[: len(some)].cpu())
+        standing = self._survivors(some, called[: len(some)].cpu())
         first, early, most = self.margins[:, standing]
         self.effort.rise += float((most - first).sum())
         self.effort.late += float((most - early).sum())
@@ -227,10 +247,6 @@ class Search:
         self.limit[gone], self.predicted[gone] = self.level[gone], predicted[hit]
         return some[~hit]
 
-    def _logits(self, some: Tensor) -> Tensor:
-        """What the model says of the iterates, [M, K]."""
-        return logits_of(self.model, self.iterates[_filled_up(some).to(self.device)])[: len(some)]
-
 
 def fingerprints(images: Tensor) -> list[int]:
     """64 bits of the pixels of each of some float32 images [N, C, H, W]; the same for the same bits alone."""
@@ -246,4 +262,4 @@ def _weights(count: int) -> Tensor:
 
 def _filled_up(some: Tensor) -> Tensor:
     """The indices, repeated until their number is a multiple of `MULTIPLE`."""
-    return some[torch.arange(-(-len(some) // MULTIPLE) * MULTIPLE) % len(some)]
+    return some[torch.arange(-(-len(some) // MULTIPLE) * MULTIPLE, device=some.device) % len(some)]
