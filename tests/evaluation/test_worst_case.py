@@ -21,6 +21,7 @@ from mri_robust.attacks.evasion.fmn import distance
 from mri_robust.attacks.evasion.search import Part
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation import worst_case
+from mri_robust.evaluation.epsilon_curve import epsilon_curve
 from mri_robust.evaluation.evaluation import Context, measure
 from mri_robust.evaluation.rows import choose_images
 from mri_robust.evaluation.statistics import median_interval
@@ -101,6 +102,15 @@ def test_the_standard_budget_and_the_minimal_epsilon_are_the_closed_form(classes
     assert median["value"] == pytest.approx(np.sort(nearest)[(COUNT - 1) // 2], rel=0.02)
     assert median["ci_low"] < median["value"] < median["ci_high"]
     assert not any(finding["tripped"] for finding in left["findings"] if finding["check"] != "converged")
+
+
+def test_a_model_of_one_logit_has_the_closed_form_too() -> None:
+    model, images, labels, least = linear(2)
+    one = Linear(*(each[1:] - each[:1] for each in (model.weight.data, model.bias.data)))
+    for norm, sizes in least.items():
+        epsilons = sizes.quantile(torch.tensor([0.2, 0.5, 0.8]).double()).tolist()
+        curve = epsilon_curve(one, images, labels, epsilons, attack="worst-case", norm=norm)
+        assert curve["accuracy"].tolist() == [1.0, *((sizes > eps).double().mean().item() for eps in epsilons)]
 
 
 def test_the_minimal_epsilon_reads_the_sweeps_accuracy_and_is_never_above_it() -> None:

@@ -18,7 +18,7 @@ from mri_robust.models.folded import TOLERANCE
 
 BATCH, MULTIPLE = 32, 8
 """Images per batch, filled up to a multiple of 8: a convolution is prepared anew for every batch size."""
-NEAR = 0.25
+NEAR = 0.1
 """A run ended near the boundary when the margin left is at most this share of the margin that it has won."""
 LAST = 0.9
 """The share of its steps after which a run is in its last part."""
