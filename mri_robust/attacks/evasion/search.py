@@ -190,7 +190,7 @@ class Search:
     def _end_cycles(self, some: Tensor) -> None:
         """End runs that are back at an iterate of theirs, for from there they would only repeat themselves.
 
-        The next iterate depends on the one before it alone (Waghela et al., arXiv 2503.19347). Iterates are told apart
+        The next iterate depends on the one before it alone (arXiv 2503.19347). Iterates are told apart
         by 64 bits of each; the gradient of an image may round otherwise in another batch.
         """
         if self.attacks[0].norm != "linf":
@@ -209,7 +209,9 @@ class Search:
         standing = self._survivors(some, called[: len(some)].cpu())
         first, early, most = self.margins[:, standing]
         self.effort.rise += float((most - first).sum())
-        self.effort.late += float((most - early).sum())
+        steps = self.attacks[0].steps
+        tenths = 10 * (1 - int(LAST * steps) / steps)  # in the last part: more than one where there are few steps
+        self.effort.late += float((most - early).sum()) / tenths
         self.near[standing, self.level[standing]] |= is_near(first, most)
         for row in standing.tolist():
             if self.restart[row] + 1 < self.attacks[0].restarts:
