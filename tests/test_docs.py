@@ -19,6 +19,7 @@ from toy_models import dyadic_images, small_net
 import mri_robust
 from mri_robust.cli import main
 from mri_robust.evaluation import worst_case
+from mri_robust.evaluation.worst_case import SIGNS
 from mri_robust.models.external import channels_of, fit_to_data
 from mri_robust.models.opening import open_model
 from mri_robust.study.protocol import FAULTS
@@ -139,7 +140,7 @@ def test_the_faults_are_those_of_the_protocol_and_each_says_where_its_switch_is(
 def test_the_sanity_checks_are_all_explained() -> None:
     found = mri_robust.sanity_checks(small_net(), dyadic_images(4), torch.arange(4))
     listed = re.findall(r"^\| `([\w-]+)` \|", PAGES["docs/report.md"], flags=re.MULTILINE)
-    assert sorted(listed) == sorted(each.check for each in found)
+    assert sorted(listed) == sorted({*SIGNS, *(each.check for each in found)})
 
 
 def test_the_readmes_code_and_its_audit_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

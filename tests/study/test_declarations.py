@@ -123,7 +123,7 @@ def test_there_is_one_worst_case_with_the_budget_of_the_scale(scale: str) -> Non
     assert [round(eps * 255) for eps in worst.epsilons] == [1, 2, 4, 8]
     assert all(stage(0.1).step_size == pytest.approx(0.1 / 4) for _, stage in worst.stages(4)[:1])
     names = [name for name, _ in worst.stages(4)]
-    assert names == (["pgd", "apgd", "apgdt", "fab", "square"] if cut.budget == "standard" else ["pgd"])
+    assert names == (["pgd", "fmn", "apgd", "apgdt", "fab", "square"] if cut.budget == "standard" else ["pgd"])
     assert names == [name for name, _ in worst.stages(2)]
     assert all((each.steps, each.restarts, each.budget) == (40, 5, "standard") for each in (FULL, AUDITS["standard"]))
 
