@@ -17,7 +17,7 @@ from mri_robust import FMN, PGD, as_torchattack
 from mri_robust.adapters.torchattacks import LibraryAttack
 from mri_robust.attacks.evasion.effort import Counted, Effort
 from mri_robust.attacks.evasion.epsilon_sweep import fooled_clean, lower
-from mri_robust.attacks.evasion.fmn import distance
+from mri_robust.attacks.evasion.norms import distance
 from mri_robust.attacks.evasion.search import Part
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation import worst_case

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from mri_robust.attacks.evasion import norms
 from mri_robust.attacks.evasion.attack import Attack, Gradient, Loss, loss_gradient, margin
-from mri_robust.attacks.evasion.norms import Norm
+from mri_robust.attacks.evasion.norms import Norm, per_image
 from mri_robust.core.validation import check_choice, check_count, check_number
 
 LEAST_CLASSES = {("ce", False): 2, ("margin", False): 2, ("dlr", False): 3, ("margin", True): 2, ("dlr", True): 4}
@@ -124,20 +124,24 @@ class APGD(Attack):
             iterate, before = self._stepped(images, iterate, before, slope, size, first=step == 0), iterate
             slope, logits = gradient(iterate, labels, loss)
             fooled = logits.argmax(1) != labels
-            hit, found = hit | fooled, torch.where(_each(fooled), iterate, found)
+            hit, found = hit | fooled, torch.where(per_image(fooled), iterate, found)
             losses[step] = loss(logits, labels)
             better = losses[step] > most
-            best, best_slope = (torch.where(_each(better), *pair) for pair in ((iterate, best), (slope, best_slope)))
+            best, best_slope = (
+                torch.where(per_image(better), *pair) for pair in ((iterate, best), (slope, best_slope))
+            )
             most = torch.where(better, losses[step], most)
             if step + 1 - checked == interval:
                 # Place -1 is what comes before the first step: 0, as in the authors' code.
                 rises = losses[step + 1 - interval : step + 1] > losses[torch.arange(step - interval, step)]
                 halved = (rises.sum(0) <= interval * self.rho) | (~halved & (most_then >= most))
                 most_then = most.clone()
-                size = torch.where(_each(halved), size / 2, size)
-                iterate, slope = (torch.where(_each(halved), *pair) for pair in ((best, iterate), (best_slope, slope)))
+                size = torch.where(per_image(halved), size / 2, size)
+                iterate, slope = (
+                    torch.where(per_image(halved), *pair) for pair in ((best, iterate), (best_slope, slope))
+                )
                 checked, interval = step + 1, max(interval - shorter, least)
-        return torch.where(_each(hit), found, best), hit
+        return torch.where(per_image(hit), found, best), hit
 
     def _stepped(
         self, images: Tensor, iterate: Tensor, before: Tensor, slope: Tensor, size: Tensor, *, first: bool
@@ -177,10 +181,6 @@ def difference_of_logits_ratio(logits: Tensor, labels: Tensor, target: Tensor | 
 
 def _length(values: Tensor) -> Tensor:
     return (values**2).sum(dim=(1, 2, 3), keepdim=True).sqrt()
-
-
-def _each(verdict: Tensor) -> Tensor:
-    return verdict.view(-1, 1, 1, 1)
 
 
 LOSSES = {"ce": cross_entropy, "dlr": difference_of_logits_ratio, "margin": margin}

@@ -99,21 +99,15 @@ def lower(
     model, and where that ended near the boundary, see `is_near`, the next; the model itself when there is none.
     `effort` is added to. For the others see `attacked_predictions`.
     """
-    effort, found = effort or Effort(), before
-    near = torch.ones(len(part.labels), len(attacks), dtype=torch.bool)
+    effort, copies = effort or Effort(), copies or (model,)
     stepped = all(isinstance(each, Attack) and each.early_stop for each in attacks) and _differ_in_eps_alone(attacks)
-    for copy in copies or (model,):
-        if stepped:
-            how: dict[str, Any] = {
-                "judge": copies[-1] if copies else model,
-                "asked": near,
-                "seed": seed,
-                "effort": effort,
-            }
-            search = Search(found, model, part, attacks, copy, **how)
-            found, near = search.run(), search.near
-        else:
-            found, near = _lower_at_each(found, model, part, attacks, copy, seed, near, effort)
+    if not stepped:
+        return _lower_at_each(before, model, part, attacks, copies, seed, effort)
+    found, near = before, torch.ones(len(part.labels), len(attacks), dtype=torch.bool)
+    how: dict[str, Any] = {"judge": copies[-1], "seed": seed, "effort": effort}
+    for copy in copies:
+        search = Search(found, model, part, attacks, copy, asked=near, **how)
+        found, near = search.run(), search.near
     return found
 
 
@@ -122,34 +116,37 @@ def _lower_at_each(
     model: nn.Module,
     part: Part,
     attacks: Sequence[Any],
-    copy: nn.Module,
+    copies: Sequence[nn.Module],
     seed: int,
-    asked: Tensor,
     effort: Effort,
-) -> tuple[Fooled, Tensor]:
-    """One epsilon after the other, as `Search` does: where images are fooled, and where they ended near the boundary.
+) -> Fooled:
+    """One epsilon after the other, for attacks that `Search` cannot step.
 
-    A native attack follows the copy's gradient and looks at the model, another package's sees the copy alone.
+    A native attack follows a copy's gradient and looks at the model, another package's sees the copy alone.
     """
     index, called = (values.clone() for values in before)
-    truth, near = part.labels.cpu(), torch.zeros_like(asked)
-    for place, attack in enumerate(attacks):
-        for some in _batches(torch.nonzero((index > place) & asked[:, place]).flatten(), SEARCH_BATCH):
-            batch = part.at(some)
+    truth, asked = part.labels.cpu(), torch.ones(len(part.labels), len(attacks), dtype=torch.bool)
+    for left, copy in zip(reversed(range(len(copies))), copies, strict=True):
+        near = torch.zeros_like(asked)
+        for place, attack in enumerate(attacks):
             native = isinstance(attack, Attack)
             gradient = partial(loss_gradient, copy) if native else None
-            crafted = run_attack(model if native else copy, batch, attack, gradient=gradient, seed=seed)
-            logits = logits_of(model, crafted)
-            predicted = logits.argmax(1).cpu()
-            if copy is not model:
-                proposed = predict(copy, crafted).cpu() != truth[some]
-                effort.proposed += int(proposed.sum())
-                effort.confirmed += int((proposed & (predicted != truth[some])).sum())
-            hit = predicted != truth[some]
-            index[some[hit]], called[some[hit]] = place, predicted[hit]
-            least = margin(logits_of(model, batch.images), batch.labels)
-            near[some, place] = ~hit & is_near(least, margin(logits, batch.labels)).cpu()
-    return Fooled(index, called), near
+            for some in _batches(torch.nonzero((index > place) & asked[:, place]).flatten(), SEARCH_BATCH):
+                batch = part.at(some)
+                crafted = run_attack(model if native else copy, batch, attack, gradient=gradient, seed=seed)
+                logits = logits_of(model, crafted)
+                predicted = logits.argmax(1).cpu()
+                hit = predicted != truth[some]
+                if copy is not model:
+                    proposed = predict(copy, crafted).cpu() != truth[some]
+                    effort.proposed += int(proposed.sum())
+                    effort.confirmed += int((proposed & hit).sum())
+                index[some[hit]], called[some[hit]] = place, predicted[hit]
+                if left:
+                    least = margin(logits_of(model, batch.images), batch.labels)
+                    near[some, place] = ~hit & is_near(least, margin(logits, batch.labels)).cpu()
+        asked = near
+    return Fooled(index, called)
 
 
 def run_attack(

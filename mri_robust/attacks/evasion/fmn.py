@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion import norms
 from mri_robust.attacks.evasion.attack import Gradient, loss_gradient, margin
+from mri_robust.attacks.evasion.norms import distance, per_image
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.validation import check_choice, check_count, check_device, check_images, check_labels, class_count
 from mri_robust.study.epsilon import Norm
@@ -57,9 +58,10 @@ class FMN:
             return self.craft(partial(loss_gradient, model), images.detach().clamp(0, 1), labels)
 
     def craft(self, gradient: Gradient, images: Tensor, labels: Tensor, slack: float = 0.0) -> Tensor:
-        """The attack without checks. Iterates count when their margin is over `slack`, a share of the greatest logit:
+        """The attack without checks, along `gradient`.
 
-        who follows a copy of the model asks for more than nothing, for the model itself may round otherwise.
+        An iterate counts when its margin is over `slack` times the greatest logit: who follows a copy of the model asks
+        for more than 0, for the model itself may round otherwise.
         """
         delta, best = torch.zeros_like(images), images.clone()
         furthest = distance(torch.maximum(images, 1 - images), self.norm)
@@ -71,22 +73,11 @@ class FMN:
             short = slack * logits.abs().amax(1) - margin(logits, labels)
             fools, size = short < 0, distance(delta, self.norm)
             nearer = fools & (size < least)
-            least, best = torch.where(nearer, size, least), torch.where(_each(nearer), images + delta, best)
+            least, best = torch.where(nearer, size, least), torch.where(per_image(nearer), images + delta, best)
             found |= fools
             linear = size + short.abs() / distance(slope, "l1" if self.norm == "linf" else "l2").clamp(min=1e-12)
             outside = torch.where(found, radius, linear) * (1 + change)
             radius = torch.where(fools, torch.minimum(radius * (1 - change), least), outside).minimum(furthest)
-            along = slope / _each(distance(slope, "l2").clamp(min=1e-12))
-            delta = delta + self.step * (FINAL + (1 - FINAL) * cosine) * along
-            delta = (images + norms.project(delta, _each(radius), self.norm)).clamp(0, 1) - images
+            delta = delta + self.step * (FINAL + (1 - FINAL) * cosine) * norms.ascent_direction(slope, "l2")
+            delta = (images + norms.project(delta, per_image(radius), self.norm)).clamp(0, 1) - images
         return best
-
-
-def distance(change: Tensor, norm: str) -> Tensor:
-    """[N]: the length of each change [N, C, H, W] in the norm `linf`, `l2` or `l1`."""
-    order = {"linf": torch.inf, "l2": 2, "l1": 1}[norm]
-    return torch.linalg.vector_norm(change.flatten(1), order, dim=1)
-
-
-def _each(values: Tensor) -> Tensor:
-    return values.view(-1, 1, 1, 1)

@@ -42,6 +42,17 @@ def random_perturbation(
     return direction * (eps * radius).reshape(-1, *[1] * (len(shape) - 1))
 
 
+def distance(change: Tensor, norm: str) -> Tensor:
+    """[N]: the length of each change [N, ...] in the norm `linf`, `l2` or `l1`."""
+    order = {"linf": torch.inf, "l2": 2, "l1": 1}[norm]
+    return torch.linalg.vector_norm(change.flatten(1), order, dim=1)
+
+
+def per_image(values: Tensor) -> Tensor:
+    """One value per image, [N], shaped to broadcast over images [N, C, H, W]."""
+    return values.view(-1, 1, 1, 1)
+
+
 def check_ball(eps: float, norm: str, name: str = "eps") -> None:
     """Check a norm and its radius: [0, 1] for L-inf, as pixels span [0, 1], [0, 100] for L2; see `LARGEST`."""
     check_choice("norm", norm, tuple(LARGEST))
@@ -59,5 +70,5 @@ def check_bounds(bounds: tuple[float, float]) -> None:
 
 def _lengths(values: Tensor) -> Tensor:
     """L2 length of each of N items, 1 in place of 0, shaped to broadcast over them."""
-    length = torch.linalg.vector_norm(values.flatten(1), dim=1)
+    length = distance(values, "l2")
     return length.masked_fill(length == 0, 1.0).reshape(-1, *[1] * (values.ndim - 1))

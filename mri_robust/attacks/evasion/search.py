@@ -80,7 +80,7 @@ def judged(model: nn.Module, copy: nn.Module, images: Tensor, labels: Tensor) ->
     called, margins = logits.argmax(1), margin(logits, labels)
     doubtful = torch.nonzero(margins >= -2 * TOLERANCE * logits.abs().amax(1)).flatten()
     if copy is not model and len(doubtful):
-        called[doubtful] = predict(model, images[_filled_up(doubtful)])[: len(doubtful)]
+        called[doubtful] = _ask(model, images, doubtful)
     return called, margins
 
 
@@ -165,8 +165,7 @@ class Search:
         predicted = logits.argmax(1).cpu()[: len(some)]
         suspects = predicted != self.truth[some]
         if self.copy is not self.model and suspects.any():
-            rows_of = _filled_up(some[suspects]).to(self.device)
-            predicted[suspects] = predict(self.model, self.iterates[rows_of])[: int(suspects.sum())].cpu()
+            predicted[suspects] = _ask(self.model, self.iterates, some[suspects].to(self.device)).cpu()
             self.claimed[some[suspects], self.level[some[suspects]]] = True
         eps, alpha = (values[levels].view(-1, 1, 1, 1) for values in (self.eps, self.alpha))
         raw = self.attacks[0].stepped(iterates, slope, alpha)
@@ -197,7 +196,7 @@ class Search:
             return  # steps of other lengths do not come back
         for row, mark in zip(some.tolist(), fingerprints(self.iterates[some.to(self.device)]), strict=True):
             if mark in self.visited[row]:
-                self.effort.skipped += max(0, self.attacks[0].steps - int(self.step[row]))
+                self.effort.skipped += self.attacks[0].steps - int(self.step[row])
                 self.step[row] = self.attacks[0].steps
             self.visited[row].add(mark)
 
@@ -260,6 +259,11 @@ def fingerprints(images: Tensor) -> list[int]:
 def _weights(count: int) -> Tensor:
     """Odd random numbers, int64 [count]."""
     return torch.randint(-(2**62), 2**62, (count,), generator=torch.Generator().manual_seed(0)) * 2 + 1
+
+
+def _ask(model: nn.Module, images: Tensor, rows: Tensor) -> Tensor:
+    """What the model calls the images at `rows`, int64 [M]."""
+    return predict(model, images[_filled_up(rows)])[: len(rows)]
 
 
 def _filled_up(some: Tensor) -> Tensor:

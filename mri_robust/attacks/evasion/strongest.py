@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from mri_robust.attacks.evasion.attack import loss_gradient, predict
 from mri_robust.attacks.evasion.effort import Effort
 from mri_robust.attacks.evasion.epsilon_sweep import fooled_clean, lower
-from mri_robust.attacks.evasion.fmn import FMN, distance
+from mri_robust.attacks.evasion.fmn import FMN
+from mri_robust.attacks.evasion.norms import distance
 from mri_robust.attacks.evasion.search import BATCH, Fooled, Part
 from mri_robust.core.progress import OnImages
 from mri_robust.models.folded import TOLERANCE
