@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import confusion_matrix
 from torch import nn
 
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, attacked_predictions
@@ -206,7 +207,9 @@ class Trainer:
             record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
                 test = self.dataset.test
-                record["test"] = float((predicted_classes(current, test.images) == test.labels).mean())
+                every = range(len(self.dataset.classes))
+                found = confusion_matrix(test.labels, predicted_classes(current, test.images), labels=every)
+                record["test"] = found.tolist()
             return record
 
         settings = replace(self._settings(recipe, resume), on_epoch=on_epoch)

@@ -25,7 +25,7 @@ MIX_SHARE = 0.3
 
 @dataclass(frozen=True)
 class ClassReport(Evaluation):
-    """Accuracy, and precision, recall and F1 of each class; then test and training accuracy after each epoch.
+    """Accuracy, and precision, recall and F1 of each class; then accuracy and recalls after each epoch.
 
     `epochs_to_90` is the number of epochs until 90 % of the test images were right, where they were.
     """
@@ -39,12 +39,17 @@ class ClassReport(Evaluation):
         context.artefacts["confusion"] = [confusion("", dataset.test.labels, predicted, dataset.classes)]
         yield from class_rows(predicted, dataset, self.leak_free, attack=attack)
         watched = [record for record in context.history if "test" in record]
-        learnt = [record["epoch"] for record in watched if record["test"] >= LEARNT]
+        matrices = [np.array(record["test"]) for record in watched]
+        accuracies = [matrix.trace() / matrix.sum() for matrix in matrices]
+        learnt = [record["epoch"] for record, share in zip(watched, accuracies, strict=True) if share >= LEARNT]
         if learnt:
             yield figure("epochs_to_90", learnt[0], attack=attack)
-        for record in watched:
+        for record, matrix, accuracy in zip(watched, matrices, accuracies, strict=True):
             at: Row = {"attack": attack, "epoch": record["epoch"]}
-            yield figure("accuracy", record["test"], **at)
+            yield figure("accuracy", accuracy, **at)
+            for index in np.flatnonzero(matrix.sum(1)):
+                recall = matrix[index, index] / matrix[index].sum()
+                yield figure("recall", recall, **{**at, "class": dataset.classes[index]})
             yield figure("accuracy", record["accuracy"], "training", **at)
             yield figure("loss", record["loss"], "training", **at)
 

@@ -22,7 +22,7 @@ from mri_robust.study.results_folder import Result
 from mri_robust.training import to_unit_range
 
 Item = TypeVar("Item")
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Raised when the code of training or measuring changes what it gives for the same inputs."""
 
 

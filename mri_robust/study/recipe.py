@@ -46,7 +46,7 @@ class Recipe:
     snooping: Spec | None = (
         None  # what a snooping detector is trained with; None for a classifier of the data's classes
     )
-    watch_test: bool = False  # keep the accuracy on the test images after each epoch; decides the record, no weights
+    watch_test: bool = False  # keep the confusion matrix of the test images after each epoch; decides the record alone
     factors: Factors = ()
 
 

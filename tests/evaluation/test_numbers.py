@@ -113,15 +113,24 @@ def test_a_table_has_every_column_once_and_every_number_once() -> None:
 
 
 def test_the_training_record_becomes_rows_by_epoch_and_epochs_to_90() -> None:
+    """The last class has 40 images and the others 20; class 1 loses some to class 0, class 3 to class 2."""
+    lost = [(10, 20), (1, 10), (0, 10), (20, 0)]
     history = [
-        {"epoch": epoch, "loss": 1 / epoch, "accuracy": 0.5, "test": test}
-        for epoch, test in enumerate((0.7, 0.89, 0.9, 0.8), start=1)
+        {
+            "epoch": epoch,
+            "loss": 1 / epoch,
+            "accuracy": 0.5,
+            "test": [[20, 0, 0, 0], [one, 20 - one, 0, 0], [0, 0, 20, 0], [0, 0, three, 40 - three]],
+        }
+        for epoch, (one, three) in enumerate(lost, start=1)
     ]
     healthy = Linear(torch.zeros(4, SIDE**2), 1.0 * (torch.arange(4) == HEALTHY))
     rows = list(ClassReport(attack="x")(Context(healthy, DATA, history=history)))
     finished = values(rows, epoch=None, attack="x")
     assert finished == {"accuracy": 0.25, "missed_tumour_rate": 1.0, "epochs_to_90": 3}
     assert [values(rows, epoch=epoch)["accuracy"] for epoch in range(1, 5)] == [0.7, 0.89, 0.9, 0.8]
+    watched = {row["class"]: row["value"] for row in rows if row["metric"] == "recall" and row.get("epoch") == 1}
+    assert watched == dict(zip(DATA.classes, (1.0, 0.5, 1.0, 0.5), strict=True))
     assert values(rows, epoch=2, subset="training") == {"accuracy": 0.5, "loss": 0.5}
 
 
