@@ -272,9 +272,9 @@ def _pgd(attack: Any, model: nn.Module, start: Tensor, width: float) -> Any:
 def _apgd(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor) -> Tensor:
     """Each run of torchattacks' own on the survivors, with the numbers of `start` in place of those that it draws.
 
-    Its targeted L2 attack takes the first image's step size for all, so that it is another attack.
+    Its targeted L2 attack takes the first image's step size for all, so that it is another attack than the paper's.
     """
-    if attack.loss == "margin" or (attack.targets and attack.norm == "l2"):
+    if attack.loss == "margin":
         raise ValueError(f"engine 'torchattacks' has no {attack}")
     base, how = (torchattacks.APGDT, {}) if attack.targets else (torchattacks.APGD, {"loss": attack.loss})
     sizes = {"eps": attack.eps, "steps": attack.steps, "rho": attack.rho, "norm": _NORMS[attack.norm]}

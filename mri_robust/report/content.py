@@ -168,7 +168,7 @@ class Report:
 
 
 def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:
-    """The comparisons of a cross-check: one row per attack and pair of engines."""
+    """The comparisons of a cross-check: one row per attack and pair of engines, or known deviation."""
     records = []
     several = any("model" in row for row in compared)
     for row in compared:
@@ -177,5 +177,7 @@ def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-chec
         record |= {"attack": row["attack"], "engines": f"{row['engine']}, {row['other']}"}
         record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
         record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
-        records.append({**record, "bound": f"{row['bound']:g}", "verdict": "passed" if row["passed"] else "FAILED"})
+        bound = "none" if row["bound"] is None else f"{row['bound']:g}"
+        verdict = (row["deviation"] or "passed") if row["passed"] else "FAILED"
+        records.append({**record, "images": row["images"], "bound": bound, "verdict": verdict})
     return table_of(caption, records, 2 + several)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from mri_robust import save_model
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.cli import main
-from mri_robust.evaluation.crosscheck import MUTANTS
+from mri_robust.evaluation.broken_attacks import MUTANTS
 from mri_robust.models.classifier import build_model
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")

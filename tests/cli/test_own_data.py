@@ -15,7 +15,8 @@ from scipy.stats import binomtest
 
 from mri_robust.bench import certificate
 from mri_robust.cli import main
-from mri_robust.evaluation.crosscheck import crosscheck, engine
+from mri_robust.evaluation.comparison import engine
+from mri_robust.evaluation.crosscheck import crosscheck
 from mri_robust.evaluation.worst_case import SURVIVOR_ATTACKS
 
 SICK, WELL = "Tumor Grad III", "Kontrolle"

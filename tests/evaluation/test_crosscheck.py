@@ -16,7 +16,9 @@ from mri_robust.attacks.evasion.epsilon_sweep import Craft
 from mri_robust.attacks.evasion.fgsm import FGSM
 from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.evaluation.crosscheck import MUTANTS, Certificate, Check, Stamping, changed, crosscheck, engine, summary
+from mri_robust.evaluation.broken_attacks import MUTANTS, changed
+from mri_robust.evaluation.comparison import Check, Stamping, engine, summary
+from mri_robust.evaluation.crosscheck import Certificate, crosscheck
 from mri_robust.study.config import ENGINES
 
 IMAGES = dyadic_images(24)
@@ -44,10 +46,11 @@ def test_three_right_engines_pass_and_every_mutant_is_caught(certificate: Certif
 
 def test_the_table_has_every_pair_of_engines(certificate: Certificate) -> None:
     table = certificate.table()
+    table = table[table.deviation == ""]
     linf = table[~table.attack.str.contains("l2|trigger|apgd")]
     assert linf.groupby("attack").size().eq(3).all()
     assert len(linf) == 5 * 3
-    apgd = table[table.attack.str.startswith("apgd")]
+    apgd = table[table.attack.str.startswith("apgd") & (table.other == "torchattacks")]
     assert apgd[["attack", "engine", "other"]].to_numpy().tolist() == [
         [name, "native", "torchattacks"] for name in ("apgd", "apgd-l2", "apgd targeted")
     ]
@@ -58,6 +61,15 @@ def test_the_table_has_every_pair_of_engines(certificate: Certificate) -> None:
     [trigger] = table[table.attack == "creeper trigger"].to_dict("records")
     assert (trigger["engine"], trigger["other"], trigger["images"]) == ("native", "art", 24)
     assert (trigger["bit_identical"], trigger["bound"]) == (1, 0)
+
+
+def test_known_deviations_are_counted_and_break_nothing(certificate: Certificate) -> None:
+    known = {(row["other"], row["attack"]): row for row in certificate.rows if row["deviation"]}
+    assert {*known} >= {("torchattacks", "apgd"), ("torchattacks", "apgd-l2 targeted"), ("art", "apgd")}
+    assert all(row["bound"] is None and row["passed"] for row in known.values())
+    assert f"{len(known)} known deviations" in certificate.verdict()
+    broken = check(native=lambda attack, model, images, *_: images * torch.nan, art=engine("art"))
+    assert not any(row["passed"] for row in broken.rows if row["deviation"])
 
 
 class WideBallPGD(PGD):
@@ -157,7 +169,7 @@ def test_a_row_counts_images_by_hand() -> None:
     check, differs = Check("pgd", FGSM(0.5), bound=0.5), torch.tensor([False, True, False, False])
     assert summary(check, "a", "b", difference, same, differs) == {
         **{"attack": "pgd", "engine": "a", "other": "b", "images": 4, "bit_identical": 0.5, "max_difference": 0.5},
-        **{"equal_predictions": 0.75, "success_differs": 1, "bound": 0.5, "passed": False},
+        **{"equal_predictions": 0.75, "success_differs": 1, "bound": 0.5, "passed": False, "deviation": ""},
     }
     assert summary(check, "a", "b", difference, same, differs & False)["passed"]
     for bound, passed in ((0.5, True), (0.49, False)):

@@ -86,7 +86,7 @@ class APGD(Attack):
             target = self.target(ranked[rows], number // self.restarts) if self.targets else None
             loss = partial(LOSSES[self.loss], target=target)
             part = images[rows], labels[rows]
-            found, hit = self._run(follow, *part, loss, self._begun(part[0], drawn[rows]))
+            found, hit = self._run(follow, *part, loss, self.begun(part[0], drawn[rows]))
             kept = hit if number else torch.ones_like(hit)
             crafted[rows[kept]], standing[rows[hit]] = found[kept], False
         return crafted
@@ -102,8 +102,8 @@ class APGD(Attack):
         if self.targets >= classes:
             raise ValueError(f"targets={self.targets}, and a model of {classes} classes has {classes - 1} wrong ones")
 
-    def _begun(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """On the surface of the ball, in the direction that was drawn, clipped to [0, 1]."""
+    def begun(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """On the surface of the ball around images [N, C, H, W], in the direction that was drawn, clipped to [0, 1]."""
         along = 2 * drawn - 1 if self.norm == "linf" else drawn
         length = along.abs().flatten(1).amax(1).view(-1, 1, 1, 1) if self.norm == "linf" else _length(along) + TINY
         return (images + self.eps * along / length).clamp(0, 1)
