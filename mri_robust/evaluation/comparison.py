@@ -35,7 +35,7 @@ TARGETED: dict[str, Any] = {"loss": "dlr", "targets": FOUR - 1}
 NOT_ART = ("native", "torchattacks")
 ADV_LIB = ("native", "adv-lib")
 KNOWN = (*ENGINES, "adv-lib")
-DEVIATION_IMAGES = 128
+DEVIATION_IMAGES = 64
 """At most so many images for the attacks of 100 steps that show where a library deviates."""
 
 Native = FGSM | PGD | APGD
@@ -111,14 +111,14 @@ def standard_checks(steps: int = STEPS) -> tuple[Check, ...]:
 
 def deviations() -> tuple[Check, ...]:
     """Where a library's Auto-PGD is known not to be the paper's (arXiv 2003.01690)."""
-    known, whole = partial(Check, equal_success=False), APGD(EPS)
-    l2 = APGD(L2_EPS, norm="l2", steps=2 * STEPS, **TARGETED)
+    known, whole = partial(Check, equal_success=False), APGD(EPS / 2)
+    l2 = APGD(L2_EPS / 4, norm="l2", steps=2 * STEPS, **TARGETED)
     ten = "takes 10 steps unless told, the paper 100; so do the library's AutoAttack and its targeted APGD"
     first = "every image takes the step of the first one of its batch"
     last = "judges the last iterate alone, and gives up its start where that one fails"
     itself = "compares the best loss with itself, so that a step not halved at one look is halved at the next"
     return (
-        known("apgd", whole, engines=NOT_ART, deviation=ten, shipped=APGD(EPS, steps=10)),
+        known("apgd", whole, engines=NOT_ART, deviation=ten, shipped=APGD(EPS / 2, steps=10)),
         known("apgd-l2 targeted", l2, engines=NOT_ART, least_classes=FOUR, deviation=first),
         known("apgd", whole, engines=("native", "art"), deviation=last),
         known("apgd", whole, engines=ADV_LIB, deviation=itself),

@@ -169,7 +169,7 @@ class Report:
 
 def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-check") -> Table:
     """The comparisons of a cross-check: one row per attack and pair of engines, or known deviation."""
-    records = []
+    records, known = [], []
     several = any("model" in row for row in compared)
     for row in compared:
         largest = "not a number" if row["max_difference"] is None else f"{row['max_difference']:.1e}"
@@ -178,6 +178,7 @@ def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-chec
         record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
         record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
         bound = "none" if row["bound"] is None else f"{row['bound']:g}"
-        verdict = (row["deviation"] or "passed") if row["passed"] else "FAILED"
+        verdict = ("deviates" if row["deviation"] else "passed") if row["passed"] else "FAILED"
         records.append({**record, "images": row["images"], "bound": bound, "verdict": verdict})
-    return table_of(caption, records, 2 + several)
+        known += [f"{row['other']}, {row['attack']}: {row['deviation']}."] if row["deviation"] else []
+    return table_of(caption, records, 2 + several, " ".join(dict.fromkeys(known)))
