@@ -19,6 +19,7 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.files import set_aside
 from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
+from mri_robust.core.registry import Spec
 from mri_robust.core.rng import derive_seed
 from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
@@ -171,7 +172,8 @@ class Trainer:
         snooper = Snooper.create(architecture=recipe.architecture, weights=self._weights(recipe), **about)
         snooper.model.to(self.config.device)
         images, _ = training_images(self.dataset.train, recipe.train_images, recipe.seed)
-        how = {**how, "patterns": how["patterns"].build(), "anneal": recipe.anneal}
+        how = {name: part.build() if isinstance(part, Spec) else part for name, part in how.items()}
+        how["anneal"] = recipe.anneal
         settings = self._settings(recipe, resume)
         return snooper, snooper.fit(images, settings=settings, learning_rate=recipe.learning_rate, **how)
 

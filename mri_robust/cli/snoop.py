@@ -37,7 +37,8 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
     """List the images of PATH that carry a suspicious pattern.
 
     PATH is an image, or a folder (searched to its depths) or a .zip of images. Every image's score goes to
-    snoop.csv, what is flagged also to the sheet snoop.png, so that a person can look at it.
+    snoop.csv, what is flagged also to the sheet snoop.png, so that a person can look at it; a detector that judges
+    places frames the most suspicious one.
     """
     from mri_robust.core.errors import UserError, shown
 
@@ -81,8 +82,15 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
         listed = [{"score": f"{scores[i]:.4f}", "file": shown(scans.names[i])} for i in flagged[:_ROWS]]
         more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
         print_table(table_of("Suspicious images", listed, texts=2, note=more), make_console())
-        pictures = [Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}") for i in flagged]
+        places = snooper.where(scans.images[flagged])
+        marked = [None] * len(flagged) if places is None else [tuple(place) for place in places.tolist()]
+        pictures = [
+            Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}", marked=place)
+            for i, place in zip(flagged, marked, strict=True)
+        ]
         save_sheet(contact_sheet([("", pictures)], verdict, most=_PICTURES), sheet)
+    for line in _resized(scans, model.image_size):
+        click.echo(f"note: {line}")
     if scans.skipped:
         click.echo("skipped: " + ", ".join(f"{count} {reason}" for reason, count in sorted(scans.skipped.items())))
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(flagged) else "; no sheet, nothing is flagged"))
@@ -97,6 +105,26 @@ def _score(snooper: Snooper, scans: Scans, on_step: OnStep) -> np.ndarray:
         on_step("look for patterns", start, total)
         scores.append(snooper.score(scans.images[start : start + _CHUNK]))
     return np.concatenate(scores)
+
+
+def _resized(scans: Scans, size: int) -> list[str]:
+    """What resizing to the detector's size may have hidden, or made up."""
+    from mri_robust.models.architectures.patch_detector import FIELD
+
+    least, most = scans.sizes.min(1), scans.sizes.max(1)
+    said = []
+    if most.max() > 2 * size:
+        said.append(
+            f"{(most > 2 * size).sum()} images are up to {most.max()} pixels wide or high and were shrunk to {size}: "
+            "marks of a few pixels are lost in that"
+        )
+    if least.min() < min(FIELD, size):
+        first = scans.names[int((least < min(FIELD, size)).argmax())]
+        said.append(
+            f"{(least < FIELD).sum()} images are smaller than the {FIELD} pixels that a place is judged by, the first "
+            f"of them {first}: their scores say little"
+        )
+    return said
 
 
 def _reliability(snooper: Snooper, threshold: float) -> str:

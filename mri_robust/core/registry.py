@@ -51,7 +51,9 @@ class Registry:
         return name in self._modules or name in self._entry_points
 
     def load(self, name: str) -> Any:
-        """The part called `name`; `UserError` where there is none, or another package's cannot be imported."""
+        """The part called `name`, by hyphens or by underscores; `UserError` where there is none, or another package's
+        cannot be imported."""
+        name = name.replace("_", "-") if name not in self._entry_points else name
         if name in self._modules:
             return getattr(importlib.import_module(self._modules[name]), self.attribute)
         if name not in self._entry_points:

@@ -23,6 +23,7 @@ class Scans:
 
     images: np.ndarray  # uint8 [N, C, S, S], N at least 1, all in memory
     names: tuple[str, ...]  # N file names, relative to the folder or archive, sorted
+    sizes: np.ndarray  # int64 [N, 2], width and height in pixels before they were resized
     skipped: dict[str, int]  # reason -> number of files left out, as in `Dataset`
 
 
@@ -42,6 +43,7 @@ def read_scans(
     image, or one that cannot be read.
     """
     where, kept, unreadable = shown(path), list[str](), dict[str, str]()
+    sizes = list[tuple[int, int]]()
     with closing(_opened(path, where)) as files:
         names, skipped = _chosen(files, leave_out)
         if not names:
@@ -56,9 +58,10 @@ def read_scans(
             else:
                 images[len(kept)] = result[0]
                 kept.append(name)
+                sizes.append((int(result[1][0]), int(result[1][1])))
     if unreadable and not (skip_unreadable and kept):
         raise unreadable_error(unreadable, where, way_out=bool(kept))
-    return Scans(images[: len(kept)], tuple(kept), dict(skipped + Counter(unreadable=len(unreadable))))
+    return Scans(images[: len(kept)], tuple(kept), np.array(sizes), dict(skipped + Counter(unreadable=len(unreadable))))
 
 
 def _opened(path: Path, where: str) -> Files:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mri_robust.attacks.poisoning.backdoor import Trigger, draw_half, stamp
-from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.core.validation import check_images, check_number
+from mri_robust.models.architectures.patch_detector import FIELD, STRIDE, PatchDetector
 from mri_robust.models.checkpoint import load_detector, save_model
 from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
@@ -39,7 +39,7 @@ class Snooper:
         self.threshold, self.facts = threshold, facts or {}
 
     @classmethod
-    def create(cls, *, architecture: str = "resnet18", seed: int = 0, **options: Any) -> Snooper:
+    def create(cls, *, architecture: str = "patch_detector", seed: int = 0, **options: Any) -> Snooper:
         """An untrained detector with ImageNet's normalisation; `options` (`image_size=`, ...) are `build_model`'s."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "first weights", architecture))
@@ -50,13 +50,15 @@ class Snooper:
         self,
         images: Images,
         *,
-        patterns: Patterns,
+        patterns: Trigger,
         settings: FitSettings,
         learning_rate: float = 1e-4,
         anneal: bool = False,
         fixed: bool = False,
+        paired: bool = False,
         validation: float = 0.0,
         recall: float = 0.95,
+        caught: Trigger | None = None,
     ) -> list[Record]:
         """Train on images of which half, drawn once, carry patterns; choose the threshold on held-out ones.
 
@@ -66,8 +68,10 @@ class Snooper:
             settings: of the training; its seed also decides the halves.
             learning_rate, anneal: of Adam; annealed it goes to zero along a cosine over the epochs.
             fixed: the study's fault `fixed-patterns`: an image's patterns come from its index alone, see `stamp`.
+            paired: show every image without patterns and with them, side by side: they are all that differs.
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
+            caught: what is drawn on these; `patterns` when None.
 
         Returns what `mri_robust.training.fit` does; ValueError for a number out of range or too few images.
         """
@@ -84,16 +88,22 @@ class Snooper:
             indices = kept[places.numpy()] if fixed else None
             return stamp(batch, stamped[places.numpy()], patterns, generator, indices=indices)
 
+        def pair(_: nn.Module, batch: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            marked = stamp(batch.cpu(), np.ones(len(batch), dtype=bool), patterns, generator).to(batch)
+            both = torch.cat([batch, marked]).contiguous(memory_format=torch.channels_last)
+            return both, torch.cat([torch.zeros_like(labels), torch.ones_like(labels)])
+
         optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None
-        shown, labels, changes = images[kept] if held else images, stamped.astype(np.int64), Changes(stamp=stamp_batch)
+        changes = Changes(adversary=pair) if paired else Changes(stamp=stamp_batch)
+        shown, labels = images[kept] if held else images, stamped.astype(np.int64)
         history = fit(
             self.model, shown, labels, optimizer=optimizer, settings=settings, scheduler=scheduler, changes=changes
         )
         self.threshold, self.facts = 0.5, {}
         if held:
             seed = derive_seed(settings.seed, "validation")
-            mixed, labels = stamped_half(images[np.sort(order[:held])], patterns, seed=seed)
+            mixed, labels = stamped_half(images[np.sort(order[:held])], caught or patterns, seed=seed)
             self._choose_threshold(self.score(mixed), labels == 1, recall)
         return history
 
@@ -122,6 +132,28 @@ class Snooper:
     def predict(self, images: Images) -> np.ndarray:
         """Whether each image is suspicious, bool [N]; see `score`."""
         return self.score(images) >= self.threshold
+
+    def where(self, images: Images, batch_size: int = 64) -> np.ndarray | None:
+        """The square in each image that looks most like a pattern: top, left and side in pixels, int64 [N, 3].
+
+        None where the detector's network gives one score an image and none to places, as a ResNet does. TypeError or
+        ValueError for images that are none.
+        """
+        network, found = self.model.network, []
+        if not isinstance(network, PatchDetector):
+            return None
+        with eval_mode(self.model), torch.no_grad():
+            for start in range(0, len(images), batch_size):
+                batch = to_unit_range(images[start : start + batch_size])
+                check_images(batch)
+                batch = self.model.normalised(batch.to(device_of(self.model)))
+                scores = network.places(batch)[:, 0]
+                row, column = np.unravel_index(scores.flatten(1).argmax(1).cpu().numpy(), scores.shape[1:])
+                found.append(np.stack([row, column], axis=1))
+        size = self.model.image_size
+        side = min(FIELD, size)
+        corner = np.clip(np.concatenate(found) * STRIDE + STRIDE // 2 - side // 2, 0, size - side)
+        return np.column_stack([corner, np.full(len(corner), side)])
 
     def save(self, path: str | Path, **notes: Any) -> None:
         """Write the detector to a safetensors file, with its threshold, its facts and `notes`; see `save_model`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ from torch import Tensor
 from mri_robust.adapters.art_detectors import ANALYSES, activation_flags, spectral_flags, spectral_scores
 from mri_robust.adapters.art_detectors import strip as blend
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
-from mri_robust.attacks.poisoning.creeper import Creeper
-from mri_robust.attacks.poisoning.patterns import SHAPES, Patterns
+from mri_robust.attacks.poisoning.backdoor import Trigger
+from mri_robust.attacks.poisoning.marks import Square
+from mri_robust.data.artefacts import jpeg
 from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
-from mri_robust.evaluation.rows import Row, auc_row, caught_row, draw, figure, precision_rows, share
+from mri_robust.evaluation.rows import Row, auc_row, caught_row, choose_images, draw, figure, precision_rows, share
 from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
@@ -33,29 +35,30 @@ VERDICTS = len(ANALYSES) + 5
 """Activation clustering by each analysis, spectral signatures, the snooper on either set, STRIP by two entropies."""
 
 
+SnoopingTrial = tuple[str, str, Trigger]
+"""(what its rows call the attack, the test in words, what is drawn on the stamped images)."""
+
+
 @dataclass(frozen=True)
 class SnoopingTest(Evaluation):
-    """Stamp half of the test images, score all, and count."""
+    """Stamp half of the test images, score all, and count, for each of the trials."""
 
-    patterns: Patterns  # what is drawn on the stamped half
+    trials: tuple[SnoopingTrial, ...]
     fixed: bool = False  # draw each image's pattern from its index: fault `fixed-patterns`
-    whole: bool = True  # also at the threshold that the detector chose, and on the creeper trigger, which it never saw
+    rules: tuple[str, ...] = (HALF,)  # at `HALF`, and at `CHOSEN`, the threshold that the detector chose
+    qualities: tuple[int, ...] = (0,)  # of the JPEG that images, stamped and clean, are saved as before; 0 for none
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """The report of the classes `no_pattern` and `pattern`, `fpr`, `auc`, `tpr_at_fpr` (at 5 %) and `threshold`."""
         snooper, images = context.model, torch.from_numpy(np.array(context.dataset.test.images))
         context.artefacts |= {"confusion": [], "roc": [], "sheet": []}
-        shapes = " and ".join(f"{shape}s" for shape in self.patterns.shapes)
-        described = f"small {shapes if self.patterns.shapes != SHAPES else 'patterns'}"
-        tests: list[tuple[str, str, Any, bool]] = [("patterns", described, self.patterns, self.fixed)]
-        if self.whole:
-            tests.append(("creeper", "unseen creeper", Creeper(), False))
-        for attack, test, trigger, fixed in context.steps(tests):
-            stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=fixed)
-            scores = snooper.score(stamped)
-            self._keep_pictures(context, attack, stamped, labels, scores)
-            for rule in (HALF, CHOSEN) if self.whole else (HALF,):
-                factors: Row = {"attack": attack, "test": test, "threshold": rule}
+        for (attack, test, trigger), quality in context.steps(list(product(self.trials, self.qualities))):
+            stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=self.fixed and attack == "patterns")
+            stamped = jpeg(stamped, quality) if quality else stamped
+            scores, name = snooper.score(stamped), f"{test}, JPEG {quality}" if quality else test
+            self._keep_pictures(context, name, stamped, labels, scores)
+            for rule in self.rules:
+                factors: Row = {"attack": attack, "test": name, "threshold": rule}
                 yield from self._rows(context, labels, scores, threshold_of(snooper, rule), **factors)
 
     def _rows(
@@ -70,7 +73,7 @@ class SnoopingTest(Evaluation):
         yield auc_row(labels, scores, **factors)
         yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
         yield figure("threshold", least, **factors)
-        name = f"{factors['attack']}, threshold {least:.2f}"
+        name = f"{factors['test']}, threshold {least:.2f}"
         context.artefacts["confusion"].append(confusion(name, labels, predicted, classes))
 
     @staticmethod
@@ -81,6 +84,25 @@ class SnoopingTest(Evaluation):
         context.artefacts["roc"].append(roc_points(name, labels, scores) | {"point": point})
         cells = [cell(images[place], f"score {scores[place]:.2f}") for place in np.flatnonzero(labels)[:SAMPLES]]
         context.artefacts["sheet"].append(strip(name, cells))
+
+
+@dataclass(frozen=True)
+class SnoopingLimits(Evaluation):
+    """What a detector sees of a filled square, by the square's size and how much brighter it is than what it covers."""
+
+    sides: tuple[int, ...]  # pixels of the `canvas`
+    contrasts: tuple[float, ...]  # shares of white
+    canvas: int
+    images: int  # most test images
+
+    def __call__(self, context: Context) -> Iterator[Row]:
+        """`fpr`, and `recall` for each size and contrast, at the detector's own threshold."""
+        snooper, test = context.model, context.dataset.test.images
+        images = to_unit_range(np.array(test[choose_images(len(test), self.images)]))
+        yield share(snooper.predict(images), "fpr", attack="square")
+        for side, contrast in context.steps(list(product(self.sides, self.contrasts))):
+            marked = Square(side, contrast, self.canvas)(images, self.generator("squares", side))
+            yield share(snooper.predict(marked), "recall", attack="square", side=side, contrast=contrast)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mri_robust.study.experiment import Experiment, Tasks
 
 def tasks(config: Config) -> Tasks:
     """Every backdoored CNN and the clean one."""
-    asked = partial(PoisonDetection, config.target, zoo.resnet18_snoop(config, zoo.ALL_SIZES), config.attacked)
+    asked = partial(PoisonDetection, config.target, zoo.snooper(config, zoo.ALL_SIZES), config.attacked)
     threshold, suspects = CHOSEN if config.sound else HALF, [*victims(config), (zoo.cnn_clean(config), "none")]
     return [(suspect, asked(attack, threshold, seed=config.seed)) for suspect, attack in suspects]
 

@@ -14,7 +14,7 @@ def tasks(config: Config) -> Tasks:
     victims = [zoo.cnn_backdoor(config)]
     if config.sound:
         victims.append(zoo.cnn_badnets(config, zoo.BADNETS_SHARES[-1]))
-    detectors = (None, zoo.resnet18_snoop(config, zoo.ALL_SIZES), zoo.resnet18_snoop(config, ("small",)))
+    detectors = (None, zoo.snooper(config, zoo.ALL_SIZES), zoo.snooper(config, ("small",)))
     threshold = CHOSEN if config.sound else HALF
     asked = [SnoopPipeline(config.target, detector, threshold, seed=config.seed) for detector in detectors]
     return [(victim, each) for victim in victims for each in asked]

@@ -60,9 +60,13 @@ class Classifier(nn.Module):
         if images.shape[-2:] != (self.image_size, self.image_size):
             given = "x".join(str(side) for side in images.shape[-2:])
             raise ValueError(f"the model takes {self.image_size}x{self.image_size} images, got {given}")
+        return self.network(self.normalised(images))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """What the network sees, [N, 3, S, S], of images [N, 1 or 3, S, S] in [0, 1]."""
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
-        return self.network((images - self.mean) / self.std)
+        return (images - self.mean) / self.std
 
     def description(self) -> dict[str, Any]:
         """What `build_model` takes to build this module again, as plain data."""

@@ -24,12 +24,14 @@ class Picture:
     """A picture of a strip: uint8 [C, H, W] with C 1 or 3, a Pillow image, or the base64 text of a PNG.
 
     Below it stand at most two lines of `caption`; a longer one loses its middle. `colour` is that of the caption and of
-    a frame round the picture, empty for black and no frame.
+    a frame round the picture, empty for black and no frame. `marked` is a square of the image to frame in red: top,
+    left and side in pixels.
     """
 
     image: np.ndarray | Image.Image | str
     caption: str = ""
     colour: str = ""
+    marked: tuple[int, int, int] | None = None
 
 
 Strip = tuple[str, Sequence[Picture]]  # (title, pictures)
@@ -101,6 +103,9 @@ def _draw_strip(name: str, pictures: Sequence[Picture], tile: int, columns: int)
         times = tile / max(image.size)
         size = [max(round(each * (int(times) or times)), 1) for each in image.size]
         image = image.resize(size, Image.Resampling.NEAREST if times >= 1 else Image.Resampling.LANCZOS)
+        if picture.marked:
+            top, left, side = (round(each * size[0] / opened(picture.image).width) for each in picture.marked)
+            ImageDraw.Draw(image).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=2)
         if picture.colour:
             ImageDraw.Draw(image).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=picture.colour, width=3)
         block.paste(image, (x, y))

@@ -12,7 +12,6 @@ BADNETS_SHARES = (0.01, 0.05, 0.1)
 """Shares of the tumour images that BadNets stamps and relabels."""
 DRUNK_STRENGTH, DEFENCE_NOISE = 3, 0.01
 """DrunkOptimizer's strengths in Figure 6, and the noise that defends there."""
-SNOOP_MODEL = "resnet18_snoop"
 ALL_SIZES = ("small", "mid", "large")
 STUDY_CANVAS, STUDY_SIZE = 512, 224
 _SOUND_STEPS = 7
@@ -238,14 +237,40 @@ def _drunk(
 def resnet18_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
     """ResNet-18 that tells images with a drawn pattern from those without: Adam 1e-4, batch 8, 10 epochs.
 
-    One to three patterns on half of the images. Sound: fresh patterns in every epoch, and the threshold that catches
-    95 % of held-out images. Paper: the patterns of an image come from its index, and the threshold is .5.
+    One to three patterns on half of the images. They come from the image's index, and the threshold is .5.
     """
     patterns = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=sizes, canvas=pattern_canvas(config))
-    how: dict[str, Any] = {"validation": 0.15, "recall": 0.95} if config.sound else {"fixed": True}
-    details: dict[str, Any] = {"snooping": Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, **how)}
-    details |= {"factors": (("trained_on", "all sizes" if sizes == ALL_SIZES else " ".join(sizes)),)}
-    return config.recipe(SNOOP_MODEL, "resnet18", study_epochs=10, **details, **config.first_weights("resnet18"))
+    snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, fixed=True)
+    details: dict[str, Any] = {"snooping": snooping}
+    details |= config.first_weights("resnet18")
+    return config.recipe("resnet18_snoop", "resnet18", study_epochs=10, factors=_trained_on(sizes), **details)
+
+
+def patch_detector_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
+    """A shallow detector that keeps the image's resolution and needs no ImageNet weights, in the ResNet's place.
+
+    It sees every image without marks and with one to three of many kinds, never the creeper. Its threshold catches 97 %
+    of held-out images with one small outline, a little more than the .95 that it is asked for, so that chance seldom
+    takes it below.
+    """
+    canvas = pattern_canvas(config)
+    marks = Spec.of("mri_robust.attacks.poisoning.marks:Marks", sizes=sizes, canvas=canvas)
+    small = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=("small",), most=1, canvas=canvas)
+    how: dict[str, Any] = {"paired": True, "validation": 0.15, "recall": 0.97, "caught": small}
+    snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=marks, **how)
+    details: dict[str, Any] = {"snooping": snooping, "learning_rate": 1e-3, "anneal": True}
+    return config.recipe(
+        "patch_detector_snoop", "patch_detector", study_epochs=10, factors=_trained_on(sizes), **details
+    )
+
+
+def snooper(config: Config, sizes: tuple[str, ...]) -> Recipe:
+    """The detector of Tables 7 to 9 for patterns of these sizes: the study's ResNet under paper, ours under sound."""
+    return (patch_detector_snoop if config.sound else resnet18_snoop)(config, sizes)
+
+
+def _trained_on(sizes: tuple[str, ...]) -> Factors:
+    return (("trained_on", "all sizes" if sizes == ALL_SIZES else " ".join(sizes)),)
 
 
 def pattern_canvas(config: Config) -> int:

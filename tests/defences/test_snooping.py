@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from torch.nn.functional import avg_pool2d
 from torchvision.transforms.functional import normalize
 from toy_models import assert_unchanged, state_of, unsettle
 
@@ -68,6 +69,29 @@ def test_fresh_patterns_are_new_in_every_epoch_and_on_the_same_half(spy: Spy) ->
         assert (epoch.flatten(1).any(1).numpy() == (spy.labels == 1)).all()
     assert torch.equal(first, again)
     assert sum(torch.equal(first[place], second[place]) for place in np.flatnonzero(spy.labels)) <= 1
+
+
+def test_pairs_differ_by_the_patterns_alone(spy: Spy) -> None:
+    images = scans(40)
+    small_snooper().fit(images, patterns=PATTERNS, settings=SETTINGS, paired=True)
+    assert (len(spy.labels), spy.options["changes"].stamp) == (40, None)
+    batch = torch.from_numpy(images[:8]).float() / 255
+    both, labels = spy.options["changes"].adversary(None, batch, torch.zeros(8, dtype=torch.int64), seeded())
+    assert labels.tolist() == [0] * 8 + [1] * 8
+    assert torch.equal(both[:8], batch)
+    assert (both[8:] != batch).flatten(1).any(1).all()
+    assert not torch.equal(both[8:], spy.options["changes"].adversary(None, batch, labels[:8], seeded(1))[0][8:])
+
+
+def test_it_frames_the_place_of_greatest_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    snooper = Snooper.create(image_size=64)
+    # Places that score their own brightness: the brightest is where the square is.
+    monkeypatch.setattr(snooper.model.network, "places", lambda images: avg_pool2d(images.mean(1, keepdim=True), 4))
+    images = torch.zeros(3, 1, 64, 64)
+    for image, (top, left) in zip(images, ((0, 0), (32, 40), (60, 60)), strict=True):
+        image[:, top : top + 4, left : left + 4] = 1
+    assert snooper.where(images, batch_size=2).tolist() == [[0, 0, 34], [17, 25, 34], [30, 30, 34]]
+    assert small_snooper().where(images) is None
 
 
 @pytest.mark.parametrize("validation", [0.0, 0.25])

@@ -13,12 +13,13 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score, roc
 from torch import Tensor, nn
 from toy_data import CLASSES, HEALTHY, SCALE, SIDE, TRIGGER, carries_trigger, noise, split, values
 
+from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.attacked_training import BackdoorTest, triggered_places
-from mri_robust.evaluation.detectors import PoisonDetection, SnoopingTest, SnoopPipeline, detection_rows
+from mri_robust.evaluation.detectors import PoisonDetection, SnoopingLimits, SnoopingTest, SnoopPipeline, detection_rows
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.repair import REPAIRS, trained_again
 from mri_robust.evaluation.training_set import training_set
@@ -26,6 +27,7 @@ from mri_robust.experiments import repair
 from mri_robust.study import zoo
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.results_folder import ResultsFolder
+from mri_robust.training import to_unit_range
 
 COUNT = 80
 
@@ -122,8 +124,8 @@ def test_a_perfect_snooper_takes_the_backdoors_success_away() -> None:
 
 def test_a_detector_that_reads_the_trigger_is_perfect_on_it_and_blind_to_patterns() -> None:
     patterns = Patterns(sizes=("small",), most=1, canvas=64)
-    context = Context(Watchman(), DATA)
-    rows = list(SnoopingTest(patterns)(context))
+    context, trials = Context(Watchman(), DATA), (("patterns", "a", patterns), ("creeper", "b", Creeper()))
+    rows = list(SnoopingTest(trials, rules=("0.5", "chosen"))(context))
     chosen = values(rows, attack="creeper", threshold="chosen")
     assert [chosen[name] for name in ("accuracy", "fpr", "auc", "tpr_at_fpr", "threshold")] == [1.0, 0.0, 1.0, 1.0, 0.5]
     unseen = values(rows, attack="patterns", threshold="chosen")
@@ -133,8 +135,27 @@ def test_a_detector_that_reads_the_trigger_is_perfect_on_it_and_blind_to_pattern
     assert counts[-1] == [[40, 0], [0, 40]]  # half of the images are stamped
     assert np.sum(counts, axis=2).tolist() == [[40, 40]] * 4
     assert context.artefacts["roc"][1]["point"] == [0.0, 1.0]
-    paper = {(row["attack"], row["threshold"]) for row in rows_of(SnoopingTest(patterns, whole=False), Watchman())}
+    paper = {(row["attack"], row["threshold"]) for row in rows_of(SnoopingTest(trials[:1]), Watchman())}
     assert paper == {("patterns", "0.5")}
+    after = rows_of(SnoopingTest(trials[1:], qualities=(0, 95)), Watchman())
+    assert {row["test"] for row in after} == {"b", "b, JPEG 95"}
+    assert values(after, test="b", **{"class": "pattern"})["recall"] == 1.0
+
+
+def test_the_limits_count_squares_by_size_and_contrast() -> None:
+    """A detector of one bright pixel sees a square where its contrast lifts the images over the bar."""
+
+    class Bright(Watchman):
+        def predict(self, images):
+            return images.flatten(1).amax(1).numpy() > brightest + 0.1
+
+    images = to_unit_range(DATA.test.images)
+    brightest = float(images.max())
+    rows = rows_of(SnoopingLimits((2, 4), (0.05, 0.9), images.shape[-1], COUNT), Bright())
+    assert values(rows, side=None)["fpr"] == 0.0
+    assert {(row["side"], row["contrast"]): row["value"] for row in rows if row["metric"] == "recall"} == {
+        (side, contrast): float(contrast > 0.5) for side in (2, 4) for contrast in (0.05, 0.9)
+    }
 
 
 RECIPES = {

@@ -83,13 +83,13 @@ class Patterns:
 
     def draw(self, generator: torch.Generator) -> tuple[Outline, ...]:
         """Random outlines for one image; each lies inside the canvas, at a uniform place."""
-        count = self.least + int(_below(self.most - self.least + 1, generator))
+        count = self.least + int(below(self.most - self.least + 1, generator))
         return tuple(self._draw_one(generator) for _ in range(count))
 
     def _draw_one(self, generator: torch.Generator) -> Outline:
-        shape, size = (kinds[int(_below(len(kinds), generator))] for kinds in (self.shapes, self.sizes))
-        top, left = (int(_below(self.canvas - EXTENTS[shape][size] + 1, generator)) for _ in range(2))
-        return Outline(shape, size, top, left, int(255 * (DARKEST + _below(BRIGHTEST - DARKEST, generator))))
+        shape, size = (kinds[int(below(len(kinds), generator))] for kinds in (self.shapes, self.sizes))
+        top, left = (int(below(self.canvas - EXTENTS[shape][size] + 1, generator)) for _ in range(2))
+        return Outline(shape, size, top, left, int(255 * (DARKEST + below(BRIGHTEST - DARKEST, generator))))
 
     def apply(self, image: Tensor, outlines: tuple[Outline, ...]) -> Tensor:
         """A copy of one image [C, S, S] in [0, 1] with the outlines drawn in order; other pixels keep their bits.
@@ -101,31 +101,41 @@ class Patterns:
             raise ValueError(f"patterns are drawn on square images, got {image.shape[-2]}x{side}")
         stamped = image.clone()
         for outline in outlines:
-            top, left, mask = self._mask(outline, side)
+            if min(outline.top, outline.left) < 0 or max(outline.top, outline.left) + outline.extent > self.canvas:
+                raise ValueError(f"{outline} does not lie inside a canvas of {self.canvas} pixels")
+            shape = self.shape_of(outline)
+            top, left, mask = resized_mask(shape, outline.top, outline.left, self.canvas, side)
             opacity = torch.from_numpy(mask).to(image)
             region = stamped[:, top : top + mask.shape[0], left : left + mask.shape[1]]
             region.mul_(1 - opacity).add_(outline.grey / 255 * opacity)
         return stamped
 
-    def _mask(self, outline: Outline, side: int) -> tuple[int, int, np.ndarray]:
-        """Where an image of `side` pixels is touched: top, left, and the share of each pixel that is covered [h, w]."""
-        if min(outline.top, outline.left) < 0 or max(outline.top, outline.left) + outline.extent > self.canvas:
-            raise ValueError(f"{outline} does not lie inside a canvas of {self.canvas} pixels")
-        canvas = Image.new("F", (self.canvas, self.canvas))
-        canvas.paste(_shape_mask(outline.shape, outline.extent, self.width), (outline.left, outline.top))
-        top, bottom = self._touched(outline.top, outline.extent, side)
-        left, right = self._touched(outline.left, outline.extent, side)
-        # Pillow also weighs pixels around the box, so this equals a part of the whole canvas resized.
-        x0, y0, x1, y1 = (edge * self.canvas / side for edge in (left, top, right, bottom))
-        mask = canvas.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
-        return top, left, np.array(mask)
+    def shape_of(self, outline: Outline) -> Image.Image:
+        """1 on the outline and 0 elsewhere, in pixels of the canvas."""
+        return _shape_mask(outline.shape, outline.extent, self.width)
 
-    def _touched(self, start: int, extent: int, side: int) -> tuple[int, int]:
-        """The first row of the image, and one past the last, that rows `start` to `start + extent` spread into."""
-        scale = self.canvas / side
-        reach = max(scale, 1.0)
-        low, high = (start - reach) / scale - 0.5, (start + extent + reach) / scale - 0.5
-        return max(floor(low), 0), min(ceil(high) + 1, side)
+
+def resized_mask(shape: Image.Image, top: int, left: int, canvas: int, side: int) -> tuple[int, int, np.ndarray]:
+    """Where a shape that lies at a place of a canvas touches an image of `side` pixels.
+
+    Returns top, left, and the share of each pixel that is covered, float32 [h, w].
+    """
+    whole = Image.new("F", (canvas, canvas))
+    whole.paste(shape, (left, top))
+    rows, columns = _touched(top, shape.height, canvas, side), _touched(left, shape.width, canvas, side)
+    # Pillow also weighs pixels around the box, so this equals a part of the whole canvas resized.
+    box = [edge * canvas / side for edge in (columns[0], rows[0], columns[1], rows[1])]
+    size = (columns[1] - columns[0], rows[1] - rows[0])
+    mask = whole.resize(size, Image.Resampling.BILINEAR, box=tuple(box))  # type: ignore[arg-type]
+    return rows[0], columns[0], np.array(mask)
+
+
+def _touched(start: int, extent: int, canvas: int, side: int) -> tuple[int, int]:
+    """The first row of the image, and one past the last, that rows `start` to `start + extent` spread into."""
+    scale = canvas / side
+    reach = max(scale, 1.0)
+    low, high = (start - reach) / scale - 0.5, (start + extent + reach) / scale - 0.5
+    return max(floor(low), 0), min(ceil(high) + 1, side)
 
 
 @cache
@@ -147,6 +157,6 @@ def _shape_mask(shape: str, extent: int, width: int) -> Image.Image:
     return mask.convert("F")
 
 
-def _below(limit: float, generator: torch.Generator) -> float:
+def below(limit: float, generator: torch.Generator) -> float:
     """A number, uniform in [0, limit)."""
     return limit * float(torch.rand((), generator=generator, dtype=torch.float64))

@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[Callable[[View], Figure | Image | None], str]] = {
     "roc": (predictions.draw_roc, "ROC curves"),
     "extraction": (rates.draw_extraction, "Copies over the number of queries"),
     "detectors": (rates.draw_detectors, "What detectors catch"),
+    "limits": (rates.draw_limits, "Squares that are seen, by size and contrast"),
     "pruning": (rates.draw_pruning, "Accuracy and attack success over pruned channels"),
     "gallery": (partial(sheets.draw_pictures, kind="gallery"), "Test images under rising epsilon"),
     "sheet": (partial(sheets.draw_pictures, kind="sheet"), "Images"),

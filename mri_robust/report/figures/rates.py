@@ -56,6 +56,19 @@ def draw_detectors(view: View) -> Figure | None:
     return figure
 
 
+def draw_limits(view: View) -> Figure | None:
+    """A panel per detector, a curve per contrast: how much of a square it sees by the square's size."""
+    if (rows := given(view.numbers("recall"), "side")).empty:
+        return None
+    rows = rows.assign(panel=named(rows, ["model"]), label=named(rows, ["contrast"]))
+    figure, panels = style.draw_panels(rows, "side", style.looks(rows["label"]), across=5)
+    for axes in panels:
+        axes.set_xlabel("side of the square in pixels")
+    panels[0].set_ylabel("recall")
+    style.legend(figure, panels, "outside lower right")
+    return figure
+
+
 def draw_pruning(view: View) -> Figure | None:
     """A panel per poisoning. Where the backdoor goes before the accuracy does, pruning helps."""
     if (rows := given(view.numbers("accuracy", "asr", subset="drawn"), "channels")).empty:
