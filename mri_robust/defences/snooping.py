@@ -14,12 +14,15 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.core.validation import check_images, check_number
+from mri_robust.data.artefacts import jpeg
 from mri_robust.models.architectures.patch_detector import FIELD, STRIDE, PatchDetector
 from mri_robust.models.checkpoint import load_detector, save_model
 from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
 from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
 
 CLASSES = ("no_pattern", "pattern")
+RESAVED, QUALITIES = 0.5, (75, 95)
+"""Share of the pairs that are saved as JPEG, and the range of its quality."""
 Images = np.ndarray | Tensor  # uint8 [N, C, S, S], or float32 in [0, 1]
 
 
@@ -68,7 +71,8 @@ class Snooper:
             settings: of the training; its seed also decides the halves.
             learning_rate, anneal: of Adam; annealed it goes to zero along a cosine over the epochs.
             fixed: the study's fault `fixed-patterns`: an image's patterns come from its index alone, see `stamp`.
-            paired: show every image without patterns and with them, side by side: they are all that differs.
+            paired: show every image without patterns and with them, side by side, half of the pairs saved as JPEG:
+                the patterns are all that differs.
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
             caught: what is drawn on these; `patterns` when None.
@@ -90,7 +94,12 @@ class Snooper:
 
         def pair(_: nn.Module, batch: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             marked = stamp(batch.cpu(), np.ones(len(batch), dtype=bool), patterns, generator).to(batch)
-            both = torch.cat([batch, marked]).contiguous(memory_format=torch.channels_last)
+            both = torch.stack([batch, marked], dim=1)
+            drawn = torch.rand(2, len(batch), generator=generator)
+            for pair, resave, quality in zip(both, drawn[0] < RESAVED, drawn[1], strict=True):
+                if resave:
+                    pair.copy_(jpeg(pair, round(QUALITIES[0] + float(quality) * (QUALITIES[1] - QUALITIES[0]))))
+            both = both.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
             return both, torch.cat([torch.zeros_like(labels), torch.ones_like(labels)])
 
         optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)

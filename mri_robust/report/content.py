@@ -178,7 +178,7 @@ def certificate_table(compared: list[dict[str, Any]], caption: str = "Cross-chec
         record |= {"bit-identical": f"{row['bit_identical']:.1%}", "largest difference": largest}
         record |= {"equal predictions": f"{row['equal_predictions']:.1%}", "success differs": row["success_differs"]}
         bound = "none" if row["bound"] is None else f"{row['bound']:g}"
-        verdict = ("deviates" if row["deviation"] else "passed") if row["passed"] else "FAILED"
+        verdict = ("deviates" if row.get("deviation") else "passed") if row["passed"] else "FAILED"
         records.append({**record, "images": row["images"], "bound": bound, "verdict": verdict})
-        known += [f"{row['other']}, {row['attack']}: {row['deviation']}."] if row["deviation"] else []
+        known += [f"{row['other']}, {row['attack']}: {row['deviation']}."] if row.get("deviation") else []
     return table_of(caption, records, 2 + several, " ".join(dict.fromkeys(known)))
