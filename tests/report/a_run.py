@@ -144,8 +144,8 @@ FINDINGS = [
     {"protocol": "sound", "seed": 42, "model": model, "check": check, "tripped": tripped, "message": f"found {NASTY}"}
     for model, check, tripped in CHECKS
 ]
-CROSSED = {"attack": "fgsm", "engine": "native", "other": "art", "bit_identical": 1.0, "max_difference": 0.0}
-CROSSED |= {"equal_predictions": 1.0, "success_differs": 0, "bound": 0.0, "passed": True}
+CROSSED: Row = {"attack": "fgsm", "engine": "native", "other": "art", "bit_identical": 1.0, "max_difference": 0.0}
+CROSSED |= {"images": 6, "deviation": "", "equal_predictions": 1.0, "success_differs": 0, "bound": 0.0, "passed": True}
 RUN: Row = {"command": "mri-robust bench", "versions": {"torch": "2"}, "warnings": [], "failed": [], "cuts": ["epochs"]}
 RUN |= {"notes": [], "not_run": []}
 RUN |= {"machine": {"device_name": "CPU", "threads": 1, "precision": "fp32"}, "seconds": 1.0, "computed": 3}
