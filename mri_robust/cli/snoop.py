@@ -112,18 +112,13 @@ def _resized(scans: Scans, size: int) -> list[str]:
     from mri_robust.models.architectures.patch_detector import FIELD
 
     least, most = scans.sizes.min(1), scans.sizes.max(1)
-    said = []
-    if most.max() > 2 * size:
-        said.append(
-            f"{(most > 2 * size).sum()} images are up to {most.max()} pixels wide or high and were shrunk to {size}: "
-            "marks of a few pixels are lost in that"
-        )
-    if least.min() < min(FIELD, size):
-        first = scans.names[int((least < min(FIELD, size)).argmax())]
-        said.append(
-            f"{(least < FIELD).sum()} images are smaller than the {FIELD} pixels that a place is judged by, the first "
-            f"of them {first}: their scores say little"
-        )
+    large, small, said, total = most > 2 * size, least < min(FIELD, size), [], len(least)
+    if large.any():
+        which = f"{large.sum()} of {total} images, up to {most.max()} pixels wide or high"
+        said.append(f"shrunk to {size} pixels: {which}; marks of a few pixels are lost in that")
+    if small.any():
+        which = f"{small.sum()} of {total} images, the first of them {scans.names[int(small.argmax())]}"
+        said.append(f"smaller than the {FIELD} pixels that a place is judged by: {which}; their scores say little")
     return said
 
 

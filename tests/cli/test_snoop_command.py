@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 from mri_robust import save_model
 from mri_robust.cli import main
@@ -179,3 +180,31 @@ def test_threads_are_those_asked_for(detector: Path) -> None:
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_detector_that_judges_places_frames_the_most_suspicious_one(tmp_path: Path, monkeypatch) -> None:
+    """The frame is red, 34 pixels wide, and around the only thing to see."""
+    monkeypatch.chdir(tmp_path)
+    snooper = Snooper.create(image_size=112)
+    monkeypatch.setattr(type(snooper.model.network), "places", lambda self, images: avg_pool2d(images[:, :1], 4))
+    Snooper(snooper.model, 0.0).save("made.safetensors")
+    pixels = np.zeros((112, 112), np.uint8)
+    pixels[40:48, 80:88] = 255
+    Image.fromarray(pixels).save("scan.png")
+    snoop("--detector", "made.safetensors", "scan.png")
+    sheet = np.asarray(Image.open("snooped/snoop.png").convert("RGB")).astype(int)
+    red = (sheet[..., 0] > 200) & (sheet[..., 1:] < 50).all(-1)
+    (top, left), (bottom, right) = (np.argwhere(red).min(0), np.argwhere(red).max(0))
+    assert (bottom - top + 1, right - left + 1) == (34, 34)
+    white = np.argwhere((sheet[top : bottom + 1, left : right + 1] > 250).all(-1))
+    assert len(white) == 64
+
+
+def test_sizes_that_hide_marks_or_make_them_up_are_said_in_a_line_each(detector: Path) -> None:
+    for side, name in ((40, "large.png"), (8, "tiny.png"), (20, "usual.png")):
+        Image.fromarray(np.full((side, side), 90, np.uint8)).save(Path("scans") / name)
+    said = [line for line in snoop("--detector", detector, "scans").splitlines() if line.startswith("note: ")]
+    assert len(said) == 2
+    assert "1 of 8 images" in said[0]
+    assert "40 pixels" in said[0]
+    assert "tiny.png" in said[1]
