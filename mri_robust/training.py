@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
-from mri_robust.core.machine import resolve_precision
+from mri_robust.core.machine import keep_freed_memory, resolve_precision
 from mri_robust.core.rng import make_generator
 from mri_robust.core.validation import check_choice, check_count, check_number
 from mri_robust.models.weights import read_notes, read_state_dict, write_tensors
@@ -89,7 +89,8 @@ def fit(
     """Train `model` in place, on the device it is on; it is left in eval mode.
 
     A step takes a batch, changes it (augment, stamp, adversary), then descends the loss. The same arguments give
-    the same weights on the same number of threads.
+    the same weights on the same number of threads. The process keeps its freed memory from then on, see
+    `core.machine.keep_freed_memory`: gradients of many parameters are new in every step.
 
     Args:
         model: takes float32 images in [0, 1], gives logits.
@@ -111,6 +112,7 @@ def fit(
     settings = settings or FitSettings()
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"need one label per image and at least one, got {len(images)} images, {len(labels)} labels")
+    keep_freed_memory()
     loop = _Loop(model, optimizer, loss or nn.CrossEntropyLoss(), settings, changes or Changes())
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     targets = torch.as_tensor(np.array(labels)).long()
