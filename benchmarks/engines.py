@@ -50,14 +50,14 @@ Engine = Callable[[Task, Work], Accuracies]
 """Does the whole task and returns the accuracies it reports, one per epsilon."""
 
 
-def ours(task: Task, work: Work, *, early_stop: bool = False, precision: str = "fp32") -> Accuracies:
+def ours(task: Task, work: Work, *, early_stop: bool | str = False) -> Accuracies:
     """`epsilon_curve`: what each attack returns counts, or, stopped early, any iterate."""
 
     def attack(eps: float) -> Any:
         return PGD(eps, alpha=task.step_size(eps), steps=task.steps, random_start=False) if task.steps else FGSM(eps)
 
     options: dict[str, Any] = {"attack": WORST_CASE if task.autoattack else attack, "early_stop": early_stop}
-    curve = epsilon_curve(work.model, work.images, work.labels, task.epsilons, precision=precision, **options)
+    curve = epsilon_curve(work.model, work.images, work.labels, task.epsilons, **options)
     return [float(value) for value in curve["accuracy"][1:]]
 
 
@@ -123,7 +123,7 @@ def by_adv_lib(task: Task, work: Work) -> Accuracies:
 
 def engines_of(name: str) -> dict[str, Engine]:
     """Engine -> what it runs for a task, ours first; of the libraries those that are installed."""
-    early, half = partial(ours, early_stop=True), partial(ours, early_stop=True, precision="auto")
+    early, half = partial(ours, early_stop=True), partial(ours, early_stop="auto")
     peers: dict[str, Engine] = {"art": by_art, "torchattacks": by_torchattacks}
     if TASKS[name].autoattack:
         return {"native": early, "native, auto": half, **peers}

@@ -36,8 +36,7 @@ def epsilon_curve(
     *,
     attack: str | Callable[[float], Any] = "pgd",
     norm: Norm = "linf",
-    early_stop: bool = False,
-    precision: str = "fp32",
+    early_stop: bool | str = False,
     seed: int = 0,
     on_image: OnImages | None = None,
 ) -> pd.DataFrame:
@@ -60,9 +59,9 @@ def epsilon_curve(
             own.
         early_stop: count an image as fooled when any iterate at that epsilon or at a smaller one fools it, which takes
             far fewer gradients; else each epsilon is asked by itself and what the attack returns counts. Always so for
-            `worst-case`.
-        precision: with early stopping, `bf16` to craft in half precision first, each success confirmed in float32, and
-            in float32 on what stands; `auto` where the processor is fast at it.
+            `worst-case`. It may also say in which precision: `fp32`, as True does; `bf16`, in which images are crafted
+            first, each success confirmed in float32, and then in float32 what stands; `auto` for that where the
+            processor is fast at it.
         seed: of random starts.
         on_image: called with images done and images in all.
 
@@ -70,10 +69,11 @@ def epsilon_curve(
         One row per epsilon: `epsilon`, `accuracy`, `ci_low`, `ci_high` (95 % Wilson), `n`.
 
     Raises:
-        TypeError, ValueError: images, labels, an epsilon, the norm or the attack are not as said.
+        TypeError, ValueError: images, labels, an epsilon, the norm, the attack or `early_stop` are not as said.
         UserError: no attack has that name, or it leaves the ball or [0, 1]; or the logits are not finite.
     """
-    check_choice("precision", precision, ("fp32", "bf16", "auto"))
+    precision = "fp32" if isinstance(early_stop, bool) else early_stop
+    check_choice("early_stop", precision, ("fp32", "bf16", "auto"))
     pixels, truth = labelled_images(images, labels)
     radii = radii_in(norm, epsilons)
     model, classes = _check_all(model, pixels, truth)

@@ -238,7 +238,7 @@ def test_the_curve_of_one_attack_is_exact_at_every_epsilon(name: str) -> None:
 
 def test_the_worst_case_and_half_precision_are_never_above_pgd_stopped_early() -> None:
     plain = curve(attack=PGD, early_stop=True)
-    for found in (curve(attack="worst-case"), curve(attack=PGD, early_stop=True, precision="bf16")):
+    for found in (curve(attack="worst-case"), curve(attack=PGD, early_stop="bf16")):
         assert found[0] == plain[0]
         assert (found <= plain).all()
 
@@ -321,7 +321,7 @@ X, Y = IMAGES, LABELS
         ((X, Y), {"attack": "random-search", "norm": "l2"}, "random-search"),
         ((X, Y), {"attack": PGD(0.1)}, "epsilon"), ((X, Y), {"attack": 3}, "epsilon"),
         ((X, Y), {"attack": torchattacks.PGD}, "epsilon"), ((X, Y), {"attack": lambda x, y: x}, "epsilon"),
-        ((X, Y), {"attack": lambda eps: eps}, "attack"),
+        ((X, Y), {"attack": lambda eps: eps}, "attack"), ((X, Y), {"early_stop": "fp16"}, "bf16"),
     ],
 )  # fmt: skip
 def test_the_curve_refuses_what_it_cannot_take_in_one_line(given: Any, how: Any, named: str) -> None:
