@@ -138,15 +138,15 @@ def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignor
     for place, side in enumerate(sides):
         rows = with_factors(side, keys)[[*keys, "value", "n"]]
         sides[place] = rows.assign(place=rows.groupby(keys, sort=False).cumcount())
-    how: Any = {"how": "outer", "suffixes": ("_a", "_b"), "indicator": "side"}
+    how: Any = {"how": "outer", "suffixes": ("_a", "_b"), "indicator": "found_in"}
     both = sides[0].merge(sides[1], on=[*keys, "place"], **how).rename(columns={"value_a": "a", "value_b": "b"})
     same = ((both["a"] - both["b"]).abs() <= tolerance) | (both["a"].isna() & both["b"].isna())
-    same &= (both["n_a"].fillna(-1) == both["n_b"].fillna(-1)) & (both["side"] == "both")
-    both["what"] = both["side"].astype(str).map(WHAT).where(~same, "equal")
+    same &= (both["n_a"].fillna(-1) == both["n_b"].fillna(-1)) & (both["found_in"] == "both")
+    both["what"] = both["found_in"].astype(str).map(WHAT).where(~same, "equal")
     told = [{key: value for key, value in run.items() if key not in NO_FACTS} for run in runs]
     facts = pd.concat([pd.json_normalize(each, sep=" ").astype(str).iloc[0] for each in told], axis=1, keys=["A", "B"])
     facts = facts[facts["A"] != facts["B"]].fillna("–").rename_axis("fact").reset_index()
-    return Differences(both.drop(columns=["side", "place"]), facts.to_dict("records"))
+    return Differences(both.drop(columns=["found_in", "place"]), facts.to_dict("records"))
 
 
 def _look(path: Path, used: set[str] | None) -> File | None:

@@ -219,8 +219,9 @@ def _mark(rows: pd.DataFrame, label: str = "") -> Mark:
 
 
 def _rate(section: Section, metric: str, name: str = "", **columns: Any) -> Mark | None:
+    """A rate, in the first of an experiment's tests that have it."""
     rows = _rows(section, metric, **columns)
-    return None if rows.empty else _mark(rows, name)
+    return None if rows.empty else _mark(rows.drop_duplicates("seed"), name)
 
 
 def _groups(section: Section, rows: pd.DataFrame, *less: str) -> list[tuple[pd.DataFrame, dict[str, Any]]]:

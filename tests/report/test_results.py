@@ -95,7 +95,7 @@ def test_a_run_and_its_copy_are_the_same_whatever_the_facts(tmp_path):
 
 
 def test_values_images_and_rows_that_only_one_has_differ(tmp_path):
-    same = {"start": "x"}
+    same = {"start": "x", "side": 3}
     rows = [row("a", 0.5, **same), row("b", 0.5, **same), row("c", None, **same), row("d", 0.5)]
     changed = [row("a", 0.75, **same), row("b", 0.5, n=50, **same), row("c", 0.5, **same), row("e", 0.5)]
     one, other = fill(tmp_path / "a", {MADE: rows}), fill(tmp_path / "b", {MADE: changed})

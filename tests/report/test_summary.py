@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from a_run import BACKDOOR, PGD, backdoor_rows, fill, pgd_rows, row
+from a_run import BACKDOOR, PGD, SNOOPING, backdoor_rows, fill, pgd_rows, row, snooping_rows
 
 from mri_robust.report.content import Report
 from mri_robust.report.summary import terms, verdicts
@@ -63,6 +63,12 @@ def test_a_run_of_one_model_or_protocol_answers_what_it_can(tmp_path):
     assert all(not each.shift for each in found)
     paper = [{**each, "protocol": "paper"} for each in backdoor_rows()]
     assert [anchor for anchor, _ in told(fill(tmp_path / "paper", {BACKDOOR: paper[:2]}))] == ["certificate"]
+
+
+def test_of_a_detectors_several_tests_the_first_is_told(tmp_path):
+    again = [{**each, "test": f"{each['test']}, JPEG 90", "value": 0.0} for each in snooping_rows()]
+    [(_, marks), _] = told(fill(tmp_path, {SNOOPING: [*snooping_rows(), *again]}))
+    assert [value for _, value in marks] == [0.7, 0.4, 0.2]
 
 
 def test_without_a_worst_case_the_attack_itself_is_told(tmp_path):
