@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ class _Cluster:
 
     def run(self, task: Task) -> Any:
         """The reference of a task's outcome."""
-        recipes = [model for model in (task.model, *task.evaluation.further_models()) if isinstance(model, Recipe)]
-        trainings = [self._train(recipe, task.config) for recipe in recipes]
+        models = (task.model, *task.evaluation.further_models())
+        trainings = [self._train(model, task.config) for model in models if isinstance(model, Recipe)]
         part = self._remote(_run_part, task.config)
         return self._remote(_run, task.config).remote(self._folder, task, part, *trainings)
 
@@ -82,15 +83,11 @@ class _Cluster:
         return self._ray.remote(num_cpus=config.threads, num_gpus=gpus, max_retries=RETRIES)(function)
 
 
-_open: list[Worker] = []
-
-
+@cache
 def _worker(folder: Path) -> Worker:
     """This process's worker; data and models stay open from task to task of the one run that Ray keeps it for."""
-    if not _open:
-        keep_freed_memory()
-        _open.append(Worker(ResultsFolder(folder)))
-    return _open[0]
+    keep_freed_memory()
+    return Worker(ResultsFolder(folder))
 
 
 def _train(folder: Path, recipe: Recipe, config: Config, *before: str) -> str:

@@ -98,11 +98,10 @@ class Trainer:
 
     def _open(self, model: External) -> nn.Module:
         if model.model not in self._opened:
-            data = self.dataset
-            how: dict[str, Any] = {"weights": Path(model.weights_file) if model.weights_file else None}
-            how |= {"mean": model.mean, "std": model.std}
-            how |= {"classes": data.classes, "image_size": data.size, "channels": data.channels}
-            opened = open_model(model.source, **how).to(self.config.device)
+            data, weights = self.dataset, Path(model.weights_file) if model.weights_file else None
+            how: dict[str, Any] = {"classes": data.classes, "image_size": data.size, "channels": data.channels}
+            opened = open_model(model.source, weights=weights, mean=model.mean, std=model.std, **how)
+            opened = opened.to(self.config.device)
             few = to_unit_range(data.test.images[:BATCH]).to(self.config.device)
             opened, _ = fit_to_data(opened, few, data.classes, model.model, dict(model.renamed))
             if model_digest(opened, data.test.images.shape[1:]) != model.digest:
@@ -125,8 +124,12 @@ class Trainer:
         return model
 
     def _make(self, recipe: Recipe, path: Path, part: Path) -> Any:
-        for each in (path, part):
-            self._set_damaged_aside(each)
+        for each in filter(Path.exists, (path, part)):
+            try:
+                read_state_dict(each)
+            except UserError:
+                said = f"model '{each}' was damaged: it is made again, the old file is kept as '{set_aside(each).name}'"
+                self.folder.notices.append(said)
         model, history = self.train(recipe, part)
         about = {"recipe": plain(recipe), "data_digest": self.dataset.digest, "history": history}
         save = model.save if isinstance(model, Snooper) else partial(save_model, model)
@@ -143,15 +146,6 @@ class Trainer:
             return (Snooper.load if recipe.snooping else load_model)(path) if path.exists() else None
         except UserError:
             return None
-
-    def _set_damaged_aside(self, path: Path) -> None:
-        try:
-            if path.exists():
-                read_state_dict(path)
-        except UserError:
-            aside = set_aside(path)
-            said = f"model '{path}' was damaged: it is made again, the old file is kept as '{aside.name}'"
-            self.folder.notices.append(said)
 
     def train(self, recipe: Recipe, resume: Path | None = None) -> tuple[Any, list[Record]]:
         """The model of a recipe and the record of its training, one entry per epoch.
@@ -173,9 +167,8 @@ class Trainer:
         snooper.model.to(self.config.device)
         images, _ = training_images(self.dataset.train, recipe.train_images, recipe.seed)
         how = {name: part.build() if isinstance(part, Spec) else part for name, part in how.items()}
-        how["anneal"] = recipe.anneal
-        settings = self._settings(recipe, resume)
-        return snooper, snooper.fit(images, settings=settings, learning_rate=recipe.learning_rate, **how)
+        how |= {"settings": self._settings(recipe, resume), "learning_rate": recipe.learning_rate}
+        return snooper, snooper.fit(images, anneal=recipe.anneal, **how)
 
     def _first_weights(self, recipe: Recipe) -> Classifier:
         about: dict[str, Any] = {"image_size": recipe.image_size, "channels": recipe.channels}
@@ -208,15 +201,17 @@ class Trainer:
         def on_epoch(current: nn.Module) -> Record:
             record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
-                test = self.dataset.test
-                every = range(len(self.dataset.classes))
+                test, every = self.dataset.test, range(len(self.dataset.classes))
                 found = confusion_matrix(test.labels, predicted_classes(current, test.images), labels=every)
                 record["test"] = found.tolist()
             return record
 
         settings = replace(self._settings(recipe, resume), on_epoch=on_epoch)
-        how: dict[str, Any] = {"scheduler": _scheduler(base, recipe)}
-        how["changes"] = Changes(data.augment, data.stamp, adversary)
+        how: dict[str, Any] = {"changes": Changes(data.augment, data.stamp, adversary)}
+        if recipe.plateau:  # the study's
+            how["scheduler"] = torch.optim.lr_scheduler.ReduceLROnPlateau(base, factor=0.1, patience=5)
+        elif recipe.anneal:
+            how["scheduler"] = torch.optim.lr_scheduler.CosineAnnealingLR(base, recipe.epochs)
         return fit(model, data.images, data.labels, optimizer=optimizer, settings=settings, loss=loss, **how)
 
     def _settings(self, recipe: Recipe, resume: Path | None) -> FitSettings:
@@ -244,9 +239,3 @@ def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, 
         predicted = attacked_predictions(model, Part.of(pixels, truth.to(device)), attacks)
     clean, fgsm, pgd = ((row == truth).float().mean().item() for row in predicted)
     return {"clean": clean, "fgsm": fgsm, "pgd": pgd, "overfitted": fgsm - pgd > GAP}
-
-
-def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe) -> Any:
-    if recipe.plateau:  # the study's
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=5)
-    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs) if recipe.anneal else None

@@ -117,15 +117,16 @@ class Worker:
         `spread` says who measures its parts: this process, one after the other, when None. OSError if nothing can be
         written.
         """
-        self._forget_models_of_others(task)
+        if task.experiment != self._experiment:  # experiments share few models: the last one's make room
+            self._experiment = task.experiment
+            for trainer in self._trainers.values():
+                trainer.forget()
         name = self.name(task)
         found, error, computed = self.folder.get(name), "", False
         if found is None:
             with self.folder.hold(name, lambda: self.on_step(f"wait for {task.title}", 0, 1)):
-                found = self.folder.get(name)
-                if found is None:
-                    computed = True
-                    found, error = self._try(name, task, spread)
+                if (found := self.folder.get(name)) is None:
+                    (found, error), computed = self._try(name, task, spread), True
         notices, self.folder.notices = tuple(self.folder.notices), []
         return Outcome(found, error, computed, notices)
 
@@ -138,9 +139,9 @@ class Worker:
         """Train a model if it is not there yet; returns why it failed, in one line, or an empty text."""
         try:
             self.trainer(config).get(recipe)
+            return ""
         except Exception as error:
             return _reason(error)
-        return ""
 
     def run_part(self, task: Task) -> Result:
         """What a part gives, measured here or read."""
@@ -155,7 +156,9 @@ class Worker:
             trainer = self.trainer(task.config)
             about["model_file"] = trainer.name(task.model)
             context = self._context(task)
-            divided = task.evaluation.split(part_images(trainer.dataset.size), trainer.dataset)
+            # A piece of a task takes about as long at any size.
+            size = max(BATCH, PART_IMAGES * 56**2 // trainer.dataset.size**2 // BATCH * BATCH)
+            divided = task.evaluation.split(min(PART_IMAGES, size), trainer.dataset)
             parts = [replace(task, evaluation=each) for each in divided]
             found = spread(parts) if spread and parts else map(self.run_part, parts)
             result = measure(task.evaluation, context, list(found))
@@ -178,18 +181,6 @@ class Worker:
             precision=task.config.precision,
             on_step=lambda done, total: self.on_step(task.title, done, total),
         )
-
-    def _forget_models_of_others(self, task: Task) -> None:
-        """Experiments share few models: those in memory make room when the next one begins."""
-        if task.experiment != self._experiment:
-            self._experiment = task.experiment
-            for trainer in self._trainers.values():
-                trainer.forget()
-
-
-def part_images(side: int) -> int:
-    """How many images of `side` pixels are measured in one piece: a piece takes about as long at any size."""
-    return min(PART_IMAGES, max(BATCH, PART_IMAGES * 56**2 // side**2 // BATCH * BATCH))
 
 
 def load_data(config: Config, *, need_training: bool) -> Dataset:
