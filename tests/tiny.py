@@ -12,8 +12,7 @@ import pytest
 from torch import nn
 from torchvision.models import resnet
 
-from mri_robust.bench.certificate import certify_run
-from mri_robust.bench.runner import Run
+from mri_robust.bench.runner import Run, certify_run
 from mri_robust.bench.worker import ExecutorOptions
 from mri_robust.evaluation import sanity
 from mri_robust.experiments import extraction, inversion

@@ -74,10 +74,9 @@ def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     """
     finished = [each for each in all_experiments(beyond=True) if each.finished]
     chosen = {each.name: each for each in (finished if everything else map(load_experiment, names or TESTS))}
-    for name, experiment in chosen.items():
-        if not experiment.finished:
-            known = ", ".join(each.name for each in finished)
-            raise UserError(f"'{name}' trains its own models, so audit cannot ask yours; it asks: {known}")
+    if training := [name for name, each in chosen.items() if not each.finished]:
+        known = ", ".join(each.name for each in finished)
+        raise UserError(f"'{training[0]}' trains its own models, so audit cannot ask yours; it asks: {known}")
     return list(map(_with_checks, chosen.values()))
 
 
@@ -111,7 +110,12 @@ def open_models(
     they do not fit each other; without `by_name` also where a model states its classes in another order.
     """
     torch.set_num_threads(config.threads)  # which may decide the last digit of what names a model
-    names, modules, notes = _names(asked), dict[str, nn.Module](), dict[str, list[str]]()
+    sources = [each.source for each in dict.fromkeys(asked)]
+    names = {
+        f"{each.source} ({each.weights or 'no weights'})" if sources.count(each.source) > 1 else each.source: each
+        for each in asked
+    }
+    modules, notes = dict[str, nn.Module](), dict[str, list[str]]()
     for name, each in names.items():
         if not is_timm(each.source):
             modules[name] = open_model(each.source, **each.loading())
@@ -142,15 +146,6 @@ def open_models(
         models.append(External(name, each.source, digest, label, file, each.mean, each.std, renames))
     lines = [f"{name}: {'; '.join(said)}" for name, said in notes.items()]
     return Opened(modules, replace(config, models=tuple(models)), dataset, lines)
-
-
-def _names(asked: Sequence[Asked]) -> dict[str, Asked]:
-    """Each model under its id: its source, with its weights where two have one source."""
-    sources, found = [each.source for each in dict.fromkeys(asked)], {}
-    for each in dict.fromkeys(asked):
-        several = sources.count(each.source) > 1
-        found[f"{each.source} ({each.weights or 'no weights'})" if several else each.source] = each
-    return found
 
 
 def _one_of(option: str, values: Iterable[Any]) -> Any:
@@ -237,12 +232,11 @@ def audit(
                     results[evaluation] = measure(evaluation, context)
                 labels = Task(experiment.name, config, asked, evaluation).labels
                 rows += [{**labels, **row} for row in results[evaluation]["rows"]]
-    table, left = tidy(rows), [result["artefacts"] for result in results.values()]
+    table = tidy(rows)
     findings: dict[str, Any] = {}  # the worst case says of all its images what a sanity check says of a few
-    for finding in (finding for each in left for finding in each.get("findings", ())):
+    for finding in (finding for each in results.values() for finding in each["artefacts"].get("findings", ())):
         findings.setdefault(finding["check"], finding)
-    table.attrs["findings"] = list(findings.values())
-    table.attrs["notes"] = notes
+    table.attrs |= {"findings": list(findings.values()), "notes": notes}
     return table
 
 
@@ -254,10 +248,7 @@ def _dataset_of(data: Any, model: nn.Module) -> Dataset:
         channels: Any = channels_of(model, size)[0]
         return load_dataset(data, size=size, channels=channels, need_training=False)
     images, labels = (np.asarray(part) for part in labelled_images(data))
-    names = stated(model).get("classes")
-    if not names:
-        names = map(str, range(as_classifier(model, to_unit_range(images[:BATCH]))[1]))
-    files = tuple(f"image-{place:05d}" for place in range(len(labels)))
-    test = Split(images, labels.astype(np.int64), files)
+    names = stated(model).get("classes") or map(str, range(as_classifier(model, to_unit_range(images[:BATCH]))[1]))
+    test = Split(images, labels.astype(np.int64), tuple(f"image-{place:05d}" for place in range(len(labels))))
     train = Split(test.images[:0], test.labels[:0], ())
     return Dataset("given images", train, test, tuple(names), content_digest(images, labels))

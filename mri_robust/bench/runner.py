@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,19 +11,23 @@ import torch
 from torch import nn
 
 from mri_robust.bench.executors import EXECUTORS
+from mri_robust.bench.trainer import Trainer
 from mri_robust.bench.worker import ExecutorOptions, Outcome, Task, Worker
 from mri_robust.core.errors import UserError
 from mri_robust.core.machine import describe_machine
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.rows import Row, tidy
+from mri_robust.evaluation.crosscheck import Certificate, crosscheck
+from mri_robust.evaluation.rows import Row, choose_images, tidy
 from mri_robust.evaluation.sanity import SanityChecks
 from mri_robust.evaluation.statistics import compare_models
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import Experiment
-from mri_robust.study.recipe import Recipe
+from mri_robust.study.recipe import Model, Recipe
 from mri_robust.study.results_folder import Result, ResultsFolder
+from mri_robust.study.zoo import cnn_clean
+from mri_robust.training import to_unit_range
 
 PACKAGES = (
     *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),
@@ -30,6 +35,7 @@ PACKAGES = (
 )
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
 """Columns that are no factor."""
+RUN_IMAGES = 32  # test images that a run cross-checks; `mri-robust crosscheck` takes all
 NO_IMAGENET = (
     "ImageNet weights were not found, so ResNets start from random weights and their rows carry weights=none; put them "
     "into a folder and give it as --weights-dir, or use --weights imagenet to download them"
@@ -71,8 +77,8 @@ class Run:
 
     def run(
         self,
-        on_table: Callable[[Experiment, pd.DataFrame], None] | None = None,
-        on_compared: Callable[[], None] | None = None,
+        on_table: Callable[[Experiment, pd.DataFrame], None] = silent,
+        on_compared: Callable[[], None] = silent,
     ) -> None:
         """Run every task; each experiment's table is written, and handed to `on_table`, when its numbers are there.
 
@@ -91,21 +97,30 @@ class Run:
                 [experiment] = [each for each in self.experiments if each.name == name]
                 table = tidy(self.rows(experiment))
                 self.folder.write_table(name, table)
-                if on_table:
-                    on_table(experiment, table)
+                on_table(experiment, table)
             if not left.total():
                 self._compare()
-                if on_compared:
-                    on_compared()
+                on_compared()
 
     def _compare(self) -> None:
-        """Write what is known once all is measured: comparisons, images. UserError where nothing could be measured."""
+        """Write what is known once all is measured: how models compare, and each image's minimal epsilon under each.
+
+        UserError where nothing could be measured.
+        """
         if self.failures() and all(_is_check(task) for task, _ in self._results()):
             raise UserError(f"nothing could be measured: {self.failures()[0]}")
         everything = [row for experiment in self.experiments for row in self.rows(experiment)]
         models = [name for experiment in self.experiments for name in experiment.models]
         self.folder.write_table("comparisons", compare_models(everything, models))
-        self._write_images()
+        images: dict[str, pd.DataFrame] = {}  # minimal epsilons, where the worst case was asked for
+        for task, result in self._results():
+            if found := result["artefacts"].get("minimal_epsilon"):
+                columns = {"file": found["files"], "class": found["labels"], "minimal_epsilon": found["epsilon"]}
+                columns |= {"norm": task.config.scale.norm}
+                columns |= {name: task.labels[name] for name in ("protocol", "seed", "model")}
+                images[self.worker.name(task)] = pd.DataFrame(columns)
+        if images:
+            self.folder.write_table("images", pd.concat(images.values()))
 
     def _results(self) -> Iterator[tuple[Task, Result]]:
         """The tasks that have a result by now, with it, in table order."""
@@ -199,18 +214,6 @@ class Run:
             **({} if "cross-check" in self.not_run else {"crosscheck": self.folder.json("crosscheck")}),
         }
 
-    def _write_images(self) -> None:
-        """Each image's minimal epsilon under every model, where the worst case was asked for."""
-        tables: dict[str, pd.DataFrame] = {}
-        for task, result in self._results():
-            if found := result["artefacts"].get("minimal_epsilon"):
-                columns = {"file": found["files"], "class": found["labels"], "minimal_epsilon": found["epsilon"]}
-                own = {"norm": task.config.scale.norm}
-                own |= {name: task.labels[name] for name in ("protocol", "seed", "model")}
-                tables[self.worker.name(task)] = pd.DataFrame({**columns, **own})
-        if tables:
-            self.folder.write_table("images", pd.concat(tables.values()))
-
 
 def _is_check(task: Task) -> bool:
     """Whether a task asks if the numbers can be believed, and measures none itself."""
@@ -230,6 +233,21 @@ def _described(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
+    """Cross-check the attacks on each of the user's models, or on CNN_clean, and so many test images; None for all."""
+    models: tuple[Model, ...] = config.models or (cnn_clean(config),)
+    dataset, test = trainer.dataset, trainer.dataset.test
+    chosen = choose_images(len(test), images or len(test), seed=0)
+    pixels, labels = to_unit_range(test.images[chosen]), torch.from_numpy(test.labels[chosen])
+    found = [crosscheck(trainer.get(model), pixels, labels, on_step=trainer.on_step) for model in models]
+    rows = found[0].rows
+    if len(models) > 1:
+        pairs = zip(models, found, strict=True)
+        rows = tuple({"model": model.model, **row} for model, certificate in pairs for row in certificate.rows)
+    about = {"model": ", ".join(map(trainer.name, models)), "data": dataset.name, "data_digest": dataset.digest}
+    return replace(found[0], rows=rows, about=about)
+
+
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """The mean over the seeds of each number of a tidy table and of its bounds, and `spread`, the deviation."""
     factors = [name for name in table if name not in ("seed", *NUMBERS)]
@@ -240,8 +258,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table's rows as plain data; what is missing is None."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
-    return rows
+    return json.loads(table.to_json(orient="records", double_precision=15))
 
 
 def _published(table: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:

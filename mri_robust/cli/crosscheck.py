@@ -28,7 +28,7 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
     """
     import_torchvision()
     from mri_robust.bench.audit import Asked, open_models
-    from mri_robust.bench.certificate import certify_run
+    from mri_robust.bench.runner import certify_run
     from mri_robust.bench.worker import Worker
     from mri_robust.cli.progress import StepProgress, make_console
     from mri_robust.cli.run import config_of

@@ -57,8 +57,7 @@ def execute(
     certificate where `--checks` leaves that out. `notes` are printed first and kept, one line each. UserError if the
     data cannot be read, or nothing could be measured.
     """
-    from mri_robust.bench.certificate import RUN_IMAGES, certify_run
-    from mri_robust.bench.runner import Run
+    from mri_robust.bench.runner import RUN_IMAGES, Run, certify_run
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.options import CHECKS
     from mri_robust.cli.progress import StepProgress, make_console

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from medical_files import PATIENT, dicom, nifti
 from scipy.stats import binomtest
 
-from mri_robust.bench import certificate
+from mri_robust.bench import runner
 from mri_robust.cli import main
 from mri_robust.evaluation.comparison import engine
 from mri_robust.evaluation.crosscheck import crosscheck
@@ -93,7 +93,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sys.modules.pop("own_models", None)
     monkeypatch.setitem(SURVIVOR_ATTACKS, "quick", ())
     engines = {name: engine(name) for name in ("native", "art")}
-    monkeypatch.setattr(certificate, "crosscheck", partial(crosscheck, steps=1, engines=engines))
+    monkeypatch.setattr(runner, "crosscheck", partial(crosscheck, steps=1, engines=engines))
 
 
 def folder_of(files: dict[str, bytes], root: Path) -> Path:
