@@ -36,12 +36,10 @@ from mri_robust.study.results_folder import Result, ResultsFolder
 from mri_robust.study.scale import AUDITS
 from mri_robust.training import to_unit_range
 
-TESTS = ("worst-case", "artefacts")
-"""What is asked when no test is named: a first answer."""
+TESTS = ("worst-case", "artefacts")  # what is asked when no test is named: a first answer
 IMAGES = 256
 DEFAULT_SIZE = 224
-FLOOR_TOLERANCE = 1e-9
-"""Of an epsilon, which a floor may name in decimal or as a fraction."""
+FLOOR_TOLERANCE = 1e-9  # of an epsilon, which a floor may name in decimal or as a fraction
 
 
 class Asked(NamedTuple):

@@ -33,8 +33,7 @@ PACKAGES = (
     *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),
     *("numpy", "pandas", "scikit-learn"),
 )
-NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
-"""Columns that are no factor."""
+NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")  # columns that are no factor
 RUN_IMAGES = 32  # test images that a run cross-checks; `mri-robust crosscheck` takes all
 NO_IMAGENET = (
     "ImageNet weights were not found, so ResNets start from random weights and their rows carry weights=none; put them "

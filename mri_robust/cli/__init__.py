@@ -41,18 +41,14 @@ class OneLineErrors(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now."""
+        """The command of that name, imported now; UserError, with the nearest name offered, where there is none."""
+        if cmd_name.startswith("-"):
+            return None  # an option that is none, as click will say
         if cmd_name not in COMMANDS:
-            return None
+            raise UserError(f"unknown command '{cmd_name}'{did_you_mean(cmd_name, list(COMMANDS))}")
         module = importlib.import_module(f"mri_robust.cli.{_ELSEWHERE.get(cmd_name, cmd_name)}")
         command: click.Command = getattr(module, cmd_name)
         return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """As click does, with the nearest name offered."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UserError(f"unknown command '{args[0]}'{did_you_mean(args[0], list(COMMANDS))}")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -65,7 +61,9 @@ class OneLineErrors(click.Group):
             return super().main(args, standalone_mode=False, **extra)
         if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
             os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT  # read once, when torch is loaded
-        _show_any_text()
+        for stream in (sys.stdout, sys.stderr):  # a file name may be no text, and a locale may lack letters
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             _check_arguments(sys.argv[1:] if args is None else args)
             code = super().main(args, standalone_mode=False, **extra)
@@ -84,13 +82,6 @@ class OneLineErrors(click.Group):
         except MemoryError:
             _stop("not enough memory: take fewer or smaller images, or a machine with more", 2)
         raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _show_any_text() -> None:
-    """Let the terminal show what it can: a file name may be no text, and a locale may lack letters."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

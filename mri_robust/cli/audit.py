@@ -13,10 +13,8 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 from mri_robust.study.epsilon import Norm
 
-BELONGING = ("weights", "mean", "std", "size")
-"""Options that belong to the model that they stand behind."""
-CROSSCHECKED = 8
-"""Images that the attacks are cross-checked on; each takes about 200 gradients by three libraries."""
+BELONGING = ("weights", "mean", "std", "size")  # options that belong to the model that they stand behind
+CROSSCHECKED = 8  # images that the attacks are cross-checked on; each takes about 200 gradients by three libraries
 
 
 class _Ordered(click.Command):
@@ -110,10 +108,9 @@ def audit(
         for each in tests_of((), everything=True):
             click.echo(f"{each.name:<12} {each.title}")
         return
-    experiments, floors = tests_of(tests, everything=everything), options["floors"]
+    experiments, floors, norm = tests_of(tests, everything=everything), options["floors"], options["norm"]
     asked = _asked({"source": sources, **{name: options[name] for name in BELONGING}})
     chosen = {name: options[name] for name in ("steps", "restarts") if options[name]}
-    norm = options["norm"]
     scale = replace(AUDITS[options["budget"]].in_norm(norm, _radii(norm, options["eps"])), **chosen)
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
@@ -154,10 +151,10 @@ def _asked(given: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:
     """The names in texts such as `glioma=Glioma`."""
-    for text in texts:
-        if not all(text.partition("=")):
-            raise UserError(f"--classes takes pairs such as glioma=Glioma, got '{text}'")
-    return {own.strip(): other.strip() for own, _, other in (text.partition("=") for text in texts)}
+    pairs = [text.partition("=") for text in texts]
+    if wrong := ["".join(pair) for pair in pairs if not all(pair)]:
+        raise UserError(f"--classes takes pairs such as glioma=Glioma, got '{wrong[0]}'")
+    return {own.strip(): other.strip() for own, _, other in pairs}
 
 
 def _radii(norm: Norm, epsilons: tuple[float, ...] | None) -> tuple[float, ...]:

@@ -1,20 +1,13 @@
 """`mri-robust data`: look at a data set before anything is trained on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mri_robust.cli import options as shared
 from mri_robust.cli.options import FILE, FOLDER, Command
-
-if TYPE_CHECKING:
-    from mri_robust.data.audit import Summary
-    from mri_robust.data.dataset import Dataset
-    from mri_robust.report.tables import Table
 
 
 def _source_options(size: int) -> Callable[[Command], Command]:
@@ -38,12 +31,11 @@ def info(data: str, channels: str | None, **options: Any) -> None:
 
     from mri_robust.data.audit import summarise
     from mri_robust.data.dataset import load_dataset
-    from mri_robust.report.tables import print_table
+    from mri_robust.report.audit import print_summary
 
     dataset = load_dataset(data, channels=channels or "grey", **options)  # type: ignore[arg-type]
-    _say_notes(dataset)
-    for table in _summary_tables(dataset, summarise(dataset)):
-        print_table(table, Console(emoji=False))
+    _say_notes(dataset.notes)
+    print_summary(dataset, summarise(dataset), Console(emoji=False))
 
 
 @data.command()
@@ -108,7 +100,7 @@ def audit(data: str, threads: int | None, out: Path, **options: Any) -> None:
     from mri_robust.report.contact_sheet import contact_sheet, save_sheet
 
     dataset = load_dataset(data, size=AUDIT_SIZE, channels="rgb", **options)
-    _say_notes(dataset)
+    _say_notes(dataset.notes)
     writable_folder(out)
     with StepProgress() as progress, threadpool_limits(threads):
         found = audit_dataset(dataset, on_step=progress)
@@ -124,38 +116,8 @@ def audit(data: str, threads: int | None, out: Path, **options: Any) -> None:
     click.echo(f"wrote {shown(table)}" + (f" and {shown(sheet)}" if len(pairs) else "; no sheet, no pair is near"))
 
 
-def _say_notes(dataset: Dataset) -> None:
+def _say_notes(notes: tuple[str, ...]) -> None:
     from rich.console import Console
 
-    for note in dataset.notes:
+    for note in notes:
         Console(emoji=False).print(f"note: {note}", highlight=False, markup=False)
-
-
-def _summary_tables(dataset: Dataset, summary: Summary) -> tuple[Table, Table]:
-    """How many images there are of each class, and the other facts of a data set."""
-    from mri_robust.report.tables import table_of
-
-    tested, sizes = len(dataset.test), [f"{size} ({count})" for size, count in summary.original_sizes.items()]
-    more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
-    facts = {
-        "files": ", ".join(sizes[:4]) + more,
-        "loaded as": f"{dataset.size} x {dataset.size} pixels, {dataset.channels}",
-        "mean": f"{_numbers(summary.mean)} over training pixels in [0, 1]",
-        "std": _numbers(summary.std),
-        "digest": dataset.digest,
-        "skipped": ", ".join(f"{count} {reason}" for reason, count in sorted(dataset.skipped.items())) or "none",
-        "repeated": f"{summary.repeated['train']} in train, {summary.repeated['test']} in test",
-        "leaked": f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train",
-    }
-    names = (*dataset.classes, "all")
-    train, test = ((*counts, sum(counts)) for counts in (summary.train, summary.test))
-    rows = [
-        {"class": name, "train": one, "test": two, "both": one + two}
-        for name, one, two in zip(names, train, test, strict=True)
-    ]
-    told = [{"": name, " ": fact} for name, fact in facts.items() if fact]
-    return table_of(dataset.name, rows), table_of("", told, texts=2)
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.4f}" for value in values)

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,58 +23,47 @@ CHECKS: dict[str, tuple[str, ...]] = {"all": (), "quick": ("cross-check",), "non
 
 
 class Parsed(click.ParamType):
-    """What `parse` makes of a text; where it raises, the text is called no `what`."""
+    """What `parse` makes of a text; where it raises, or that does not `fit`, the text is called no `what`."""
 
-    def __init__(self, name: str, parse: Callable[[str], Any], what: str) -> None:
-        self.name, self.parse, self.what = name, parse, what
+    def __init__(self, name: str, parse: Callable[[str], Any], fit: Callable[[Any], bool], what: str) -> None:
+        self.name, self.parse, self.fit, self.what = name, parse, fit, what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The parsed value; a default is one already."""
         if not isinstance(value, str):
             return value
-        try:
-            return self.parse(value)
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"'{value}' is no {self.what}", param, ctx)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not names:
-        raise ValueError
-    return names
+        with suppress(ValueError, ZeroDivisionError):
+            if self.fit(found := self.parse(value)):
+                return found
+        self.fail(f"'{value}' is no {self.what}", param, ctx)
 
 
 def _number(text: str) -> float:
     """A number or fraction; in floats, for a Fraction of 1e999999999 would be written out digit by digit."""
     above, slash, below = text.partition("/")
-    number = float(above) / float(below) if slash else float(above)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
+    return float(above) / float(below) if slash else float(above)
 
 
-def _floor(text: str) -> tuple[float, float]:
-    eps, _, least = text.partition("=")
-    floor = (_number(eps), _number(least))
-    if floor[0] < 0 or not 0 <= floor[1] <= 1:
-        raise ValueError
-    return floor
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _share(text: str) -> float:
-    if not 0 < (share := _number(text)) < 1:
-        raise ValueError
-    return share
+def _numbers(text: str, separator: str = ",") -> tuple[float, ...]:
+    return tuple(map(_number, text.split(separator)))
 
 
-NAMES = Parsed("names", _names, "list of names such as glioma,meningioma")
+NAMES = Parsed("names", _names, bool, "list of names such as glioma,meningioma")
 """Names separated by commas, without the blanks around them."""
-NUMBERS = Parsed("numbers", lambda text: tuple(map(_number, text.split(","))), "list of numbers such as 1/255,.05")
+NUMBERS = Parsed("numbers", _numbers, lambda found: all(map(math.isfinite, found)), "list of numbers such as 1/255,.05")
 """Numbers separated by commas, each plain or a fraction, as finite floats."""
-FLOOR = Parsed("floor", _floor, "floor such as 4/255=0.5")
+FLOOR = Parsed(
+    "floor",
+    lambda text: _numbers(text, "="),
+    lambda found: len(found) == 2 and 0 <= found[0] < math.inf and 0 <= found[1] <= 1,
+    "floor such as 4/255=0.5",
+)
 """(epsilon, least accuracy in [0, 1])."""
-SHARE = Parsed("share", _share, "share between 0 and 1 such as 0.2")
+SHARE = Parsed("share", _number, lambda found: 0 < found < 1, "share between 0 and 1 such as 0.2")
 
 
 def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

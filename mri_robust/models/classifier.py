@@ -13,8 +13,7 @@ from mri_robust.models.architectures import ARCHITECTURES
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's red, green and blue in [0, 1], which pretrained networks expect."""
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Their standard deviations."""
+IMAGENET_STD = (0.229, 0.224, 0.225)  # their standard deviations
 
 
 class Classifier(nn.Module):
@@ -58,7 +57,7 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images [N, 1 or 3, S, S] in [0, 1]; ValueError for images of another size."""
         if images.shape[-2:] != (self.image_size, self.image_size):
-            given = "x".join(str(side) for side in images.shape[-2:])
+            given = "x".join(map(str, images.shape[-2:]))
             raise ValueError(f"the model takes {self.image_size}x{self.image_size} images, got {given}")
         return self.network(self.normalised(images))
 

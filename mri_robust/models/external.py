@@ -16,8 +16,7 @@ from mri_robust.data.dataset import LARGEST, SMALLEST
 from mri_robust.models.classifier import Classifier, Ensemble
 from mri_robust.models.weights import hash_tensor
 
-Numbers = tuple[float, ...]
-"""One number for all channels, or one for each; () for none."""
+Numbers = tuple[float, ...]  # one number for all channels, or one for each; () for none
 _CHANNELS = {"grey": "grey", "gray": "grey", "l": "grey", "1": "grey", "rgb": "rgb", "3": "rgb"}
 _ABOUT_SHAPES = re.compile("shape|size|channel|dimension|mat1", re.IGNORECASE)
 
@@ -50,7 +49,8 @@ class External(nn.Module):
         """Logits of images [N, C, H, W] in [0, 1]; UserError where the model fails or gives numbers not finite."""
         scaled = images if self.mean is None else (images - self.mean) / self.std
         try:
-            logits = as_logits(self.model(scaled.to(_float_type(self.model))), len(images), self.wanted)
+            kinds = (each.dtype for each in self.model.parameters() if each.is_floating_point())
+            logits = as_logits(self.model(scaled.to(next(kinds, torch.float32))), len(images), self.wanted)
             finite = bool(torch.isfinite(logits).all())
         except UserError as error:
             raise UserError(f"model '{self.source}' {error}" if isinstance(error, NoLogits) else str(error)) from error
@@ -98,13 +98,9 @@ def _among(output: Any, images: int, classes: int) -> Tensor:
     if isinstance(named, Tensor):
         return named
     tensors = {name: value for name, value in parts.items() if isinstance(value, Tensor)}
-    widths = {classes, 1} if classes == 2 else {classes}
-    fits = [
-        value
-        for value in tensors.values()
-        if value.is_floating_point() and value.ndim == 2 and len(value) == images
-        if not classes or value.shape[1] in widths
-    ]
+    fits = [each for each in tensors.values() if each.is_floating_point() and each.ndim == 2 and len(each) == images]
+    if classes:
+        fits = [each for each in fits if each.shape[1] == classes or (classes == 2 and each.shape[1] == 1)]
     if len(fits) == 1:
         return fits[0]
     held = ", ".join(f"{name} {list(value.shape)}" for name, value in tensors.items()) or "no tensor"
@@ -185,7 +181,13 @@ def fit_to_data(
         if widths != {len(classes)}:
             given = " or ".join(map(str, sorted(widths)))
             raise UserError(f"model '{source}' gives {given} logits, not one for each of {', '.join(classes)}")
-        _check_gradient(fitted, images[:2], source)
+        few = images[:2].detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            total = fitted(few).sum()
+            try:
+                torch.autograd.grad(total, few)
+            except Exception as error:  # the user's own backward pass, or a layer that has none in eval mode
+                raise UserError(f"model '{source}' fails in the backward pass: {reason(error)}") from error
     fitted.classes = tuple(classes)  # type: ignore[assignment]
     plain = isinstance(model, (Classifier, Ensemble)) and fitted.order is None
     return (model if plain else fitted), notes
@@ -220,20 +222,6 @@ def _order(own: Sequence[str], classes: Sequence[str], source: str, renamed: Map
             f"--classes {pairs}"
         )
     return None if names == list(classes) else [names.index(name) for name in classes]
-
-
-def _check_gradient(model: External, images: Tensor, source: str) -> None:
-    images = images.detach().clone().requires_grad_(True)
-    with torch.enable_grad():
-        total = model(images).sum()
-        try:
-            torch.autograd.grad(total, images)
-        except Exception as error:  # the user's own backward pass, or a layer that has none in eval mode
-            raise UserError(f"model '{source}' fails in the backward pass: {reason(error)}") from error
-
-
-def _float_type(model: nn.Module) -> torch.dtype:
-    return next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
 
 def model_digest(model: nn.Module, shape: tuple[int, int, int]) -> str:

@@ -12,8 +12,7 @@ TOLERANCE = 1e-4
 
 Float32 rounds by 6e-8 per operation: the study's trained CNNs and ResNets differ from their copies by 5e-7 to 5e-6.
 """
-NOISE = 8 / 255
-"""Size of the noise, as large as attacks usually are."""
+NOISE = 8 / 255  # size of the noise, as large as attacks usually are
 _RELU_FUNCTIONS = (functional.relu, torch.relu, "relu")
 
 
@@ -68,8 +67,7 @@ class _Half(nn.Module):
         self.model = copy.deepcopy(model).to(torch.bfloat16)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(images.to(torch.bfloat16))
-        return logits.float()
+        return self.model(images.to(torch.bfloat16)).float()
 
 
 def half_copy(model: nn.Module) -> nn.Module:
@@ -112,7 +110,11 @@ def _pool_first(traced: fx.GraphModule) -> int:
         if node.op != "call_module" or not isinstance(modules[str(node.target)], nn.MaxPool2d):
             continue
         relu = node.args[0]
-        if not _is_relu(relu, modules) or len(relu.users) > 1:
+        if relu.op == "call_module":
+            found = isinstance(modules[str(relu.target)], nn.ReLU)
+        else:
+            found = relu.op in ("call_function", "call_method") and relu.target in _RELU_FUNCTIONS
+        if not found or len(relu.users) > 1:
             continue
         node.replace_input_with(relu, relu.args[0])
         with traced.graph.inserting_after(node):
@@ -121,9 +123,3 @@ def _pool_first(traced: fx.GraphModule) -> int:
         traced.graph.erase_node(relu)
         moved += 1
     return moved
-
-
-def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return isinstance(modules[str(node.target)], nn.ReLU)
-    return node.op in ("call_function", "call_method") and node.target in _RELU_FUNCTIONS

@@ -61,11 +61,11 @@ def open_model(
     if ":" in source and not os.path.exists(source):  # Path.exists raises for a name that is too long
         model = _from_factory(source)
         return _filled(External(model, source, mean, std), model, weights, f"'{source}'").eval()
-    for option, value in (("--weights", weights), ("--mean and --std", mean)):
-        if value:
-            raise UserError(
-                f"{option} goes with --model package.module:factory or timm:NAME; the checkpoint '{source}' has its own"
-            )
+    if weights or mean:
+        option = "--weights" if weights else "--mean and --std"
+        raise UserError(
+            f"{option} goes with --model package.module:factory or timm:NAME; the checkpoint '{source}' has its own"
+        )
     return load_model(source)
 
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-DRAWS = 20
-"""As many as AutoAttack takes for randomised defences (Croce and Hein 2020, arXiv 2003.01690)."""
+DRAWS = 20  # as many as AutoAttack takes for randomised defences (Croce and Hein 2020, arXiv 2003.01690)
 TOLERANCE = 1e-4
 """Greatest difference between two passes, relative to the greatest logit, of a model that draws nothing.
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,7 @@ from mri_robust.core.packages import import_torchvision
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net")
 """What training scripts call the state dict among the things that they save."""
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-"""Of DataParallel, torch.compile, Lightning and others."""
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")  # of DataParallel, torch.compile, Lightning and others
 
 
 def torchvision_resnet(name: str, classes: int, image_size: int, weights: str = "none") -> nn.Module:
@@ -52,22 +51,11 @@ def find_imagenet(name: str, folder: Path | None) -> Path | None:
     url, file_name, expected = _imagenet(name)
     if folder is not None and not os.path.isdir(folder):
         raise UserError(f"weights folder '{folder}' does not exist: make it and put {file_name} in it, or name another")
-    for place in (folder, Path(torch.hub.get_dir(), "checkpoints")):
-        # os.path.isfile, for Path.is_file raises where a home folder is closed to this user: no file is had from it
-        if place is not None and os.path.isfile(place / file_name):
-            _check_content(place / file_name, url, expected)
-            return place / file_name
-    return None
-
-
-def _imagenet(name: str) -> tuple[str, str, str]:
-    """Where torchvision's ImageNet weights are, the file's name (`resnet18-f37072fd.pth`), and the hash in it."""
-    url = str(import_torchvision().models.get_model_weights(name)["IMAGENET1K_V1"].url)
-    file_name = url.rpartition("/")[2]
-    return url, file_name, Path(file_name).stem.rpartition("-")[2]
-
-
-def _check_content(path: Path, url: str, expected: str) -> None:
+    places = (folder, Path(torch.hub.get_dir(), "checkpoints"))
+    # os.path.isfile, for Path.is_file raises where a home folder is closed to this user: no file is had from it
+    path = next((each / file_name for each in places if each and os.path.isfile(each / file_name)), None)
+    if path is None:
+        return None
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()[: len(expected)]
@@ -78,6 +66,14 @@ def _check_content(path: Path, url: str, expected: str) -> None:
             f"weights '{path}' are cut short or not torchvision's: their SHA-256 begins {found}, not {expected}; "
             f"delete the file, or fetch {url} again"
         )
+    return path
+
+
+def _imagenet(name: str) -> tuple[str, str, str]:
+    """Where torchvision's ImageNet weights are, the file's name (`resnet18-f37072fd.pth`), and the hash in it."""
+    url = str(import_torchvision().models.get_model_weights(name)["IMAGENET1K_V1"].url)
+    file_name = url.rpartition("/")[2]
+    return url, file_name, Path(file_name).stem.rpartition("-")[2]
 
 
 def _download_imagenet(name: str) -> Path:
@@ -102,7 +98,10 @@ def load_weights(
     those.
     """
     wanted, bare, taken = model.state_dict().keys(), dict(state), ""
-    while bare and bare.keys() != wanted and (prefix := next((each for each in _PREFIXES if _begin(bare, each)), "")):
+    while bare and bare.keys() != wanted:
+        prefix = next((each for each in _PREFIXES if all(name.startswith(each) for name in bare)), "")
+        if not prefix:
+            break
         bare, taken = {name.removeprefix(prefix): tensor for name, tensor in bare.items()}, taken + prefix
     try:
         model.load_state_dict(bare if bare.keys() == wanted else state, assign=assign)
@@ -194,10 +193,6 @@ def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         hash_tensor(found, name, tensors[name])
     return found.hexdigest()[:16]
-
-
-def _begin(names: Iterable[str], prefix: str) -> bool:
-    return all(name.startswith(prefix) for name in names)
 
 
 def _check_exists(path: Path) -> None:

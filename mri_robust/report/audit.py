@@ -1,8 +1,9 @@
-"""What the audit of a data set shows: tables on the terminal, and the pairs of images to look at first."""
+"""What is said of a data set: its summary, the tables of its audit, and the pairs of images to look at first."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,36 @@ from mri_robust.report.contact_sheet import Picture, Strip
 from mri_robust.report.tables import Table, print_table, table_of
 
 if TYPE_CHECKING:
+    from mri_robust.data.audit import Summary
     from mri_robust.data.dataset import Dataset
 
 Audit = Any  # `data.audit.full.Audit`: what is printed of it needs no import
 SHARES = ("colour", "frame")  # features that are shares of images
 CONFLICTS, MOST = 8, 24  # most pairs of one picture in two classes that are named, and most pairs that are drawn
 _CONFLICT, _UNKNOWN = "#B34700", "too few images to tell"
+
+
+def print_summary(dataset: Dataset, summary: Summary, console: Console) -> None:
+    """Print how many images there are of each class, and the other facts of a data set."""
+    tested, sizes = len(dataset.test), [f"{size} ({count})" for size, count in summary.original_sizes.items()]
+    more = f", and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
+    mean, std = (" ".join(f"{value:.4f}" for value in values) for values in (summary.mean, summary.std))
+    facts = {
+        "files": ", ".join(sizes[:4]) + more,
+        "loaded as": f"{dataset.size} x {dataset.size} pixels, {dataset.channels}",
+        "mean": f"{mean} over training pixels in [0, 1]",
+        "std": std,
+        "digest": dataset.digest,
+        "skipped": _counted(dataset.skipped),
+        "repeated": f"{summary.repeated['train']} in train, {summary.repeated['test']} in test",
+        "leaked": f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train",
+    }
+    counts = pd.DataFrame({"train": summary.train, "test": summary.test}, dataset.classes)
+    counts.loc["all"] = counts.sum()
+    told = [{"": name, " ": fact} for name, fact in facts.items() if fact]
+    both = _frame_table(dataset.name, counts.assign(both=counts.sum(axis=1)), "class")
+    for table in (both, table_of("", told, texts=2)):
+        print_table(table, console)
 
 
 def print_audit(audit: Audit, console: Console) -> None:
@@ -54,8 +79,12 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
         ("colour", ", ".join(f"{count} {name}" for name, count in coloured.items()) or "none"),
         ("class", _UNKNOWN if math.isnan(accuracy) else by_class),
         ("split", _UNKNOWN if math.isnan(auc) else by_split),
-        ("skipped", ", ".join(f"{count} {reason}" for reason, count in sorted(audit.skipped.items())) or "none"),
+        ("skipped", _counted(audit.skipped)),
     ]
+
+
+def _counted(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "none"
 
 
 def _classes(audit: Audit) -> Table:

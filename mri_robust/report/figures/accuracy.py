@@ -48,14 +48,13 @@ def draw_artefacts(view: View) -> Figure | None:
     points = pd.concat([spoilt, *clean])
     points = points.assign(panel=points["attack"], label=points["model"])
     looks = style.looks(spoilt["model"], view.experiment["models"])
-    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=len(worst))
+    said = ("severity", "accuracy")
+    figure, panels = style.draw_panels(points, "severity", looks, across=4, further=len(worst), says=said)
     for axes in panels:
         places = sorted(points["severity"].unique())
         axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
     for axes, attack in zip(panels[len(panels) - len(worst) :], worst, strict=True):
         _over_epsilon(axes, rows, *attack, looks)
-    for axes in panels[::4]:
-        axes.set_ylabel("accuracy")
     style.legend(figure, panels, "outside lower center")
     return figure
 
@@ -63,17 +62,12 @@ def draw_artefacts(view: View) -> Figure | None:
 def _attacks(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """(attack, norm) of the rows under attack, in their order: epsilons of two norms share no axis."""
     attacked = rows[rows["attack"] != "none"]
-    return list(dict.fromkeys(zip(attacked["attack"], _norms(attacked), strict=True)))
-
-
-def _norms(rows: pd.DataFrame) -> pd.Series:
-    """The norm of each row's epsilon, "" where the table tells none."""
-    return rows["norm"].fillna("") if "norm" in rows else pd.Series("", rows.index)
+    return list(dict.fromkeys(zip(attacked["attack"], attacked["norm"], strict=True)))
 
 
 def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, norm: str, looks: dict[str, Look]) -> None:
     """Accuracy over epsilon; of each of the study's rows where epsilon alone does not tell them apart."""
-    own, parts = rows[(rows["attack"] == attack) & (_norms(rows) == norm)], parts_of_1(norm)
+    own, parts = rows[(rows["attack"] == attack) & (rows["norm"] == norm)], parts_of_1(norm)
     stages = given(own, "after")
     if len(stages):  # of the worst case, what the last attack leaves
         own = stages[stages["after"] == stages["after"].unique()[-1]]

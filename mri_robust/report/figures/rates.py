@@ -20,11 +20,13 @@ def draw_extraction(view: View) -> Figure | None:
     thefts = found[(asked <= 1) | found.index.isin(varied)]
     told = dict.fromkeys([*factors(given(thefts, "budget"), "model", "budget"), "thief", "budget"])
     thefts = thefts.assign(name=named(thefts, list(told), 44), label=thefts["model"])
-    figure, every = style.draw_panels(curves, "budget", style.looks(curves["label"]), across=9, further=1)
+    said = ("queries", "fidelity: copy and model agree")
+    looks = style.looks(curves["label"])
+    figure, every = style.draw_panels(curves, "budget", looks, across=9, further=1, says=said)
     *panels, last = every
     for axes in panels:
         ticks = sorted(curves["budget"].unique())
-        axes.set(xlabel="queries", xscale="log")
+        axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
     last.set_visible(len(thefts) > 0)
@@ -32,7 +34,6 @@ def draw_extraction(view: View) -> Figure | None:
         style.draw_dots(last, thefts, list(thefts["name"].unique()), style.looks(thefts["model"]))
         last.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=9, frameon=False)
     last.set_xlabel("fidelity")
-    every[0].set_ylabel("fidelity: copy and model agree")
     figure.set_size_inches(3.0 * len(panels) + 5.0, 4.4)
     style.legend(figure, panels, "outside lower left")
     return figure
@@ -61,10 +62,8 @@ def draw_limits(view: View) -> Figure | None:
     if (rows := given(view.numbers("recall"), "side")).empty:
         return None
     rows = rows.assign(panel=named(rows, ["model"]), label=named(rows, ["contrast"]))
-    figure, panels = style.draw_panels(rows, "side", style.looks(rows["label"]), across=5)
-    for axes in panels:
-        axes.set_xlabel("side of the square in pixels")
-    panels[0].set_ylabel("recall")
+    said = ("side of the square in pixels", "recall")
+    figure, panels = style.draw_panels(rows, "side", style.looks(rows["label"]), across=5, says=said)
     style.legend(figure, panels, "outside lower right")
     return figure
 
@@ -75,12 +74,11 @@ def draw_pruning(view: View) -> Figure | None:
         return None
     poisons = ["model", *factors(rows, "model", "attack", "channels", "chosen", "repair")]
     rows = rows.assign(panel=named(rows, poisons), label=named(rows, ["metric"]))
-    figure, panels = style.draw_panels(rows, "channels", style.looks(rows["label"]), across=5)
+    said = ("channels pruned", "rate")
+    figure, panels = style.draw_panels(rows, "channels", style.looks(rows["label"]), across=5, says=said)
     chosen = rows[rows["chosen"].astype(str) == "True"]
     for axes, title in zip(panels, rows["panel"].unique(), strict=True):
         for stop in chosen["channels"][chosen["panel"] == title].unique():
             axes.axvline(stop, color=style.FAINT, linestyle=":", label="fine-pruning stops")
-        axes.set_xlabel("channels pruned")
-    panels[0].set_ylabel("rate")
     style.legend(figure, panels, "outside lower right")
     return figure

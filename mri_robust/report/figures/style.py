@@ -43,8 +43,9 @@ class View:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows over all classes."""
+        """The rows over all classes; their norm is "" where the table tells none."""
         table = self.results.table(self.experiment["name"])
+        table = table.assign(norm=table["norm"].fillna("") if "norm" in table else "")
         return table[(table["protocol"] == self.protocol) & (table["class"] == "")]
 
     def numbers(self, *metrics: str, subset: str = "all") -> pd.DataFrame:
@@ -136,9 +137,12 @@ def draw_line(axes: Axes, x: pd.Series, rows: pd.DataFrame, look: Look, label: s
 
 
 def draw_panels(
-    rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across: int, further: int = 0
+    rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across: int, further: int = 0, says: tuple[str, str]
 ) -> tuple[Figure, list[Axes]]:
-    """A panel per value of the column `panel`, in it a line over `x` per value of `label`; empty ones after them."""
+    """A panel per value of the column `panel`, in it a line over `x` per value of `label`; empty ones after them.
+
+    `says` is what stands at their axes, x and y.
+    """
     panels = list(rows.groupby("panel", sort=False))
     count = len(panels) + further
     across = min(across, count)
@@ -149,8 +153,10 @@ def draw_panels(
         for label, look in lines.items():
             line = points[points["label"] == label]
             draw_line(axes, line[x], line, look, label)
-        axes.set(title=title, xlabel=x, ylim=RATE)
+        axes.set(title=title, xlabel=says[0], ylim=RATE)
         axes.tick_params(labelleft=axes in grid[:, 0])
+    for axes in grid[:, 0]:
+        axes.set_ylabel(says[1])
     for axes in grid.flat[count:]:
         axes.set_visible(False)
     return figure, list(grid.flat[:count])
