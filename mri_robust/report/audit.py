@@ -48,9 +48,21 @@ def print_summary(dataset: Dataset, summary: Summary, console: Console) -> None:
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the tables of an audit and what follows from them; they need 100 columns and fold in fewer."""
+    counts = pd.concat([audit.counts, audit.counts.sum().to_frame("all").T])
+    shares = (counts / counts.loc["all"]).map("{:.1%}".format).add_prefix("share of ")
+    heads = [head for split in counts for head in (split, f"share of {split}")]
+    means = pd.concat([audit.by_class, audit.by_split.rename("all of {}".format)])
+    means = means.apply(lambda column: column.map(("{:.1%}" if column.name in SHARES else "{:.1f}").format))
+    alone = pd.DataFrame({"class: accuracy": audit.class_accuracy["accuracy"], "split: AUC": audit.split_auc}).T
+    alone = alone[means.columns].map(lambda rate: "" if math.isnan(rate) else f"{rate:.2f}")
+    telling = "What gives an image away: means, and how well each alone tells class and split"
     facts = [{"": name, " ": fact} for name, fact in conclusions(audit)]
-    duplicates = _frame_table("Images of the same picture (each line takes in the one above)", audit.duplicates)
-    for table in (_classes(audit), duplicates, _features(audit), table_of("Conclusions", facts, 2)):
+    for table in (
+        _frame_table(f"{audit.name}: images", pd.concat([counts, shares], axis=1)[heads], "class"),
+        _frame_table("Images of the same picture (each line takes in the one above)", audit.duplicates),
+        _frame_table(telling, pd.concat([means, alone])),
+        table_of("Conclusions", facts, 2),
+    ):
         print_table(table, console)
 
 
@@ -85,22 +97,6 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
 
 def _counted(skipped: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "none"
-
-
-def _classes(audit: Audit) -> Table:
-    counts = pd.concat([audit.counts, audit.counts.sum().to_frame("all").T])
-    shares = (counts / counts.loc["all"]).map("{:.1%}".format).add_prefix("share of ")
-    heads = [head for split in counts for head in (split, f"share of {split}")]
-    return _frame_table(f"{audit.name}: images", pd.concat([counts, shares], axis=1)[heads], "class")
-
-
-def _features(audit: Audit) -> Table:
-    means = pd.concat([audit.by_class, audit.by_split.rename("all of {}".format)])
-    means = means.apply(lambda column: column.map(("{:.1%}" if column.name in SHARES else "{:.1f}").format))
-    alone = pd.DataFrame({"class: accuracy": audit.class_accuracy["accuracy"], "split: AUC": audit.split_auc}).T
-    alone = alone[means.columns].map(lambda rate: "" if math.isnan(rate) else f"{rate:.2f}")
-    caption = "What gives an image away: means, and how well each alone tells class and split"
-    return _frame_table(caption, pd.concat([means, alone]))
 
 
 def _frame_table(caption: str, frame: pd.DataFrame, index: str = "") -> Table:

@@ -22,8 +22,7 @@ class Section:
     """One experiment of a report, by its description and the folder of its results.
 
     `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
-    compared under protocol `paper`, the furthest first. `notes` stand below the tables: how close to the study, what
-    is not compared, what words mean.
+    compared under protocol `paper`, the furthest first. `notes` stand below the tables.
     """
 
     def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
@@ -41,18 +40,15 @@ class Section:
         gaps = [(abs(each.gap), each) for each in self.comparisons if each.gap is not None]
         self.compared: list[tuple[float, experiment.Comparison]] = sorted(gaps, key=lambda pair: -pair[0])
         self.mean_distance = f"{sum(far for far, _ in gaps) / len(gaps):.3f}" if gaps else "–"
-        bracketed = NOT_COMPARED if any(not each.comparable for each in self.comparisons) else ""
-        printed = PRINTED if any(each.printed for each in self.comparisons) else ""
-        size = f"ε is {IN_L2}." if (self.rows["norm"] == "l2").any() else ""
-        self.notes = [note for note in (self._closeness(), bracketed, printed, size, meanings(self.tables)) if note]
-
-    def _closeness(self) -> str:
-        if not self.compared:
-            return ""
-        far, each = self.compared[0]
-        counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
-        where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
-        return f"Protocol paper against the study: {counted} ({where})."
+        self.notes: list[str] = []
+        for far, each in self.compared[:1]:
+            counted = f"mean distance {self.mean_distance} over {len(self.compared)} numbers, largest {far:.3f}"
+            where = f"{each.place}: {each.study:.2f} in the study, {each.value('paper'):.3f} here"
+            self.notes.append(f"Protocol paper against the study: {counted} ({where}).")
+        self.notes += [NOT_COMPARED] if any(not each.comparable for each in self.comparisons) else []
+        self.notes += [PRINTED] if any(each.printed for each in self.comparisons) else []
+        self.notes += [f"ε is {IN_L2}."] if (self.rows["norm"] == "l2").any() else []
+        self.notes += filter(None, [meanings(self.tables)])
 
 
 def meanings(tables: Iterable[Table]) -> str:
@@ -73,16 +69,15 @@ class Report:
         self.not_run: list[str] = self.run["not_run"]
         self.certificate = None if "cross-check" in self.not_run else self.results.json("crosscheck")
         self.data: dict[str, Any] = next(iter(self.run["data"].values()))
-        self.sections = [
-            Section({**each, "faults": self._faults(each["faults"])}, self.results) for each in self.run["experiments"]
-        ]
+        self.sections = []
+        for each in self.run["experiments"]:
+            without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
+            # No study measured the user's own models.
+            met = {} if self.run["own_models"] else each["faults"]
+            faults = {name: said for name, said in met.items() if name not in without}
+            self.sections.append(Section({**each, "faults": faults}, self.results))
         failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
         self.warnings = [*self.run["warnings"], *failed]
-
-    def _faults(self, faults: dict[str, str]) -> dict[str, str]:
-        """Those of the study's faults that this run can meet: none with own models, which no study measured."""
-        without = OF_THE_STUDYS_IMAGES if self.data["name"] == "phantom" else ()
-        return {name: said for name, said in faults.items() if name not in without and not self.run["own_models"]}
 
     @property
     def closeness(self) -> Table | None:
@@ -146,21 +141,17 @@ class Report:
         run, machine = self.run, self.run["machine"]
         data = "{name}, {}: {train} training, {test} test images, digest {digest}"
         counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
-        said = [("Notes", run["notes"])] if run["notes"] else []
         # A user's own model is not the study's at another scale, and the run did not choose its first weights.
-        trained = [
-            (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]),
-            ("First weights", [run["weights"] or "random"]),
-        ]
+        cuts, first = (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]), [run["weights"] or "random"]
         return [
-            *said,
+            *([("Notes", run["notes"])] if run["notes"] else []),
             ("Command", [run["command"]]),
             ("Data", [data.format(channels, **facts) for channels, facts in run["data"].items()]),
             ("Protocols", [", ".join(run["protocols"])]),
             ("Seeds", [", ".join(map(str, run["seeds"]))]),
             ("Attack engine", [run["engine"]]),
             ("Norm of epsilon", [run["norm"]]),
-            *(() if run["own_models"] else trained),
+            *([] if run["own_models"] else [cuts, ("First weights", first)]),
             ("Device", [f"{machine['device_name']}, {machine['threads']} threads, training in {machine['precision']}"]),
             ("Versions", [f"{name} {number}" for name, number in run["versions"].items()]),
             ("Time", [f"{run['seconds']} seconds; {counted}"]),

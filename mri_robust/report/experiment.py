@@ -31,17 +31,13 @@ Record = dict[Any, Any]  # see `measured`
 
 @dataclass(frozen=True)
 class Comparison:
-    """A number of the study beside ours under each protocol.
+    """A number of the study beside ours under each protocol."""
 
-    `labels` are heading -> text of what names it; `printed` is how the study prints its row, where that is no label; it
-    is `comparable` where our model started from the study's weights.
-    """
-
-    labels: dict[str, str]
-    printed: str
+    labels: dict[str, str]  # heading -> text of what names it
+    printed: str  # how the study prints its row, where that is no label
     study: float
-    comparable: bool
-    ours: dict[str, Record]
+    comparable: bool  # whether our model started from the study's weights
+    ours: dict[str, Record]  # by protocol
 
     @property
     def place(self) -> str:
@@ -289,19 +285,18 @@ def _grid(
     rows = rows.assign(block=pd.Categorical(rows["protocol"], rows["protocol"].unique()))
     lines = []
     for (line, protocol), part in rows.groupby(["line", "block"], observed=True):
-        labels = [_label_cell(name, part, "" if place else part["printed"].iloc[0]) for place, name in enumerate(names)]
+        labels: list[Cell] = []
+        for name in names:
+            words = [_label(name, value) for value in part[name].unique()]
+            value = part["epsilon" if name == "label" else name].iloc[0]
+            # The study attacked its models differently in some lines that it prints as one.
+            said = words[0] + (" (models differ)" if len(words) > 1 else "")
+            printed = "" if labels else _printed(part["printed"].iloc[0])
+            labels.append(Cell(said, printed, sort=value if isinstance(value, int | float) else None))
         entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
         lines.append((*labels, *(_measured_cell(entry, digits, beside=True) for entry, digits in entries)))
     heads = [*map(_head, names), *(head for head, _ in columns.values())]
     return labelled_table(heads=heads, rows=lines, texts=len(names), **more)
-
-
-def _label_cell(name: str, rows: pd.DataFrame, printed: str) -> Cell:
-    """What names a line: the study attacked its models differently in some that it prints as one."""
-    words = [_label(name, value) for value in rows[name].unique()]
-    value = rows["epsilon" if name == "label" else name].iloc[0]
-    said = words[0] + (" (models differ)" if len(words) > 1 else "")
-    return Cell(said, _printed(printed), sort=value if isinstance(value, int | float) else None)
 
 
 def _printed(row: str) -> str:

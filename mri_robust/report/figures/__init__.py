@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from mri_robust.core.files import written_aside
 from mri_robust.report.contact_sheet import save_sheet
-from mri_robust.report.figures import accuracy, predictions, rates, sheets
+from mri_robust.report.figures import accuracy, rates, sheets
 from mri_robust.report.figures.style import INK, View
 from mri_robust.study.results_folder import ResultsFolder
 
@@ -21,8 +21,8 @@ KINDS: dict[str, tuple[Callable[[View], Figure | Image | None], str]] = {
     "accuracy": (accuracy.draw_accuracy, "Accuracy over epsilon"),
     "artefacts": (accuracy.draw_artefacts, "Accuracy under MRI artefacts"),
     "curves": (accuracy.draw_curves, "Accuracy over the epochs of training"),
-    "confusion": (predictions.draw_confusion, "Confusion matrices"),
-    "roc": (predictions.draw_roc, "ROC curves"),
+    "confusion": (rates.draw_confusion, "Confusion matrices"),
+    "roc": (rates.draw_roc, "ROC curves"),
     "extraction": (rates.draw_extraction, "Copies over the number of queries"),
     "detectors": (rates.draw_detectors, "What detectors catch"),
     "limits": (rates.draw_limits, "Squares that are seen, by size and contrast"),
