@@ -79,10 +79,7 @@ def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
 
 
 def with_training(experiments: Sequence[Experiment], dataset: Dataset, *, everything: bool) -> list[Experiment]:
-    """Those that can be asked on the data; UserError where one takes training images, there are none, and it was named.
-
-    With `everything` nothing was named, and such ones are left out.
-    """
+    """Those that can be asked without training images, where there are none; UserError for others, if any was named."""
     needing = [] if len(dataset.train) else [each.name for each in experiments if each.needs_training]
     if needing and not everything:
         raise UserError(f"{', '.join(needing)}: data '{dataset.name}' have no training images to ask about")
@@ -164,10 +161,7 @@ def check_floors(floors: Sequence[tuple[float, float]], tests: Sequence[Experime
 
 
 def broken_floors(worst: pd.DataFrame, floors: Sequence[tuple[float, float]]) -> list[str]:
-    """Which models stay under which floors, (epsilon, least accuracy), in one line each.
-
-    `worst` is the table of the worst case, which `check_floors` has found to have these epsilons.
-    """
+    """Which models stay under which floors, (epsilon, least accuracy), in the worst case's table, in one line each."""
     final = worst[(worst["metric"] == "accuracy") & (worst["subset"] == "all")]
     final = final.drop_duplicates(["model", "seed", "epsilon"], keep="last")
     said = "{}: worst-case accuracy {:.3f} at epsilon {} is under {:g}"

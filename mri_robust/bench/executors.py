@@ -30,11 +30,9 @@ def run_ray(worker: Worker, tasks: Sequence[Task], options: ExecutorOptions) -> 
     """Submit every question at once, and yield (place in the tasks, outcome) as tasks end, in any order.
 
     What several experiments ask is submitted once: one that waited for another's parts would keep the CPUs from them.
-
-    A task takes as many CPUs as its configuration's threads, and a share of a GPU where it computes on one. A task
-    waits for the trainings that it rests on, and a training for those that it starts from, as Ray's object references.
-    All processes share the run's folder. The user's own models are opened again in every process. UserError where Ray
-    is not installed, or the cluster cannot be joined.
+    A task takes as many CPUs as its configuration's threads, and a share of a GPU where it computes on one. It waits
+    for the trainings that it rests on, and a training for those that it starts from. The user's own models are opened
+    again in every process. UserError where Ray is not installed, or the cluster cannot be joined.
     """
     ray = _start(options)
     try:

@@ -102,10 +102,7 @@ class Run:
                 on_compared()
 
     def _compare(self) -> None:
-        """Write what is known once all is measured: how models compare, and each image's minimal epsilon under each.
-
-        UserError where nothing could be measured.
-        """
+        """Write how models compare, and each image's minimal epsilon; UserError where nothing could be measured."""
         if self.failures() and all(_is_check(task) for task, _ in self._results()):
             raise UserError(f"nothing could be measured: {self.failures()[0]}")
         everything = [row for experiment in self.experiments for row in self.rows(experiment)]
@@ -174,30 +171,22 @@ class Run:
         config = self.configs[0]
         finished = [outcome for outcome in self.outcomes if outcome is not None]
         read = {each.reads: each for each in self.configs}
+        computed = sum(outcome.computed for outcome in finished)
         return {
-            "command": command,
-            "notes": list(notes),
-            "not_run": self.not_run,
+            **{"command": command, "notes": list(notes), "not_run": self.not_run, "seconds": round(seconds, 1)},
             "versions": {name: installed_version(name) for name in PACKAGES},
             "machine": {**config.environment, **describe_machine(torch.device(config.device))},
             "data": {channels: _described(self.worker.trainer(each).dataset) for channels, each in read.items()},
             "experiments": [each.description() for each in self.experiments],
             "protocols": list(dict.fromkeys(each.protocol for each in self.configs)),
-            "scale": config.scale.name,
-            "cuts": config.scale.cuts(),
-            "engine": config.engine,
-            "norm": config.scale.norm,
-            "weights": ", ".join(f"{name} {weights}" for name, weights, _ in config.weights),
             "seeds": list(dict.fromkeys(each.seed for each in self.configs)),
+            **{"scale": config.scale.name, "cuts": config.scale.cuts(), "norm": config.scale.norm},
+            **{"engine": config.engine, "executor": self.executor.name},
+            "weights": ", ".join(f"{name} {weights}" for name, weights, _ in config.weights),
             "own_models": [model.model for model in config.models],
             "evaluations": [{"digest": self.worker.name(task), **task.labels} for task, _ in self._results()],
-            "findings": self.findings(),
-            "warnings": self.warnings(),
-            "computed": sum(outcome.computed for outcome in finished),
-            "reused": sum(not outcome.computed for outcome in finished),
-            "failed": self.failures(),
-            "executor": self.executor.name,
-            "seconds": round(seconds, 1),
+            **{"findings": self.findings(), "warnings": self.warnings(), "failed": self.failures()},
+            **{"computed": computed, "reused": len(finished) - computed},
         }
 
     def summary(self) -> dict[str, Any]:
@@ -222,13 +211,9 @@ def _is_check(task: Task) -> bool:
 def _described(dataset: Dataset) -> dict[str, Any]:
     """What `run.json` says of a data set."""
     return {
-        "name": dataset.name,
-        "digest": dataset.digest,
-        "classes": list(dataset.classes),
+        **{"name": dataset.name, "digest": dataset.digest, "classes": list(dataset.classes)},
         "without_tumour": [dataset.classes[place] for place in dataset.healthy],
-        "train": len(dataset.train),
-        "test": len(dataset.test),
-        "skipped": dataset.skipped,
+        **{"train": len(dataset.train), "test": len(dataset.test), "skipped": dataset.skipped},
     }
 
 

@@ -49,17 +49,10 @@ class Task:
     def labels(self) -> dict[str, Any]:
         """The columns that all its rows share."""
         config = self.config
-        return {
-            "experiment": self.experiment,
-            "protocol": config.protocol,
-            "dataset": config.dataset,
-            "scale": config.scale.name,
-            "seed": config.seed,
-            "model": self.model.model,
-            "weights": self.model.weights.rsplit("/", 1)[-1],
-            "engine": config.engine,
-            **dict(self.model.factors),
-        }
+        about: dict[str, Any] = {"experiment": self.experiment, "protocol": config.protocol, "dataset": config.dataset}
+        about |= {"scale": config.scale.name, "seed": config.seed, "model": self.model.model}
+        about |= {"weights": self.model.weights.rsplit("/", 1)[-1], "engine": config.engine}
+        return {**about, **dict(self.model.factors)}
 
     @property
     def title(self) -> str:
@@ -114,8 +107,7 @@ class Worker:
     def run(self, task: Task, spread: Spread | None = None) -> Outcome:
         """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure.
 
-        `spread` says who measures its parts: this process, one after the other, when None. OSError if nothing can be
-        written.
+        `spread` measures its parts, this process when None. OSError if nothing can be written.
         """
         if task.experiment != self._experiment:  # experiments share few models: the last one's make room
             self._experiment = task.experiment
@@ -184,10 +176,7 @@ class Worker:
 
 
 def load_data(config: Config, *, need_training: bool) -> Dataset:
-    """The data set of a configuration, read at its size and in its channels.
-
-    UserError if it cannot be read, a tumour class is none of its classes, or it lacks the training images needed.
-    """
+    """A configuration's data; UserError if they cannot be read, or lack a tumour class or training images needed."""
     size, skip = config.scale.image_size, config.skip_unreadable
     how: dict[str, Any] = {"split": config.split, "skip_unreadable": skip, "need_training": need_training}
     dataset = load_dataset(config.data, size=size, channels=config.reads, **how)

@@ -77,10 +77,7 @@ def bench(experiments: tuple[str, ...], out: Path, everything: bool, list_only: 
 
 
 def _first_weights(weights: str, folder: Path | None) -> tuple[tuple[str, str, str], ...]:
-    """(ResNet, `none`, `imagenet` or a file, the digest of that file); `auto` takes ImageNet's where they are.
-
-    UserError where the file or the folder does not exist, or a file in it is not what its name says.
-    """
+    """(ResNet, `none`, `imagenet` or a file, its digest); UserError for a file or folder that is none, or damaged."""
     from mri_robust.core.files import checksum
     from mri_robust.models.weights import find_imagenet
 

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 
 def config_of(options: dict[str, Any], **further: Any) -> Config:
-    """The run that a command's options about data and machine ask for, with further fields of `Config`.
-
-    UserError if CUDA is asked for and there is none.
-    """
+    """The run that a command's options about data and machine ask for; UserError for CUDA where there is none."""
     import torch
 
     from mri_robust.core.machine import keep_freed_memory, resolve_device, resolve_precision

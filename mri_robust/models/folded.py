@@ -71,10 +71,7 @@ class _Half(nn.Module):
 
 
 def half_copy(model: nn.Module) -> nn.Module:
-    """A copy of a model, in eval mode, that computes in bfloat16; it takes and gives float32.
-
-    Where it fails, for layers that mix number formats, the model answers in its place.
-    """
+    """A copy of a model, in eval mode, that computes in bfloat16, or where it fails the model; float32 in and out."""
     return _Copy(_Half(model.copied if isinstance(model, _Copy) and model.copied else model), model).eval()
 
 

@@ -94,8 +94,7 @@ def load_weights(
 ) -> str:
     """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit.
 
-    Prefixes that wrappers put before every name, such as `module.`, are taken off where the names then fit; returns
-    those.
+    Returns the prefixes of wrappers, such as `module.`, that were taken off every name because the names then fit.
     """
     wanted, bare, taken = model.state_dict().keys(), dict(state), ""
     while bare and bare.keys() != wanted:
@@ -113,10 +112,7 @@ def load_weights(
 
 
 def read_notes(path: str | Path) -> dict[str, Any]:
-    """The header of a checkpoint: `model`, and the notes that it was saved with; {} for a file that has none.
-
-    UserError where the file is absent, or no whole safetensors file.
-    """
+    """A checkpoint's header: `model`, and its notes; {} without one. UserError for no whole safetensors file."""
     path = Path(path)
     _check_exists(path)
     try:
@@ -163,10 +159,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move.
+    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move, or raise OSError.
 
-    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte. OSError where the file cannot
-    be written.
+    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
     """
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps({**header, "checksum": _checksum(header, copies)})

@@ -21,8 +21,8 @@ PRINTED = "“printed” is how the study writes the row; its epsilon counts in 
 class Section:
     """One experiment of a report, by its description and the folder of its results.
 
-    `tests` names the threats that it tests. `compared` holds (distance to the study, number) of all that can be
-    compared under protocol `paper`, the furthest first. `notes` stand below the tables.
+    `compared` holds (distance to the study, number) of all that can be compared under protocol `paper`, the furthest
+    first; `notes` stand below the tables.
     """
 
     def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:

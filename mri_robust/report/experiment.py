@@ -90,10 +90,7 @@ def with_factors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _attacks(rows: pd.DataFrame) -> list[str]:
-    """`pgd 4/255, 10 × 1/255`, in L2 `pgd 0.5 (L2), 10 × 0.125`, `motion, severity 3`, `clean` of each row.
-
-    `after` is told where the rows differ in it.
-    """
+    """`pgd 4/255, 10 × 1/255`, in L2 `pgd 0.5 (L2), 10 × 0.125`, `motion, severity 3`, `clean` of each row."""
     several = rows["after"].replace("", None).nunique() > 1
 
     def text(name: str, norm: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
@@ -150,10 +147,9 @@ def difference_cell(value: float | None) -> Cell:
 
 
 def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Table]:
-    """The tables of an experiment's prepared rows, the main one first.
+    """The tables of an experiment's prepared rows, the main one first, those of classes last.
 
-    Several models side by side make a table per metric; else metrics are the columns. Where classes name rows, theirs
-    come after.
+    Several models side by side make a table per metric; else metrics are the columns.
     """
     overall, of_classes = rows[rows["class"] == ""], rows[(rows["class"] != "") & (rows["subset"] == "all")]
     if description["columns"] == "model" and overall["model"].nunique() > 1:
@@ -182,14 +178,12 @@ def print_experiment(description: Description, table: pd.DataFrame, console: Con
 
 
 def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison]:
-    """Every number of the study in an experiment's prepared rows beside ours, in table order.
-
-    Rows are matched by how the study prints them; in its tables that have but one row, by the row's own key.
-    """
+    """Every number of the study in an experiment's prepared rows beside ours, in table order."""
     rows = rows[rows["subset"] == "all"]
     if (studied := rows[rows["paper"].notna()]).empty:
         return []
     own = [name for name in description["row_key"] if name != "class"]
+    # Rows are matched by how the study prints them; in its tables that have but one row, by the row's own key.
     keys = ["model", *(["printed"] if studied["printed"].any() else own), "class", "metric"]
     rows = rows[rows.groupby(keys, sort=False)["paper"].transform("count") > 0]
     found = pd.DataFrame(measured(rows, [*keys, "protocol"]))
@@ -209,10 +203,7 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
 
 
 def comparison_table(found: list[Comparison], folded: bool = False) -> Table | None:
-    """One row per number of the study, with ours under either protocol that was run; None where it printed none.
-
-    `folded` says that the other tables hold as much where protocol `paper` was not run.
-    """
+    """One row per number of the study, with ours under either protocol that was run; None where it printed none."""
     if not found:
         return None
     rows, every = [], "all classes" if any(each.labels["class"] for each in found) else ""
@@ -227,6 +218,7 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
         ours = [_measured_cell(each.ours.get(name)) for name in ("paper", "sound")]
         rows.append((*labels, study, ours[0], difference_cell(each.gap), ours[1], moved))
     heads = [*found[0].labels, "study", "paper", "paper − study", "sound", "sound − paper"]
+    # Without protocol `paper` the other tables may hold as much.
     folded = folded and not any("paper" in each.ours for each in found)
     return labelled_table("The study beside ours", heads, rows, len(found[0].labels), folded=folded)
 
@@ -273,10 +265,7 @@ def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folde
 def _grid(
     rows: pd.DataFrame, description: Description, columns: Mapping[Any, tuple[str, int]], *first: str, **more: Any
 ) -> Table:
-    """One row per `line` and protocol, named by the factors `first` and the experiment's row_key.
-
-    One column per `column` of the rows: `columns` says column -> (heading, digits of its numbers).
-    """
+    """A row per `line` and protocol, named by `first` and the row_key; `columns`: `column` -> (heading, digits)."""
     sizes = "epsilon" in description["row_key"]
     names = [name for name in description["row_key"] if not sizes or name not in SIZES]
     names = [*first, *(["label"] if sizes else []), *names, "protocol"]

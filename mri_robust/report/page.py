@@ -90,10 +90,7 @@ def galleries(report: Report) -> list[dict[str, Any]]:
 
 
 def smaller(png: str) -> str:
-    """A base64 PNG of at most 128 pixels a side: of a larger one whole pixels are left out, none is mixed.
-
-    The pixels that stay keep their values, so that the change between two images stays what it is.
-    """
+    """A base64 PNG of at most 128 pixels a side: of a larger one whole pixels are left out, and the change stays."""
     image = Image.open(io.BytesIO(base64.b64decode(png)))
     step = -(-max(image.size) // LARGEST)
     if step == 1:

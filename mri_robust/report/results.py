@@ -35,10 +35,7 @@ run's data; None where no run says."""
 
 
 def stored(folder: ResultsFolder) -> list[File]:
-    """Every result, model and leftover of a folder; its tables and reports are no such.
-
-    UserError where it is no results folder, or its run.json is damaged.
-    """
+    """Every result, model and leftover of a folder; UserError where it holds no results, or its run.json is damaged."""
     run = folder.json("run") if (folder.path / "run.json").exists() else None
     if run is None and not folder.evaluations.is_dir():
         raise UserError(f"'{folder.path}' holds no results, neither run.json nor evaluations: give the --out of a run")
@@ -50,10 +47,7 @@ def stored(folder: ResultsFolder) -> list[File]:
 
 
 def removable(files: list[File], *, unused: bool = False) -> list[File]:
-    """What `results clean` deletes: failures, what is damaged or half done; `unused`: also what the last run left out.
-
-    UserError where `unused` is asked for and no run says what it used.
-    """
+    """Failures, what is damaged or half done; `unused`: also what the last run left out, UserError where none says."""
     if unused and all(each["used"] is None for each in files):
         raise UserError("no run.json says what is used: let a run finish there, or clean without --unused")
     return [each for each in files if each["state"] != "ok" or (unused and not each["used"])]
@@ -83,14 +77,10 @@ def files_tables(files: list[File]) -> list[Table]:
 
 @dataclass(frozen=True)
 class Differences:
-    """Two runs, compared.
+    """Two runs, compared."""
 
-    `numbers` has one row per number, with `a`, `b` and `what`: `equal`, `differs`, `only in A` or `only in B`;
-    `facts`, what of the runs differs beside them: `fact`, `A`, `B`.
-    """
-
-    numbers: pd.DataFrame
-    facts: list[dict[Any, str]]
+    numbers: pd.DataFrame  # one row per number, with `a`, `b` and `what`: `equal`, or one of `WHAT`
+    facts: list[dict[Any, str]]  # what of the runs differs beside them: `fact`, `A`, `B`
 
     @property
     def same(self) -> bool:

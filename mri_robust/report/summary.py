@@ -33,21 +33,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a decision needs to know of one question.
-
-    `anchor` and `place` lead to the table; `marks` are the rates that the sentence speaks of; `shift` says how much the
-    study's faults changed them, where that can be said; `terms` are its words that need a meaning, with it; `failed`
-    means that something does not hold.
-    """
+    """What a decision needs to know of one question."""
 
     topic: str
     sentence: str
-    anchor: str
+    anchor: str  # this and `place` lead to the table
     place: str
-    marks: tuple[Mark, ...] = ()
-    shift: str = ""
-    terms: tuple[tuple[str, str], ...] = ()
-    failed: bool = False
+    marks: tuple[Mark, ...] = ()  # the rates that the sentence speaks of
+    shift: str = ""  # how much the study's faults changed them, where that can be said
+    terms: tuple[tuple[str, str], ...] = ()  # its words that need a meaning, with it
+    failed: bool = False  # whether something does not hold
 
 
 def verdicts(report: Report) -> list[Verdict]:
@@ -70,10 +65,8 @@ def terms(told: Iterable[Verdict]) -> list[tuple[str, str]]:
 
 
 def evasion(sections: list[Section]) -> Iterator[Verdict]:
-    """Accuracy at the smallest epsilon and at the usual one, of the first model and of the best other; tumours missed.
-
-    Of the first experiment that has the worst case, or else has whole epsilons, under protocol `sound`.
-    """
+    """Accuracy at the smallest epsilon and at the usual one, of the first model and the best other; missed tumours."""
+    # Of the first experiment that has the worst case, or else has whole epsilons.
     sections = sorted(filter(_sizes, sections), key=lambda each: WORST not in set(_rows(each, "accuracy")["attack"]))
     if not sections:
         return
@@ -236,10 +229,7 @@ def _worst(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sizes(section: Section) -> list[tuple[str, float]]:
-    """(norm, epsilon) of the strongest attack: the smallest, in L-inf of whole 255ths, and the usual or nearest below.
-
-    Of the first norm, where there are several.
-    """
+    """(first norm, epsilon) of the strongest attack: the smallest, in L-inf whole 255ths, and the usual one or less."""
     rows = _worst(_rows(section, "accuracy"))
     norm = next(iter(rows["norm"]), "")
     parts, sizes = parts_of_1(norm), set(rows["epsilon"][rows["norm"] == norm]) - {""}

@@ -21,19 +21,14 @@ _LOUD = {"FAILED": "red", "WARNING": "yellow", "damaged": "red", "failed": "red"
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of a table: a text, and what belongs to it.
-
-    `below` is a second line: an interval, or how the study prints the row. `study` is the study's number, in brackets
-    where it is not comparable. `sort` is what it is sorted by, where that is not the text. `depth`, -4 to 4, is the
-    colour of a difference. `link` is the section of the page that it leads to.
-    """
+    """One field of a table."""
 
     text: str = ""
-    below: str = ""
-    study: str = ""
-    sort: float | None = None
-    depth: int | None = None
-    link: str = ""
+    below: str = ""  # a second line: an interval, or how the study prints the row
+    study: str = ""  # the study's number, in brackets where it is not comparable
+    sort: float | None = None  # what it is sorted by, where that is not the text
+    depth: int | None = None  # -4 to 4, the colour of a difference
+    link: str = ""  # the section of the page that it leads to
 
     def line(self, *, below: bool = True) -> str:
         """Everything in one line: `value [interval] · study`."""
@@ -43,19 +38,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: column headings, and rows of one cell per heading.
-
-    The first `texts` columns hold texts, the others numbers. `note` is what a reader must know, below the table;
-    `metrics` the (metric, subset of the images) that it shows; a `folded` one the page shows on request.
-    """
+    """A table: column headings, and rows of one cell per heading."""
 
     caption: str
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    texts: int = 1
-    note: str = ""
-    metrics: tuple[tuple[str, str], ...] = ()
-    folded: bool = False
+    texts: int = 1  # so many columns hold texts, those after them numbers
+    note: str = ""  # what a reader must know, below the table
+    metrics: tuple[tuple[str, str], ...] = ()  # the (metric, subset of the images) that it shows
+    folded: bool = False  # the page shows it on request
 
 
 def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int = 1, note: str = "") -> Table:
@@ -70,10 +61,7 @@ def table_of(caption: str, records: Sequence[Mapping[Any, object]], texts: int =
 def labelled_table(
     caption: str, heads: Sequence[str], rows: Sequence[tuple[Cell, ...]], texts: int, **more: Any
 ) -> Table:
-    """A table whose first `texts` columns are labels; what a label says in every row stands in the caption instead.
-
-    Columns of numbers that say nothing are left out.
-    """
+    """A table without columns that say nothing; what one of the first `texts` says in every row, the caption says."""
     columns = list(zip(heads, zip(*rows, strict=True), strict=True))
     same = [column for column in columns[:texts] if len({cell.text for cell in column[1]}) == 1]
     if len(same) == texts:  # one must stay: the first that says something

@@ -11,10 +11,7 @@ from mri_robust.study.epsilon import epsilon_text, size_text
 
 
 def draw_pictures(view: View, kind: str) -> Image.Image | None:
-    """A strip per strip of the artefact `kind`, those of several evaluations side by side, the same pictures once.
-
-    Where a model was asked about a picture, right answers are green and wrong ones orange.
-    """
+    """A strip per strip of the artefact `kind`, those of several evaluations side by side, the same pictures once."""
     stored, told = view.artefacts(kind)
     kept: dict[str, tuple[dict[Any, Any], list[dict[str, Any]]]] = {}
     for row, strips in stored:
@@ -40,7 +37,7 @@ def _strips(whose: str, strip: dict[str, Any]) -> list[Strip]:
     clean = np.asarray(opened(cells[0]["image"]), dtype=float).mean(-1)
     for cell in cells:
         size = f"ε = {epsilon_text(cell['epsilon'], cell['norm'])}" if cell["epsilon"] else "clean"
-        colour = COLOURS[2 if cell["predicted"] == label else 1]
+        colour = COLOURS[2 if cell["predicted"] == label else 1]  # right answers green, wrong ones orange
         pictures.append(Picture(cell["image"], f"{size}\n{cell['caption']}", colour))
         change = np.asarray(opened(cell["image"]), dtype=float).mean(-1) - clean
         grey = np.round(127.5 + 127.5 * change / (np.abs(change).max() or 1.0)).astype(np.uint8)

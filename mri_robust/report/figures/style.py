@@ -139,10 +139,7 @@ def draw_line(axes: Axes, x: pd.Series, rows: pd.DataFrame, look: Look, label: s
 def draw_panels(
     rows: pd.DataFrame, x: str, lines: Mapping[str, Look], *, across: int, further: int = 0, says: tuple[str, str]
 ) -> tuple[Figure, list[Axes]]:
-    """A panel per value of the column `panel`, in it a line over `x` per value of `label`; empty ones after them.
-
-    `says` is what stands at their axes, x and y.
-    """
+    """A panel per value of the column `panel`, in it a line over `x` per value of `label`; empty ones after them."""
     panels = list(rows.groupby("panel", sort=False))
     count = len(panels) + further
     across = min(across, count)
