@@ -8,13 +8,27 @@ from typing import Any
 import click
 
 from mri_robust.cli import options as shared
-from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, PATH
+from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, OWN_MODEL, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
 from mri_robust.study.epsilon import Norm
 
 BELONGING = ("weights", "mean", "std", "size")  # options that belong to the model that they stand behind
 CROSSCHECKED = 8  # images that the attacks are cross-checked on; each takes about 200 gradients by three libraries
+HELP = {
+    "--model": "A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give "
+    "it twice to compare two models.  --weights, --mean, --std and --size belong to the --model before them.",
+    "--weights": "A state dict for the factory's or timm's model.",
+    "--mean": "Normalise before the model: one or three numbers.  [default: none; timm's: its own]",
+    "--size": "Image size.  [default: the model's own, or 224]",
+    "--classes": "Which class of the data a model's class is, where their names differ, such as glioma=Glioma. Outputs "
+    "of a model that states no `classes` are read in the order of the data's, which the first line of a run says.",
+    "--eps": "Radii in the norm, pixels in [0, 1].  [default: 1/255,2/255,4/255,8/255; with --norm l2 .125,.25,.5,1]",
+    "--budget": "Of the worst case: PGD and FMN, in minutes; or PGD with restarts, FMN and AutoAttack's four, in "
+    "hours.",
+    "--fail-under": "Exit with code 1 when worst-case accuracy at an epsilon of --eps is under this, such as "
+    "4/255=0.5; repeatable.",
+}
 
 
 class _Ordered(click.Command):
@@ -29,62 +43,22 @@ class _Ordered(click.Command):
 
 @click.command(cls=_Ordered)
 @click.argument("tests", nargs=-1, metavar="[TEST]...")
-@click.option(
-    "--model",
-    "sources",
-    multiple=True,
-    metavar="FILE|package.module:factory|timm:NAME",
-    help="A checkpoint, a function that gives a torch model, or a network of timm for the data's classes; give it "
-    "twice to compare two models.  --weights, --mean, --std and --size belong to the --model before them.",
-)
-@click.option(
-    "--weights", multiple=True, type=PATH, metavar="FILE", help="A state dict for the factory's or timm's model."
-)
-@click.option(
-    "--mean",
-    multiple=True,
-    type=NUMBERS,
-    help="Normalise before the model: one or three numbers.  [default: none; timm's: its own]",
-)
+@click.option("--model", "sources", multiple=True, metavar=OWN_MODEL, help=HELP["--model"])
+@click.option("--weights", multiple=True, type=PATH, metavar="FILE", help=HELP["--weights"])
+@click.option("--mean", multiple=True, type=NUMBERS, help=HELP["--mean"])
 @click.option("--std", multiple=True, type=NUMBERS, help="See --mean.")
-@click.option(
-    "--size", multiple=True, type=click.IntRange(8, 1024), help="Image size.  [default: the model's own, or 224]"
-)
-@click.option(
-    "--classes",
-    "renamed",
-    type=NAMES,
-    default=(),
-    metavar="MODEL'S=DATA'S,...",
-    help="Which class of the data a model's class is, where their names differ, such as glioma=Glioma. Outputs of a "
-    "model that states no `classes` are read in the order of the data's, which the first line of a run says.",
-)
+@click.option("--size", multiple=True, type=click.IntRange(8, 1024), help=HELP["--size"])
+@click.option("--classes", "renamed", type=NAMES, default=(), metavar="MODEL'S=DATA'S,...", help=HELP["--classes"])
 @shared.data_options
 @shared.tumour_classes_option
 @click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
 @shared.norm_option
-@click.option(
-    "--eps",
-    type=NUMBERS,
-    help="Radii in the norm, pixels in [0, 1].  [default: 1/255,2/255,4/255,8/255; with --norm l2 .125,.25,.5,1]",
-)
-@shared.choice(
-    "--budget",
-    ("quick", "standard"),
-    "Of the worst case: PGD and FMN, in minutes; or PGD with restarts, FMN and AutoAttack's four, in hours.",
-)
+@click.option("--eps", type=NUMBERS, help=HELP["--eps"])
+@shared.choice("--budget", ("quick", "standard"), HELP["--budget"])
 @click.option("--steps", type=AT_LEAST_1, help="PGD steps, of eps/4 each.  [default: the budget's]")
 @click.option("--restarts", type=AT_LEAST_1, help="Of the worst case.  [default: the budget's, 1 or 5]")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Repeats of every test.")
-@click.option(
-    "--fail-under",
-    "floors",
-    type=FLOOR,
-    multiple=True,
-    metavar="EPS=ACCURACY",
-    help="Exit with code 1 when worst-case accuracy at an epsilon of --eps is under this, such as 4/255=0.5; "
-    "repeatable.",
-)
+@click.option("--fail-under", "floors", type=FLOOR, multiple=True, metavar="EPS=ACCURACY", help=HELP["--fail-under"])
 @shared.machine_options
 @shared.executor_options
 @shared.said_options

@@ -15,32 +15,25 @@ from mri_robust.study.protocol import PROTOCOLS
 from mri_robust.study.scale import SCALES
 
 RESNETS = ("resnet18", "resnet50")
+HELP = {
+    "--protocol": "Evaluate as the field accepts, as the study did with its faults, or both.",
+    "--scale": "40 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
+    "--engine": "Whose code crafts the images of Tables 3 and 4; the worst case is always our own.",
+    "--weights": "First weights of the ResNets; auto takes ImageNet's where they are found, else random ones.",
+    "--weights-dir": "Where torchvision's ImageNet files lie.  [default: torch's cache]",
+}
 
 
 @click.command()
 @click.argument("experiments", nargs=-1, metavar="[EXPERIMENT]...")
 @shared.data_options
 @shared.tumour_classes_option
-@choice("--protocol", (*PROTOCOLS, "both"), "Evaluate as the field accepts, as the study did with its faults, or both.")
-@choice(
-    "--scale",
-    tuple(SCALES),
-    "40 px in minutes; every image and epoch at 56 px; at 112 px; the study's own 224 px and batch.",
-)
+@choice("--protocol", (*PROTOCOLS, "both"), HELP["--protocol"])
+@choice("--scale", tuple(SCALES), HELP["--scale"])
 @shared.norm_option
-@choice("--engine", ENGINES, "Whose code crafts the images of Tables 3 and 4; the worst case is always our own.")
-@click.option(
-    "--weights",
-    default="auto",
-    metavar="auto|none|imagenet|FILE",
-    help="First weights of the ResNets; auto takes ImageNet's where they are found, else random ones.",
-)
-@click.option(
-    "--weights-dir",
-    type=PATH,
-    metavar="FOLDER",
-    help="Where torchvision's ImageNet files lie.  [default: torch's cache]",
-)
+@choice("--engine", ENGINES, HELP["--engine"])
+@click.option("--weights", default="auto", metavar="auto|none|imagenet|FILE", help=HELP["--weights"])
+@click.option("--weights-dir", type=PATH, metavar="FOLDER", help=HELP["--weights-dir"])
 @click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="Models trained per table.")
 @shared.machine_options
 @shared.executor_options

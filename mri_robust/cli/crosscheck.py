@@ -5,17 +5,14 @@ from typing import Any
 
 import click
 
-from mri_robust.cli.options import AT_LEAST_1, FILE, data_options, machine_options
+from mri_robust.cli.options import AT_LEAST_1, FILE, OWN_MODEL, data_options, machine_options
 from mri_robust.core.packages import import_torchvision
+
+SAID = "A model to attack.  [default: the quick CNN_clean of the data, trained once]"
 
 
 @click.command()
-@click.option(
-    "--model",
-    "source",
-    metavar="FILE|package.module:factory|timm:NAME",
-    help="A model to attack.  [default: the quick CNN_clean of the data, trained once]",
-)
+@click.option("--model", "source", metavar=OWN_MODEL, help=SAID)
 @data_options
 @click.option("--images", type=AT_LEAST_1, help="Test images to compare.  [default: all]")
 @machine_options

@@ -17,7 +17,7 @@ from mri_robust.study.epsilon import EPSILONS
 Command = Callable[..., Any]
 PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-AT_LEAST_1 = click.IntRange(min=1)
+AT_LEAST_1, OWN_MODEL = click.IntRange(min=1), "FILE|package.module:factory|timm:NAME"
 CHECKS: dict[str, tuple[str, ...]] = {"all": (), "quick": ("cross-check",), "none": ("sanity checks", "cross-check")}
 """A choice of `--checks` -> what it leaves out."""
 
@@ -76,69 +76,45 @@ def choice(name: str, values: Sequence[str], said: str) -> Callable[[Command], C
     return click.option(name, type=click.Choice(values), default=values[0], help=said)
 
 
-norm_option = choice(
-    "--norm",
-    tuple(EPSILONS),
-    "What epsilon is, pixels in [0, 1]: the greatest change of a pixel, or the L2 norm of the change of an image.",
-)
-skip_unreadable_option = click.option(
-    "--skip-unreadable", is_flag=True, help="Go on without image files that cannot be read."
-)
-source_option = click.option(
-    "--data",
-    default="phantom",
-    metavar="SOURCE",
-    help="phantom, kaggle, a folder or .zip with Training/<class>/ and Testing/<class>/ (or train and test; class "
+HELP = {
+    "--norm": "What epsilon is, pixels in [0, 1]: the greatest change of a pixel, or the L2 norm of the change of an "
+    "image.",
+    "--data": "phantom, kaggle, a folder or .zip with Training/<class>/ and Testing/<class>/ (or train and test; class "
     "folders alone need --split), csv:FILE with columns path, label, split, patient, or npz:FILE with images and labels"
     + "".join(f"; or what '{name}' takes" for name in SOURCES.added())
     + ".",
-)
-split_option = click.option(
-    "--split",
-    type=SHARE,
-    metavar="SHARE",
-    help="Share of the images for testing, where the data are not divided: by patient where known, else by file.",
-)
-channels_option = click.option(
-    "--channels",
-    type=click.Choice(["grey", "rgb"]),
-    help="Read images as grey or RGB.  [default: grey; rgb under --protocol paper; what an own model states]",
-)
+    "--split": "Share of the images for testing, where the data are not divided: by patient where known, else by file.",
+    "--channels": "Read images as grey or RGB.  [default: grey; rgb under --protocol paper; what an own model states]",
+    "--skip-unreadable": "Go on without image files that cannot be read.",
+    "--tumour-classes": "Classes that show a tumour; the others are those without one, which missed tumours are "
+    "called.  [default: all but those called notumor, no, normal, healthy, negative and the like]",
+    "--precision": "Number format of training; who is fooled is always decided in fp32.",
+    "--threads": "CPU threads; they decide the last digits of what is computed.  [default: torch's own number]",
+    "--executor": "One task after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
+    "--ray-address": "Join this Ray cluster.  [default: a local one, bound to loopback]",
+    "--gpu-share": "Share of a GPU that a Ray task takes.",
+    "--checks": "What follows the tables: sanity checks and cross-check; sanity checks alone; nothing, and nothing is "
+    "claimed.",
+    "--json": "Print the summary as one line of JSON and nothing else; tables, and what models print, go to stderr.",
+    "--out": "Folder for everything made; a run that was cut short goes on there.",
+}
+norm_option = choice("--norm", tuple(EPSILONS), HELP["--norm"])
+source_option = click.option("--data", default="phantom", metavar="SOURCE", help=HELP["--data"])
+split_option = click.option("--split", type=SHARE, metavar="SHARE", help=HELP["--split"])
+skip_unreadable_option = click.option("--skip-unreadable", is_flag=True, help=HELP["--skip-unreadable"])
+channels_option = click.option("--channels", type=click.Choice(["grey", "rgb"]), help=HELP["--channels"])
 data_options = combined(source_option, split_option, channels_option, skip_unreadable_option)
 tumour_classes_option = click.option(
-    "--tumour-classes",
-    type=NAMES,
-    default=(),
-    metavar="NAME,NAME",
-    help="Classes that show a tumour; the others are those without one, which missed tumours are called.  "
-    "[default: all but those called notumor, no, normal, healthy, negative and the like]",
+    "--tumour-classes", type=NAMES, default=(), metavar="NAME,NAME", help=HELP["--tumour-classes"]
 )
 device_option = choice("--device", ("auto", "cpu", "cuda"), "Processor.")
-precision_option = choice(
-    "--precision", ("auto", "fp32", "bf16"), "Number format of training; who is fooled is always decided in fp32."
-)
-threads_option = click.option(
-    "--threads",
-    type=click.IntRange(min=1, max=1024),
-    metavar="N",
-    help="CPU threads; they decide the last digits of what is computed.  [default: torch's own number]",
-)
+precision_option = choice("--precision", ("auto", "fp32", "bf16"), HELP["--precision"])
+threads_option = click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help=HELP["--threads"])
 machine_options = combined(device_option, precision_option, threads_option)
 executor_options = combined(
-    choice(
-        "--executor",
-        ("local", "ray"),
-        "One task after the other here, or as tasks of Ray, on as many CPUs each as --threads.",
-    ),
-    click.option(
-        "--ray-address", metavar="HOST:PORT", help="Join this Ray cluster.  [default: a local one, bound to loopback]"
-    ),
-    click.option(
-        "--gpu-share",
-        type=click.FloatRange(min=0, max=1, min_open=True),
-        default=1.0,
-        help="Share of a GPU that a Ray task takes.",
-    ),
+    choice("--executor", ("local", "ray"), HELP["--executor"]),
+    click.option("--ray-address", metavar="HOST:PORT", help=HELP["--ray-address"]),
+    click.option("--gpu-share", type=click.FloatRange(0, 1, min_open=True), default=1.0, help=HELP["--gpu-share"]),
 )
 
 
@@ -157,23 +133,12 @@ def print_json(options: dict[str, Any], summary: Callable[[], dict[str, Any]]) -
 
 
 said_options = combined(
-    choice(
-        "--checks",
-        tuple(CHECKS),
-        "What follows the tables: sanity checks and cross-check; sanity checks alone; nothing, and nothing is claimed.",
-    ),
-    click.option(
-        "--json",
-        is_flag=True,
-        is_eager=True,
-        callback=_only_json,
-        help="Print the summary as one line of JSON and nothing else; tables, and what models print, go to stderr.",
-    ),
+    choice("--checks", tuple(CHECKS), HELP["--checks"]),
+    click.option("--json", is_flag=True, is_eager=True, callback=_only_json, help=HELP["--json"]),
     click.option("--quiet", is_flag=True, help="Print no progress, only tables and verdicts."),
 )
 
 
 def out_option(default: str) -> Callable[[Command], Command]:
     """`--out`, the folder for everything made."""
-    said = "Folder for everything made; a run that was cut short goes on there."
-    return click.option("--out", default=default, type=PATH, help=said)
+    return click.option("--out", default=default, type=PATH, help=HELP["--out"])
