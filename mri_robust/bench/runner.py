@@ -42,33 +42,26 @@ NO_IMAGENET = (
 
 
 class Run:
-    """Experiments, in the order of the report, under one or more configurations, into one folder.
-
-    `configs` are one per protocol and seed, not yet told of their data; `opened` and `on_step` are those of `Trainer`;
-    `executor` says who runs the tasks, this process when None. `not_run` names what was not asked for, `sanity checks`
-    or `cross-check`. Sanity checks come after all that is measured.
-    """
+    """Experiments under one or more configurations, into one folder; sanity checks come after all other tasks."""
 
     def __init__(
         self,
-        experiments: Sequence[Experiment],
-        configs: Sequence[Config],
+        experiments: Sequence[Experiment],  # in the order of the report
+        configs: Sequence[Config],  # one per protocol and seed, not yet told of their data
         folder: ResultsFolder,
         *,
-        opened: dict[str, nn.Module] | None = None,
+        opened: dict[str, nn.Module] | None = None,  # as is `on_step`, that of `Trainer`
         on_step: OnStep = silent,
-        executor: ExecutorOptions | None = None,
-        not_run: Sequence[str] = (),
+        executor: ExecutorOptions | None = None,  # who runs the tasks, this process when None
+        not_run: Sequence[str] = (),  # what was not asked for, `sanity checks` or `cross-check`
     ) -> None:
         self.experiments, self.folder, self.not_run = list(experiments), folder, list(not_run)
         self.executor = executor or ExecutorOptions()
         self.worker = Worker(folder, opened=opened, on_step=on_step)
         self.configs = [config.on(self.worker.trainer(config).dataset) for config in configs]
+        asked = [(experiment, config) for experiment in self.experiments for config in self.configs]
         tasks = [
-            Task(experiment.name, config, model, evaluation)
-            for experiment in self.experiments
-            for config in self.configs
-            for model, evaluation in experiment.tasks(config)
+            Task(experiment.name, config, *task) for experiment, config in asked for task in experiment.tasks(config)
         ]
         checks = [] if "sanity checks" in self.not_run else filter(_is_check, tasks)
         self.tasks = [*(task for task in tasks if not _is_check(task)), *checks]
@@ -81,9 +74,8 @@ class Run:
     ) -> None:
         """Run every task; each experiment's table is written, and handed to `on_table`, when its numbers are there.
 
-        After the last table models are compared, and `on_compared` is called. A task that fails leaves its rows out,
-        and the others go on; see `failures`. UserError where nothing could be measured, OSError where nothing more can
-        be written; what was measured before stays stored.
+        After the last table models are compared. A task that fails leaves its rows out, and the others go on; see
+        `failures`. UserError where nothing could be measured, OSError where nothing more can be written.
         """
         left = Counter(task.experiment for task in self.tasks if not _is_check(task))
         for place, outcome in EXECUTORS[self.executor.name](self.worker, self.tasks, self.executor):

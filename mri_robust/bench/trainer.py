@@ -41,19 +41,15 @@ WATCHED_IMAGES = 64  # training images on which adversarial training is watched 
 
 
 class Trainer:
-    """The models of one data set on one machine, in one results folder, as `<model id>-<digest>.safetensors`.
-
-    `config` says on what machine, and where ImageNet's weights are looked for; `opened` are the user's own models that
-    are in memory, by id; `on_step` is called as (what is going on, done, total).
-    """
+    """The models of one data set on one machine, in one results folder, as `<model id>-<digest>.safetensors`."""
 
     def __init__(
         self,
         folder: ResultsFolder,
         dataset: Dataset,
-        config: Config,
+        config: Config,  # says on what machine, and where ImageNet's weights are looked for
         *,
-        opened: dict[str, nn.Module] | None = None,
+        opened: dict[str, nn.Module] | None = None,  # the user's own models that are in memory, by id
         on_step: OnStep = silent,
     ) -> None:
         self.folder, self.dataset, self.config, self.on_step = folder, dataset, config, on_step
@@ -69,11 +65,10 @@ class Trainer:
         return f"{model.model}-{digest(deciding)}"
 
     def get(self, model: Model) -> Any:
-        """A model on its device, in eval mode; trained and stored if it is not there yet.
+        """A `Classifier`, `Ensemble`, `Snooper` or own module, on its device, in eval mode; trained if need be.
 
-        It is a `Classifier`, an `Ensemble`, a `Snooper` where the recipe says `snooping`, or a user's own module. A
-        training that was cut short goes on after its last whole epoch. UserError where training fails, which is not
-        tried again, weights or the user's own model cannot be had, or that model is another one now.
+        A training that was cut short goes on after its last whole epoch. UserError where it fails, which is not tried
+        again, weights or the user's own model cannot be had, or that model is another one now.
         """
         name = self.name(model)
         if name in self._failed:

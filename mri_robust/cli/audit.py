@@ -11,7 +11,6 @@ from mri_robust.cli import options as shared
 from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, OWN_MODEL, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
-from mri_robust.study.epsilon import Norm
 
 BELONGING = ("weights", "mean", "std", "size")  # options that belong to the model that they stand behind
 CROSSCHECKED = 8  # images that the attacks are cross-checked on; each takes about 200 gradients by three libraries
@@ -76,6 +75,7 @@ def audit(
     import_torchvision()
     from mri_robust.bench.audit import Asked, broken_floors, check_floors, open_models, tests_of, with_training
     from mri_robust.cli.run import config_of, execute, settle
+    from mri_robust.evaluation.epsilon_curve import radii_in
     from mri_robust.study.scale import AUDITS
 
     if list_only:
@@ -85,7 +85,13 @@ def audit(
     experiments, floors, norm = tests_of(tests, everything=everything), options["floors"], options["norm"]
     asked = _asked({"source": sources, **{name: options[name] for name in BELONGING}})
     chosen = {name: options[name] for name in ("steps", "restarts") if options[name]}
-    scale = replace(AUDITS[options["budget"]].in_norm(norm, _radii(norm, options["eps"])), **chosen)
+    try:
+        radii = radii_in(norm, options["eps"], "--eps")
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if not radii:
+        raise UserError("--eps needs at least one radius over 0")
+    scale = replace(AUDITS[options["budget"]].in_norm(norm, radii), **chosen)
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))
@@ -129,15 +135,3 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     if wrong := ["".join(pair) for pair in pairs if not all(pair)]:
         raise UserError(f"--classes takes pairs such as glioma=Glioma, got '{wrong[0]}'")
     return {own.strip(): other.strip() for own, _, other in pairs}
-
-
-def _radii(norm: Norm, epsilons: tuple[float, ...] | None) -> tuple[float, ...]:
-    from mri_robust.evaluation.epsilon_curve import radii_in
-
-    try:
-        radii = radii_in(norm, epsilons, "--eps")
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    if not radii:
-        raise UserError("--eps needs at least one radius over 0")
-    return radii

@@ -39,20 +39,17 @@ def config_of(options: dict[str, Any], **further: Any) -> Config:
 
 def execute(
     experiments: Sequence[Experiment],
-    configs: Sequence[Config],
+    configs: Sequence[Config],  # one per protocol, of the first seed
     out: Path,
-    options: dict[str, Any],
+    options: dict[str, Any],  # those of `executor_options` and `said_options`, and `seeds`
     *,
     opened: dict[str, nn.Module] | None = None,
-    images: int | None = None,
-    notes: Sequence[str] = (),
+    images: int | None = None,  # test images that the attacks are cross-checked on
+    notes: Sequence[str] = (),  # are printed first and kept, one line each
 ) -> tuple[Run, Certificate | None]:
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
 
-    `configs` are one per protocol, of the first seed; `options` those of `executor_options` and `said_options`, and
-    `seeds`, which count up from the first. The attacks are cross-checked on `images` test images; there is no
-    certificate where `--checks` leaves that out. `notes` are printed first and kept, one line each. UserError if the
-    data cannot be read, or nothing could be measured.
+    There is no certificate where `--checks` leaves it out. UserError for unreadable data, or nothing measured.
     """
     from mri_robust.bench.runner import RUN_IMAGES, Run, certify_run
     from mri_robust.bench.worker import ExecutorOptions

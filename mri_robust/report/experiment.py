@@ -190,16 +190,13 @@ def comparisons(description: Description, rows: pd.DataFrame) -> list[Comparison
     found = found.merge(rows.groupby(keys)["label"].first().reset_index(), on=keys)
     sizes = "printed" in keys and "epsilon" in own  # which the study prints in a unit of its own
     named = ["label" if sizes and name == "printed" else name for name in keys]
-    return [
-        Comparison(
-            {_head(name): _label(name, part[name].iloc[0]) for name in named},
-            part["printed"].iloc[0] if sizes else "",
-            study=part["study"].dropna().iloc[0],
-            comparable=bool(part["comparable"].all()),
-            ours={record["protocol"]: record for record in part.to_dict("records")},
-        )
-        for _, part in found.groupby(keys, sort=False)
-    ]
+    numbers = []
+    for _, part in found.groupby(keys, sort=False):
+        labels = {_head(name): _label(name, part[name].iloc[0]) for name in named}
+        ours = {record["protocol"]: record for record in part.to_dict("records")}
+        study, printed = part["study"].dropna().iloc[0], part["printed"].iloc[0] if sizes else ""
+        numbers.append(Comparison(labels, printed, study, bool(part["comparable"].all()), ours))
+    return numbers
 
 
 def comparison_table(found: list[Comparison], folded: bool = False) -> Table | None:

@@ -87,11 +87,8 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
             told = [*used, _term(metric)] if metric != "accuracy" else used
             yield _verdict(section, topic, sentence, marks, _moved(section, metric, first), *told)
 
-    yield from harm(
-        "accuracy",
-        f"Accuracy under {'invisible' if parts_of_1(sizes[0][0]) > 1 else 'small'} changes",
-        "{} is right on {} of clean images",
-    )
+    topic = f"Accuracy under {'invisible' if parts_of_1(sizes[0][0]) > 1 else 'small'} changes"
+    yield from harm("accuracy", topic, "{} is right on {} of clean images")
     found = {model: marks for model in others if (marks := _marks(section, "accuracy", model))}
     if found:
         best, marks = max(found.items(), key=lambda each: each[1][-1].value)
