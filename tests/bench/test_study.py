@@ -76,25 +76,13 @@ def test_shares_are_counts_of_images_and_lie_in_their_intervals(study: ResultsFo
 
 
 BY_MODEL = {
-    "fgsm": {
-        "printed": "0.1|0.01|0.005|0.002|0.001",
-        "cnn_clean": "0|.07|.23|.61|.81",
-        "cnn_fgsm": ".82|.84|.86|.87|.87",
-        "cnn_pgd": ".46|.84|.88|.87|.9",
-        "resnet_pgd": ".67|.93|.98|.96|.96",
-        "ensemble": ".76|.97|.98|.98|.98",
-    },
-    "pgd": {
-        "printed": "0.3 / 0.008 / 20|0.01 / 0.001 / 5|0.01 / 0.0005 / 5|0.01 / 0.0001 / 5",
-        "cnn_clean": "0|.1|.31|.86",
-        "cnn_pgd": ".5|.83|.9|.92",
-        "cnn_fgsm": "|.89|.87|.88",
-        "resnet_pgd": "|.96|.96|.96",
-        "ensemble": "|.96|.98|.99",
-    },
-    "noisy-loss": {"printed": "5 / 0.1|5 / 1.2|10 / 2", "cnn_noisy": ".95|.96|.97"},
-    "drunk-sweep": {"printed": "1|2|3|4|5|6|7|8|9", "cnn_drunk": ".96|.31|.31|.31|.31|.31|.31|.31|.31"},
-    "drunk-defence": {"printed": "clean|attacked|defended", "cnn_drunk": ".89|.31|", "cnn_drunk_defended": "||.96"},
+    "fgsm": "printed=0.1|0.01|0.005|0.002|0.001 cnn_clean=0|.07|.23|.61|.81 cnn_fgsm=.82|.84|.86|.87|.87 "
+    "cnn_pgd=.46|.84|.88|.87|.9 resnet_pgd=.67|.93|.98|.96|.96 ensemble=.76|.97|.98|.98|.98",
+    "pgd": "printed=0.3/0.008/20|0.01/0.001/5|0.01/0.0005/5|0.01/0.0001/5 cnn_clean=0|.1|.31|.86 "
+    "cnn_pgd=.5|.83|.9|.92 cnn_fgsm=|.89|.87|.88 resnet_pgd=|.96|.96|.96 ensemble=|.96|.98|.99",
+    "noisy-loss": "printed=5/0.1|5/1.2|10/2 cnn_noisy=.95|.96|.97",
+    "drunk-sweep": "printed=1|2|3|4|5|6|7|8|9 cnn_drunk=.96|.31|.31|.31|.31|.31|.31|.31|.31",
+    "drunk-defence": "printed=clean|attacked|defended cnn_drunk=.89|.31| cnn_drunk_defended=||.96",
 }
 """The study's Tables 3 to 5 and Figures 5 and 6: how its rows are printed, and each model's accuracies."""
 BY_CLASS = {
@@ -111,16 +99,12 @@ BY_CLASS = {
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", BY_MODEL)
 def test_every_printed_accuracy_stands_beside_its_row(study: ResultsFolder, name: str, protocol: str) -> None:
-    table = {key: text.split("|") for key, text in BY_MODEL[name].items()}
-    printed = table.pop("printed")
+    table = {key: text.split("|") for key, text in (part.split("=") for part in BY_MODEL[name].split())}
+    printed = [row.replace("/", " / ") for row in table.pop("printed")]
     if protocol == "paper" and name in ("fgsm", "pgd"):  # the same numbers, beside images never normalised
         table["cnn_raw"] = table["cnn_clean"]
-    expected = {
-        (model, row, float(number))
-        for model, numbers in table.items()
-        for row, number in zip(printed, numbers, strict=True)
-        if number
-    }
+    cells = [(model, *cell) for model, numbers in table.items() for cell in zip(printed, numbers, strict=True)]
+    expected = {(model, row, float(number)) for model, row, number in cells if number}
     rows = overall(study.table(name), protocol=protocol).dropna(subset="paper")
     assert len(rows) == len(expected)
     assert set(zip(rows["model"], rows["printed"], rows["paper"], strict=True)) == expected
@@ -135,11 +119,10 @@ def test_every_printed_accuracy_stands_beside_its_row(study: ResultsFolder, name
 @pytest.mark.parametrize("name", BY_CLASS)
 def test_every_number_of_a_class_report_stands_beside_its_row(study: ResultsFolder, name: str, protocol: str) -> None:
     accuracy, *words = BY_CLASS[name].split()
-    expected = {("", "accuracy", float(accuracy))} | {
-        (words[place], metric, float(words[place + offset]))
-        for place in range(0, len(words), 4)
-        for offset, metric in enumerate(("precision", "recall", "f1"), start=1)
-    }
+    expected = {("", "accuracy", float(accuracy))}
+    for place in range(0, len(words), 4):
+        numbers = zip(("precision", "recall", "f1"), words[place + 1 : place + 4], strict=True)
+        expected |= {(words[place], metric, float(number)) for metric, number in numbers}
     column, where = {
         "backdoor-cnn": ("test", {"mix"}),
         "backdoor-resnet50": ("test", {"mix"} if protocol == "sound" else {"clean"}),

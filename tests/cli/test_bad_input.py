@@ -1,6 +1,7 @@
 """Each bad input is one clear line, exit code 2, and nothing half-written."""
 
 import errno
+import sys
 
 import pytest
 import torch
@@ -63,19 +64,15 @@ def test_an_output_folder_that_cannot_be_written(tmp_path):
 
 
 def test_builds_of_torch_and_torchvision_that_clash(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "torchvision", None)
     assert "pip install --upgrade torch torchvision" in refused("bench", "--data", TINY)
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "says"),
-    [
-        (KeyboardInterrupt(), 130, "run the same command to go on"),
-        (OSError(errno.ENOSPC, "No space left", "results/x.json"), 2, "cannot write 'results/x.json': No space left"),
-    ],
-)
+FULL = OSError(errno.ENOSPC, "No space left", "results/x.json")
+ENDS = [(KeyboardInterrupt(), 130, "same command"), (FULL, 2, "cannot write 'results/x.json': No space left")]
+
+
+@pytest.mark.parametrize(("error", "code", "says"), ENDS)
 def test_an_interrupted_run_says_how_to_go_on(error, code, says, monkeypatch):
     def stopped(*arguments, **options):
         raise error

@@ -213,13 +213,6 @@ def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says:
     assert not Path("made/run.json").exists()
 
 
-def test_a_volume_is_refused_by_name(tmp_path: Path) -> None:
-    files = {**two_classes(), f"Training/{SICK}/head.nii": nifti(np.zeros((4, 4, 155), np.uint8))}
-    result = run("data", "info", "--data", folder_of(files, tmp_path / "own"))
-    assert result.exit_code == 2
-    assert f"Training/{SICK}/head.nii (a volume of 155 slices: export the slices that show" in result.output
-
-
 def test_a_test_set_alone_is_enough_where_nothing_is_trained(tmp_path: Path) -> None:
     folder = folder_of(two_classes(), tmp_path / "own")
     whole = run("audit", "fgsm", "--model", "own_models:Bright", "--data", folder, "--size", SIDE, "--checks", "none")

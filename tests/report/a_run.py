@@ -53,14 +53,9 @@ def picture(epsilon: int, changes: dict[tuple[int, int], int], **shares: float) 
     for place, change in changes.items():
         pixels[place] += change
     called = max(shares, key=lambda name: shares[name])
-    facts = {
-        "epsilon": epsilon / 255,
-        "norm": "linf",
-        "predicted": called,
-        "probability": shares[called],
-        "probabilities": shares,
-    }
-    return {"image": png(pixels), "caption": called, "change": max(changes.values(), default=0) / 255, **facts}
+    facts = {"predicted": called, "probability": shares[called], "probabilities": shares, "caption": called}
+    sizes = {"epsilon": epsilon / 255, "norm": "linf", "change": max(changes.values(), default=0) / 255}
+    return {"image": png(pixels), **sizes, **facts}
 
 
 def gallery() -> list[Row]:
@@ -150,15 +145,8 @@ RUN: Row = {"command": "mri-robust bench", "versions": {"torch": "2"}, "warnings
 RUN |= {"notes": [], "not_run": []}
 RUN |= {"machine": {"device_name": "CPU", "threads": 1, "precision": "fp32"}, "seconds": 1.0, "computed": 3}
 RUN |= {"data": {"grey": {"name": "phantom", "digest": "d0", "train": 8, "test": 6}}, "protocols": ["sound", "paper"]}
-RUN |= {
-    "scale": "quick",
-    "engine": "native",
-    "norm": "linf",
-    "weights": "none",
-    "seeds": [42],
-    "own_models": [],
-    "reused": 1,
-}
+RUN |= {"scale": "quick", "engine": "native", "norm": "linf", "weights": "none", "seeds": [42], "own_models": []}
+RUN |= {"reused": 1}
 CERTIFICATE = {"verdict": "cross-check PASSED", "passed": True, "images": 4, "comparisons": [CROSSED]}
 
 

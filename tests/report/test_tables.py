@@ -93,15 +93,8 @@ def test_epsilons_of_two_norms_stand_apart_each_in_its_unit():
         *(("clean", "0.900"), ("pgd 0.25 (L2), 10 × 0.0625", "0.100"), ("pgd 0.5 (L2), 10 × 0.125", "0.200")),
         *(("pgd 1/255, 10 × 0.25/255", "0.100"), ("pgd 2/255, 10 × 0.5/255", "0.200")),
     ]
-    said = {
-        "other": "b",
-        "difference": 0.1,
-        "ci_low": 0.0,
-        "ci_high": 0.2,
-        "only_model": 1,
-        "only_other": 1,
-        "p_mcnemar": 0.5,
-    }
+    said = {"other": "b", "difference": 0.1, "ci_low": 0.0, "ci_high": 0.2}
+    said |= {"only_model": 1, "only_other": 1, "p_mcnemar": 0.5}
     pairs = exp.pairs_table(PLAIN.description(), pd.DataFrame([each | said for each in rows]))
     assert texts(pairs, "attack") == [(each,) for each in ("pgd 2/255, 10 × 0.5/255", "pgd 0.5 (L2), 10 × 0.125")]
 
