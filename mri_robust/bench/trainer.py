@@ -210,21 +210,15 @@ class Trainer:
         return fit(model, data.images, data.labels, optimizer=optimizer, settings=settings, loss=loss, **how)
 
     def _settings(self, recipe: Recipe, resume: Path | None) -> FitSettings:
-        return FitSettings(
-            **{name: getattr(recipe, name) for name in ("epochs", "batch_size", "seed", "clip_norm")},
-            precision=self.config.precision,
-            watched=recipe.plateau or "loss",
-            on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total),
-            resume=resume,
-        )
+        how: dict[str, Any] = {name: getattr(recipe, name) for name in ("epochs", "batch_size", "seed", "clip_norm")}
+        how |= {"precision": self.config.precision, "watched": recipe.plateau or "loss", "resume": resume}
+        return FitSettings(**how, on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total))
 
 
 def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, eps: float) -> Record:
-    """Accuracy on 64 training images, clean, under FGSM, and under PGD of 10 steps, all of size `eps`.
+    """`clean`, `fgsm`, `pgd`: accuracy in [0, 1] on 64 training images, under FGSM, and PGD of 10 steps, of size `eps`.
 
-    Returns:
-        `clean`, `fgsm`, `pgd` in [0, 1], and `overfitted`: FGSM is resisted and PGD is not, catastrophic overfitting
-        (Wong et al. 2020, arXiv 2001.03994).
+    `overfitted` says that FGSM is resisted and PGD is not (Wong et al. 2020, arXiv 2001.03994).
     """
     some = np.linspace(0, len(labels) - 1, min(WATCHED_IMAGES, len(labels))).astype(int)
     device, truth = device_of(model), torch.from_numpy(labels[some])

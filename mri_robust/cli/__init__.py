@@ -64,24 +64,30 @@ class OneLineErrors(click.Group):
         for stream in (sys.stdout, sys.stderr):  # a file name may be no text, and a locale may lack letters
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+        code = 2
         try:
             _check_arguments(sys.argv[1:] if args is None else args)
-            code = super().main(args, standalone_mode=False, **extra)
+            ended = super().main(args, standalone_mode=False, **extra)
+            raise SystemExit(ended if isinstance(ended, int) else 0)
         except UserError as error:
-            _stop(str(error), 2)
+            said = str(error)
         except _NO_ARGUMENTS as error:
             click.echo(error.format_message())
             raise SystemExit(0) from None
         except click.ClickException as error:
             hint = f" (see '{error.ctx.command_path} --help')" if getattr(error, "ctx", None) else ""  # type: ignore[attr-defined]
-            _stop(one_line(error.format_message()) + hint, 2)
+            said = one_line(error.format_message()) + hint
         except (click.Abort, KeyboardInterrupt):
-            _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+            code, said = 130, "interrupted; what was finished is kept, run the same command to go on"
         except OSError as error:
-            _stop(_about_file(error), 2)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+            what, where = "write" if full else "use", f"'{error.filename}'" if error.filename else "a file"
+            advice = "make room or choose another --out" if full else "see what lies there"
+            said = one_line(f"cannot {what} {where}: {error.strerror or error}; {advice}, then run it again")
         except MemoryError:
-            _stop("not enough memory: take fewer or smaller images, or a machine with more", 2)
-        raise SystemExit(code if isinstance(code, int) else 0)
+            said = "not enough memory: take fewer or smaller images, or a machine with more"
+        click.echo(f"Error: {said}", err=True)
+        raise SystemExit(code)
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
@@ -91,19 +97,6 @@ def _check_arguments(arguments: Sequence[str]) -> None:
             if b"\0" not in os.fsencode(argument):
                 continue
         raise UserError(f"the argument '{argument}' holds a character that no name can hold: leave it out")
-
-
-def _about_file(error: OSError) -> str:
-    """What an error of the file system means."""
-    where = f"'{error.filename}'" if error.filename else "a file"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-        return one_line(f"cannot write {where}: {error.strerror}; make room or choose another --out, then run it again")
-    return one_line(f"cannot use {where}: {error.strerror or error}; see what lies there, then run it again")
-
-
-def _stop(message: str, code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
-    raise SystemExit(code)
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}

@@ -62,11 +62,10 @@ def weighted(sentence: str) -> Markup:
 
 
 def galleries(report: Report) -> list[dict[str, Any]]:
-    """One entry per gallery, for the script: `heading`, `model`, `unit` of epsilon, `usual`, the place of the picture
-    that paper shows, and `images`, each with `label`, `name`, `pictures`.
+    """One entry per gallery, for the script; `usual` is the place of the picture that paper shows.
 
-    A picture has `epsilon` in words, `tick`, its number alone, `predicted`, `probabilities` as [class, share], `change`
-    in 255ths, and `image` as base64 of a PNG.
+    A picture has `epsilon` in words, `tick`, its number alone, `probabilities` as [class, share], `change` in 255ths,
+    and `image` as base64 of a PNG.
     """
 
     def picture(cell: dict[str, Any]) -> dict[str, Any]:

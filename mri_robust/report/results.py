@@ -102,21 +102,19 @@ class Differences:
         differ = differ.sort_values("gap", key=lambda gaps: -gaps.abs(), na_position="first", kind="stable").head(top)
         names = [name for name in differ if name not in ("a", "b", "n_a", "n_b", "what", "gap", "metric")]
         names = [*(name for name in names if differ[name].nunique() > 1), "metric"]
-        largest = [
-            {"number": " · ".join(str(row[name]) for name in names if row[name] != "")}
-            | {"A": f"{row['a']:.6g}", "B": f"{row['b']:.6g}", "B − A": signed(row["gap"])}
-            for row in differ.to_dict("records")
-        ]
+        largest = []
+        for row in differ.to_dict("records"):
+            sides = {"A": f"{row['a']:.6g}", "B": f"{row['b']:.6g}", "B − A": signed(row["gap"])}
+            largest.append({"number": " · ".join(str(row[name]) for name in names if row[name] != ""), **sides})
         more = [table_of("Largest differences", largest), table_of("Facts that differ", self.facts, 3)]
         return [table_of("Numbers", counts.to_dict("records")), *(table for table in more if table.rows)]
 
 
 def compare(a: ResultsFolder, b: ResultsFolder, *, tolerance: float = 0.0, ignore: Collection[str] = ()) -> Differences:
-    """Compare the last runs of two results folders.
+    """Compare the last runs of two results folders, number by number, whatever the columns to `ignore` say.
 
-    Numbers are joined on every column but what was measured and those to `ignore` (`scale`, `dataset`). They differ
-    when their values do by more than `tolerance`, at least 0, or in how many images they count. UserError where a
-    folder holds no finished run, a table is damaged, or a column to ignore is in no table.
+    Numbers differ when their values do by more than `tolerance`, at least 0, or in how many images they count.
+    UserError where a folder holds no finished run, a table is damaged, or a column to ignore is in no table.
     """
     runs = [folder.json("run") for folder in (a, b)]
     tables = ([own.table(each["name"]) for each in run["experiments"]] for own, run in zip((a, b), runs, strict=True))

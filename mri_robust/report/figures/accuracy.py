@@ -117,8 +117,7 @@ def _apart(places: list[float], least: float) -> list[float]:
 
 
 def draw_curves(view: View) -> Figure | None:
-    """A line per training. Few share one pair of axes. Of many, each sweep over a number has a row of panels: test
-    images, training batches, and accuracy after the last epoch over that number; the others have a row and a key."""
+    """A line per training: few share one pair of axes; else a row per sweep over a number, one and a key for others."""
     rows = given(view.rows, "epoch")
     if (rows := rows[(rows["metric"] == "accuracy") & rows["subset"].isin(KINDS)]).empty:
         return None
