@@ -67,9 +67,7 @@ class Opened(NamedTuple):
 
 def tests_of(names: Sequence[str], *, everything: bool) -> list[Experiment]:
     """The experiments that ask a finished model, with sanity checks: those named, the first answer's, or all of them.
-
-    UserError where a name is unknown, or its experiment trains its own models.
-    """
+    UserError where a name is unknown, or its experiment trains its own models."""
     finished = [each for each in all_experiments(beyond=True) if each.finished]
     chosen = {each.name: each for each in (finished if everything else map(load_experiment, names or TESTS))}
     if training := [name for name, each in chosen.items() if not each.finished]:

@@ -217,9 +217,7 @@ class Trainer:
 
 def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, eps: float) -> Record:
     """`clean`, `fgsm`, `pgd`: accuracy in [0, 1] on 64 training images, under FGSM, and PGD of 10 steps, of size `eps`.
-
-    `overfitted` says that FGSM is resisted and PGD is not (Wong et al. 2020, arXiv 2001.03994).
-    """
+    `overfitted` says that FGSM is resisted and PGD is not (Wong et al. 2020, arXiv 2001.03994)."""
     some = np.linspace(0, len(labels) - 1, min(WATCHED_IMAGES, len(labels))).astype(int)
     device, truth = device_of(model), torch.from_numpy(labels[some])
     pixels = to_unit_range(images[some]).to(device)

@@ -105,10 +105,8 @@ class Worker:
         return digest([who, repr(task.evaluation), trainer.dataset.digest, task.config.environment, CODE_VERSION])
 
     def run(self, task: Task, spread: Spread | None = None) -> Outcome:
-        """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure.
-
-        `spread` measures its parts, this process when None. OSError if nothing can be written.
-        """
+        """The result of a task: out of the store, or measured now and stored; a failure is kept as a failure. `spread`
+        measures its parts, this process when None. OSError if nothing can be written."""
         if task.experiment != self._experiment:  # experiments share few models: the last one's make room
             self._experiment = task.experiment
             for trainer in self._trainers.values():

@@ -48,9 +48,7 @@ def execute(
     notes: Sequence[str] = (),  # are printed first and kept, one line each
 ) -> tuple[Run, Certificate | None]:
     """Run experiments into a folder, print every table when it is done, then warnings and the cross-check's verdict.
-
-    There is no certificate where `--checks` leaves it out. UserError for unreadable data, or nothing measured.
-    """
+    There is no certificate where `--checks` leaves it out. UserError for unreadable data, or nothing measured."""
     from mri_robust.bench.runner import RUN_IMAGES, Run, certify_run
     from mri_robust.bench.worker import ExecutorOptions
     from mri_robust.cli.options import CHECKS

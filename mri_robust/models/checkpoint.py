@@ -38,9 +38,7 @@ def load_model(path: str | Path) -> Classifier | Ensemble:
 
 def load_detector(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     """The model in a snooping detector's file, on the CPU, in eval mode, and what its header says under `detector`.
-
-    UserError where the file is absent, damaged, a classifier, or holds anything else.
-    """
+    UserError where the file is absent, damaged, a classifier, or holds anything else."""
     model, header = _open(Path(path))
     detector = header.get("detector")
     if isinstance(detector, dict) and isinstance(model, Classifier):

@@ -123,10 +123,8 @@ def build_model(
 
 
 def penultimate_features(model: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
-    """The inputs of the model's last `nn.Linear` for batches of images [n, C, H, W] in [0, 1], float32 [N, D].
-
-    The model is left as it was; ValueError where it has no linear layer.
-    """
+    """The inputs of the model's last `nn.Linear` for batches of images [n, C, H, W] in [0, 1], float32 [N, D]. The
+    model is left as it was; ValueError where it has no linear layer."""
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
         raise ValueError("the model has no linear layer whose inputs could be its features")

@@ -108,10 +108,8 @@ def _among(output: Any, images: int, classes: int) -> Tensor:
 
 
 def stated(model: nn.Module) -> dict[str, Any]:
-    """What a model states and makes sense of: `image_size`, int; `channels`, `grey` or `rgb`; `classes`, names.
-
-    A size may also be a pair of equal sides, channels 1 or 3, classes a mapping between names and places.
-    """
+    """What a model states and makes sense of: `image_size`, int; `channels`, `grey` or `rgb`; `classes`, names. A size
+    may also be a pair of equal sides, channels 1 or 3, classes a mapping between names and places."""
     size, channels, classes = (getattr(model, name, None) for name in ("image_size", "channels", "classes"))
     found: dict[str, Any] = {}
     if isinstance(size, (list, tuple)) and len(set(size)) == 1:
@@ -195,9 +193,7 @@ def fit_to_data(
 
 def as_classifier(model: nn.Module, images: Tensor) -> tuple[nn.Module, int]:
     """The model where it gives logits [N, K] of two classes or more, else what makes such logits of its outputs; and K.
-
-    `images` are float32 [N, C, H, W] in [0, 1]; for errors see `fit_to_data`. TypeError where it is no module.
-    """
+    `images` are float32 [N, C, H, W] in [0, 1]; for errors see `fit_to_data`. TypeError where it is no module."""
     with eval_mode(model), torch.no_grad():
         images, given = images.to(device_of(model)), External(model, "given")
         try:

@@ -93,9 +93,7 @@ def load_weights(
     model: nn.Module, state: Mapping[str, Tensor], file: Path, *, what: str = "the network", assign: bool = False
 ) -> str:
     """Put the tensors of a file into a model, `assign` as in `load_state_dict`; UserError where they do not fit.
-
-    Returns the prefixes of wrappers, such as `module.`, that were taken off every name because the names then fit.
-    """
+    Returns the prefixes of wrappers, such as `module.`, that were taken off every name because the names then fit."""
     wanted, bare, taken = model.state_dict().keys(), dict(state), ""
     while bare and bare.keys() != wanted:
         prefix = next((each for each in _PREFIXES if all(name.startswith(each) for name in bare)), "")
@@ -128,9 +126,7 @@ def read_notes(path: str | Path) -> dict[str, Any]:
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors by name from a `.safetensors` file, or from a `.pth` that `torch.load(weights_only=True)` accepts.
-
-    UserError where the file is absent, no such file, truncated, or a pickle with more than tensors in it.
-    """
+    UserError where the file is absent, no such file, truncated, or a pickle with more than tensors in it."""
     if path.suffix == ".safetensors":
         header = read_notes(path)
         try:
@@ -159,10 +155,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move, or raise OSError.
-
-    A `checksum` joins the header, by which `read_state_dict` notices damage to any byte.
-    """
+    """Write tensors on any device and a header of plain data to a `.safetensors` file in one move, or raise OSError. A
+    `checksum` joins the header, by which `read_state_dict` notices damage to any byte."""
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps({**header, "checksum": _checksum(header, copies)})
     with written_aside(path) as aside:

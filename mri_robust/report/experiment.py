@@ -147,10 +147,8 @@ def difference_cell(value: float | None) -> Cell:
 
 
 def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Table]:
-    """The tables of an experiment's prepared rows, the main one first, those of classes last.
-
-    Several models side by side make a table per metric; else metrics are the columns.
-    """
+    """The tables of an experiment's prepared rows, the main one first, those of classes last. Several models side by
+    side make a table per metric; else metrics are the columns."""
     overall, of_classes = rows[rows["class"] == ""], rows[(rows["class"] != "") & (rows["subset"] == "all")]
     if description["columns"] == "model" and overall["model"].nunique() > 1:
         parts: dict[Any, pd.DataFrame] = dict(list(overall.groupby(["metric", "subset"], sort=False)))
