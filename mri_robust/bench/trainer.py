@@ -212,7 +212,7 @@ class Trainer:
     def _settings(self, recipe: Recipe, resume: Path | None) -> FitSettings:
         how: dict[str, Any] = {name: getattr(recipe, name) for name in ("epochs", "batch_size", "seed", "clip_norm")}
         how |= {"precision": self.config.precision, "watched": recipe.plateau or "loss", "resume": resume}
-        return FitSettings(**how, on_step=lambda done, total: self.on_step(f"train {recipe.model}", done, total))
+        return FitSettings(**how, on_step=partial(self.on_step, f"train {recipe.model}"))
 
 
 def watch_overfitting(model: nn.Module, images: np.ndarray, labels: np.ndarray, eps: float) -> Record:

@@ -5,6 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -162,15 +163,10 @@ class Worker:
 
     def _context(self, task: Task) -> Context:
         trainer = self.trainer(task.config)
-        return Context(
-            model=trainer.get(task.model),
-            dataset=trainer.dataset,
-            asked=task.model,
-            history=trainer.history(task.model),
-            open_model=trainer.get,
-            precision=task.config.precision,
-            on_step=lambda done, total: self.on_step(task.title, done, total),
-        )
+        about: dict[str, Any] = {"asked": task.model, "history": trainer.history(task.model)}
+        about |= {"dataset": trainer.dataset, "open_model": trainer.get, "precision": task.config.precision}
+        on_step = partial(self.on_step, task.title)
+        return Context(model=trainer.get(task.model), on_step=on_step, **about)
 
 
 def load_data(config: Config, *, need_training: bool) -> Dataset:

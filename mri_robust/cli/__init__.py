@@ -24,7 +24,7 @@ COMMANDS = {
     "snoop": "List images that carry a suspicious pattern.",
 }
 """Command -> its line in `--help`; the command itself is in the file of its name, or in that of `_ELSEWHERE`."""
-_ELSEWHERE = {"report": "results"}
+_ELSEWHERE = {"crosscheck": "bench", "report": "results"}
 SPIN_COUNT = "30000"
 """How often an OpenMP thread of ours looks for work before it sleeps. libgomp's own number, billions, makes a training
 up to 18 times slower beside busy processes; too small a one makes it slower on an idle machine; see

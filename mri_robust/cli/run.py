@@ -74,10 +74,9 @@ def execute(
         print_experiment(experiment.description(), table, console)
 
     def show_pairs() -> None:
-        pairs = [pairs_table(each.description(), folder.table("comparisons")) for each in experiments]
-        for place, each in enumerate(pairs if run.configs[0].models else ()):
-            if each is not None and each not in pairs[:place]:
-                print_table(each, console)
+        pairs = (pairs_table(each.description(), folder.table("comparisons")) for each in experiments)
+        for each in filter(None, dict.fromkeys(pairs) if run.configs[0].models else ()):
+            print_table(each, console)
 
     with StepProgress(quiet=options["quiet"]) as progress:
         how: dict[str, Any] = {"opened": opened, "on_step": progress, "executor": executor, "not_run": not_run}

@@ -50,10 +50,11 @@ class External(nn.Module):
         scaled = images if self.mean is None else (images - self.mean) / self.std
         try:
             kinds = (each.dtype for each in self.model.parameters() if each.is_floating_point())
-            logits = as_logits(self.model(scaled.to(next(kinds, torch.float32))), len(images), self.wanted)
+            output = self.model(scaled.to(next(kinds, torch.float32)))
+            logits = as_logits(output, len(images), self.wanted, self.source)
             finite = bool(torch.isfinite(logits).all())
-        except UserError as error:
-            raise UserError(f"model '{self.source}' {error}" if isinstance(error, NoLogits) else str(error)) from error
+        except UserError:
+            raise
         except (Exception, SystemExit) as error:
             said = reason(error)
             hint = "; see --size, --channels" if _ABOUT_SHAPES.search(said) else ""
@@ -68,30 +69,27 @@ class External(nn.Module):
         return logits if self.order is None else logits[:, self.order]
 
 
-class NoLogits(UserError):
-    """What a model gave that is no logits, in words that follow its name."""
-
-
-def as_logits(output: Any, images: int, classes: int = 0) -> Tensor:
+def as_logits(output: Any, images: int, classes: int, source: str) -> Tensor:
     """The logits, float32 [N, K], in what a model gave for so many images.
 
     Of a mapping, a sequence or an object it is what is called `logits`, or the only tensor in it of that shape, where K
-    is `classes` unless 0. One image's logits may lack the axis N, and one logit for each image the axis K. NoLogits
+    is `classes` unless 0. One image's logits may lack the axis N, and one logit for each image the axis K. UserError
     where there is nothing like it, or more than one.
     """
     if not isinstance(output, Tensor):
-        output = _among(output, images, classes)
+        output = _among(output, images, classes, source)
     if images == 1 and output.ndim < 2:
         output = output.reshape(1, -1)
     elif output.ndim != 2 and output.shape[:1] == (images,) and all(side == 1 for side in output.shape[2:]):
         output = output.reshape(images, -1)
     if output.ndim != 2 or len(output) != images or not output.is_floating_point():
         given = f"{output.dtype} {list(output.shape)}".removeprefix("torch.")
-        raise NoLogits(f"gives {given} for {images} image(s): it must give logits [{images}, classes], floating point")
+        wanted = f"it must give logits [{images}, classes], floating point"
+        raise UserError(f"model '{source}' gives {given} for {images} image(s): {wanted}")
     return output.float()
 
 
-def _among(output: Any, images: int, classes: int) -> Tensor:
+def _among(output: Any, images: int, classes: int, source: str) -> Tensor:
     whole = dict(output) if isinstance(output, Mapping) else getattr(output, "__dict__", {})
     parts = dict(enumerate(output)) if isinstance(output, Sequence) and not isinstance(output, str) else whole
     named = parts.get("logits", getattr(output, "logits", None))
@@ -104,7 +102,8 @@ def _among(output: Any, images: int, classes: int) -> Tensor:
     if len(fits) == 1:
         return fits[0]
     held = ", ".join(f"{name} {list(value.shape)}" for name, value in tensors.items()) or "no tensor"
-    raise NoLogits(f"gives a {type(output).__name__} with {held}: return the logits alone, or call them `logits`")
+    given = f"{type(output).__name__} with {held}"
+    raise UserError(f"model '{source}' gives a {given}: return the logits alone, or call them `logits`")
 
 
 def stated(model: nn.Module) -> dict[str, Any]:

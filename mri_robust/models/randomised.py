@@ -1,7 +1,5 @@
 """Models whose answers are drawn at random: found out, and averaged."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint

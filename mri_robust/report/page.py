@@ -49,10 +49,9 @@ def render(report: Report, figures: dict[str, list[Drawing]]) -> str:
     pictures = {name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()}
     told = verdicts(report)
     facts: Any = {"report": report, "run": report.run, "verdicts": told, "terms": terms(told)}
-    facts["galleries"] = galleries(report)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     inlined = {"style": Markup(style), "script": Markup(script), "script_digest": digest, "pictures": pictures}
-    return environment.get_template("page.html.j2").render(**facts, **inlined)
+    return environment.get_template("page.html.j2").render(galleries=galleries(report), **facts, **inlined)
 
 
 def weighted(sentence: str) -> Markup:

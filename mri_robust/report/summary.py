@@ -76,7 +76,11 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
     worst = WORST in set(rows["attack"])
     under = "in the worst case" if worst else f"under {section.name.upper()}"
     sizes = _sizes(section)
-    used = [(epsilon_text(eps, norm), _meaning(norm, eps)) for norm, eps in sizes]
+    used = []
+    for norm, eps in sizes:
+        share = f"no pixel changes by more than {percent(eps)} of the range from black to white"
+        length = f"the change of an image whose pixels lie in [0, 1] has an {norm.upper()} norm of at most {eps:.3g}"
+        used.append((epsilon_text(eps, norm), share if parts_of_1(norm) > 1 else length))
     used += [("Worst case", "an image counts as right only if no attack of the run fools the model on it")] * worst
 
     def harm(metric: str, topic: str, beginning: str) -> Iterator[Verdict]:
@@ -235,13 +239,6 @@ def _sizes(section: Section) -> list[tuple[str, float]]:
         return []
     most = max((eps for eps in found if eps <= usual(norm) + 1e-9), default=found[0])
     return [(norm, eps) for eps in sorted({found[0], most})]
-
-
-def _meaning(norm: str, epsilon: float) -> str:
-    """What an attack of this size may do."""
-    if parts_of_1(norm) > 1:
-        return f"no pixel changes by more than {percent(epsilon)} of the range from black to white"
-    return f"the change of an image whose pixels lie in [0, 1] has an {norm.upper()} norm of at most {epsilon:.3g}"
 
 
 def _marks(section: Section, metric: str, model: str) -> list[Mark]:
