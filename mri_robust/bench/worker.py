@@ -163,10 +163,10 @@ class Worker:
 
     def _context(self, task: Task) -> Context:
         trainer = self.trainer(task.config)
+        model = trainer.get(task.model)  # first, for a model has a history once it is trained
         about: dict[str, Any] = {"asked": task.model, "history": trainer.history(task.model)}
         about |= {"dataset": trainer.dataset, "open_model": trainer.get, "precision": task.config.precision}
-        on_step = partial(self.on_step, task.title)
-        return Context(model=trainer.get(task.model), on_step=on_step, **about)
+        return Context(model=model, on_step=partial(self.on_step, task.title), **about)
 
 
 def load_data(config: Config, *, need_training: bool) -> Dataset:

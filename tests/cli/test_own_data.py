@@ -195,14 +195,11 @@ def test_an_audit_finds_copies_and_measures_slices(tmp_path: Path) -> None:
     assert measured.split().count("100.0") == 3  # the mean of 110 and 90: of the border, the corners and all
 
 
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        ("Tumor Grad II", "no class 'Tumor Grad II'; did you mean 'Tumor Grad III'?"),
-        (f"{SICK},{WELL}", "names all of Kontrolle, Tumor Grad III"),
-        (" , ", "no list of names"),
-    ],
-)
+WRONG = {"Tumor Grad II": "no class 'Tumor Grad II'; did you mean 'Tumor Grad III'?", " , ": "no list of names"}
+WRONG |= {f"{SICK},{WELL}": "names all of Kontrolle, Tumor Grad III"}
+
+
+@pytest.mark.parametrize(("names", "says"), WRONG.items())
 @pytest.mark.parametrize("command", [["audit", "--model", "own_models:Bright"], ["bench", "fgsm"]])
 def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says: str, tmp_path: Path) -> None:
     source = folder_of(two_classes(), tmp_path / "own")
