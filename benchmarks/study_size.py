@@ -9,11 +9,13 @@ two threads.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from mri_robust.bench.runner import Run
+from mri_robust.bench.worker import Task
 from mri_robust.core.machine import keep_freed_memory
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import load_experiment
@@ -31,6 +33,8 @@ def main() -> None:
     parser.add_argument("--protocol", default="paper")
     parser.add_argument("--scale", default="full")
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--start-seed", type=int, help="of the model that training starts from, where it is another")
+    parser.add_argument("--starts", default="", help="of attacked trainings only those from cnn_clean, or from scratch")
     parser.add_argument("--images", type=int, help="most test images that any evaluation takes")
     options = parser.parse_args()
     keep_freed_memory()
@@ -40,11 +44,19 @@ def main() -> None:
     for name in options.experiments:
         run = Run([load_experiment(name)], [config], ResultsFolder(options.out))
         cnns = [task for task in run.tasks if task.model.architecture == "cnn"]
-        run.tasks = [task for task in cnns if chosen is None or task.model.model in chosen]
+        cnns = [task for task in cnns if options.starts in ("", dict(task.model.factors).get("start"))]
+        run.tasks = [started(task, options) for task in cnns if chosen is None or task.model.model in chosen]
         run.outcomes = [None] * len(run.tasks)
         run.run(lambda experiment, table: print_distances(experiment.name, table))
         for failure in run.failures():
             print("failed:", failure, flush=True)
+
+
+def started(task: Task, options: argparse.Namespace) -> Task:
+    """The task, its model trained from the start of another seed where one is asked for."""
+    if options.start_seed is None or task.model.start is None:
+        return task
+    return replace(task, model=replace(task.model, start=replace(task.model.start, seed=options.start_seed)))
 
 
 def print_distances(name: str, table: pd.DataFrame) -> None:
