@@ -19,16 +19,7 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
 from mri_robust.data.dataset import Channels, Dataset, Split
-from mri_robust.data.decode import (
-    MAGIC_END,
-    Unreadable,
-    decode,
-    decoders,
-    greatest_grey,
-    kind_of,
-    may_be_deep,
-    white_of,
-)
+from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders, greatest_grey, white_of
 from mri_robust.data.division import Division
 from mri_robust.data.layout import Layout, arrange, check_classes
 
@@ -62,6 +53,10 @@ class Files(ABC):
         except Unreadable:
             return b""
 
+    def layout(self, where: str, division: Division | None) -> Layout:
+        """Which files are the images of which split and class; messages call the folder or archive `where`."""
+        return arrange(self.listing, where, self.first_bytes, division)
+
     def close(self) -> None:  # noqa: B027
         """Let go of the archive; nothing holds a folder."""
 
@@ -81,7 +76,7 @@ class FileSource:
         """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
         with closing(self.files(text, division is not None)) as files:
             where = shown(files.path)
-            layout = arrange(files.listing, where, files.first_bytes, division)
+            layout = files.layout(where, division)
             dataset = read_dataset(files, layout, where, size=size, channels=channels, skip_unreadable=skip_unreadable)
             return replace(dataset, name=self.name or files.path.name)
 
@@ -100,11 +95,7 @@ def decoded(
             return reason
 
     def greatest(name: str) -> int:
-        try:
-            deep = kind_of(name) == "picture" and may_be_deep(files.first_bytes(root + name))
-            return greatest_grey(files.read(root + name), name) if deep else 0
-        except Unreadable:
-            return 0
+        return greatest_grey(root + name, files.first_bytes, files.read)
 
     # The warnings are on oddities inside single files (EXIF, palettes, sizes), which a reader of 7000 cannot act on.
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
@@ -150,8 +141,8 @@ def read_dataset(
     counted = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
     return Dataset(
         name=where,
-        train=_split(train, pixels[: len(train)], layout),
-        test=_split(test, pixels[len(train) :], layout),
+        train=Split(pixels[: len(train)], layout.numbers(train), tuple(train)),
+        test=Split(pixels[len(train) :], layout.numbers(test), tuple(test)),
         classes=layout.classes,
         digest=digest([facts.content, size, pixels.shape[1], *said]),
         skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
@@ -167,8 +158,3 @@ def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = Tru
     listed = ", ".join([*named, "..."] if len(unreadable) > 3 else named)
     files = f"{len(unreadable)} image file{'s' * (len(unreadable) > 1)} in '{where}' cannot be read: {listed}"
     return UserError(f"{files}; replace or remove them{', or go on without them with --skip-unreadable' * way_out}")
-
-
-def _split(names: list[str], pixels: np.ndarray, layout: Layout) -> Split:
-    labels = [layout.classes.index(layout.labels[name]) for name in names]
-    return Split(pixels, np.array(labels, dtype=np.int64), tuple(names))

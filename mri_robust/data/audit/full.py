@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, eye
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -160,20 +160,18 @@ def count_duplicates(
     copy = np.full(len(picture), "", dtype=object)
     rows = []
     for degree, kept in zip(DEGREES, (pairs["flip"] < 0, pairs["flip"] == 0, pairs["flip"] >= 0), strict=True):
-        one, other = (pairs.loc[kept, end].to_numpy() for end in ("first", "second"))
-        edges = coo_matrix((np.ones(len(one)), (one, other)), shape=(pictures, pictures))
+        ends = tuple(pairs.loc[kept, ["first", "second"]].to_numpy().T)
+        edges = coo_matrix((np.ones(len(ends[0]), dtype=np.int64), ends), shape=(pictures, pictures))
+        alike = edges + edges.T + eye(pictures, dtype=np.int64)
         part = connected_components(edges, directed=False)[1]
         group = np.unique(part, return_index=True)[1][part][picture]  # the number of its first picture
-        reached = train > 0
-        reached[one[train[other] > 0]] = True
-        reached[other[train[one] > 0]] = True
-        seen = is_test & reached[picture]
+        seen = is_test & (alike @ train > 0)[picture]
         copy[seen & (copy == "")] = degree
-        within = [(part * (part - 1) // 2).sum() + (part[one] * part[other]).sum() for part in (train, test)]
-        between = (train * test).sum() + (train[one] * test[other] + test[one] * train[other]).sum()
+        within = [(part @ (alike @ part) - part.sum()) // 2 for part in (train, test)]
         repeats = [part.sum() - len(np.unique(group[part])) for part in (~is_test, is_test)]
         sizes = np.bincount(group)
-        rows.append([*within, between, *repeats, seen.sum(), (sizes > 1).sum(), sizes[sizes > 1].max(initial=0)])
+        several = sizes[sizes > 1]
+        rows.append([*within, train @ (alike @ test), *repeats, seen.sum(), len(several), several.max(initial=0)])
     names = ["pairs_train", "pairs_test", "pairs_between", "repeats_train", "repeats_test", "seen", "groups", "largest"]
     return pd.DataFrame(rows, index=list(DEGREES), columns=names), group, copy
 

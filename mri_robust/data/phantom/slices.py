@@ -35,7 +35,7 @@ class Plan:
 
     def __init__(self, seed: int, split: SplitName, index: int) -> None:
         *streams, self.noise = _seed(seed, split, index, 1).spawn(5)
-        for_plane, for_head, for_scan, for_tumour = map(_generator, streams)
+        for_plane, for_head, for_scan, for_tumour = map(np.random.default_rng, streams)
         self.label = label_of(seed, split, index)
         name = CLASSES[self.label]
         # Planes through the sella are about as common in every class, so that the plane hardly tells the class.
@@ -53,7 +53,7 @@ class Plan:
         if self.tumour is not None:
             lesion = self.tumour(canvas, self.head, layers)
             tumour, affected = lesion.mass < 0, lesion.reach < canvas.edge
-        image = self.record(canvas.value, _generator(self.noise))
+        image = self.record(canvas.value, np.random.default_rng(self.noise))
         skin, cavity, brain = (layer < 0 for layer in layers)
         return Slice(image, skin, cavity, brain, tumour, affected)
 
@@ -61,17 +61,13 @@ class Plan:
 def label_of(seed: int, split: SplitName, index: int) -> int:
     """The class of one slice, an index into `CLASSES`: every block of four holds each class once, in its own order."""
     block, place = divmod(index, len(CLASSES))
-    return int(_generator(_seed(seed, split, block, 0)).permutation(len(CLASSES))[place])
+    return int(np.random.default_rng(_seed(seed, split, block, 0)).permutation(len(CLASSES))[place])
 
 
 def draw(seed: int, split: SplitName, index: int, size: int) -> tuple[np.ndarray, int]:
     """One slice as (uint8 [size, size], label), from these four alone; the same head is drawn at every size."""
     plan = Plan(seed, split, index)
     return plan.render(size).image, plan.label
-
-
-def _generator(seed: np.random.SeedSequence) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))
 
 
 def _seed(seed: int, split: SplitName, *names: int) -> np.random.SeedSequence:

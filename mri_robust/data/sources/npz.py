@@ -21,6 +21,10 @@ from mri_robust.data.layout import class_name, lay_out, split_of
 
 _PREFIX, _MOST_UNPACKED, _MOST_RATIO = "npz:", 2**30, 200
 _PARTS = {"train": "Training", "test": "Testing", "val": "Validation"}
+_PAIRS = {("images", "labels"): ""} | {
+    pair: part for part in _PARTS for pair in ((f"x_{part}", f"y_{part}"), (f"{part}_images", f"{part}_labels"))
+}
+"""Names of images and labels -> their part; the later ones count where both are there."""
 _Arrays = dict[str, np.ndarray]
 
 
@@ -42,11 +46,8 @@ class Npz:
             arrays = _read(path, where)
             images, labels, splits, patients = _joined(arrays, where)
             pictures, note = _eight_bits(images, where)
-            names = _names(splits)
-            entries = [
-                Entry(name, label, split, patient)
-                for name, label, split, patient in zip(names, labels, splits, patients, strict=True)
-            ]
+            names = [f"{split}/{place:06d}".removeprefix("/") for place, split in enumerate(splits)]
+            entries = [Entry(*each) for each in zip(names, labels, splits, patients, strict=True)]
             layout = lay_out(entries, where, division, named=False)
             places = {name: place for place, name in enumerate(names)}
 
@@ -54,8 +55,7 @@ class Npz:
                 made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
                 for image, name in zip(made, chosen, strict=True):
                     image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
-                numbers = [layout.classes.index(layout.labels[name]) for name in chosen]
-                return Split(made, np.array(numbers, dtype=np.int64), chosen)
+                return Split(made, layout.numbers(chosen), chosen)
 
             train, test = split_of_names(layout.train), split_of_names(layout.test)
         except MemoryError as error:
@@ -88,13 +88,7 @@ def _read(path: Path, where: str) -> _Arrays:
 
 def _joined(arrays: _Arrays, where: str) -> tuple[np.ndarray, list[str], list[str], list[str]]:
     """Images, and of each its class, split and patient, whatever the arrays are called."""
-    found: dict[str, tuple[str, str]] = {}
-    for part in ("", *_PARTS):
-        for pair in (
-            ((f"{part}_images", f"{part}_labels"), (f"x_{part}", f"y_{part}")) if part else (("images", "labels"),)
-        ):
-            if all(name in arrays for name in pair):
-                found.setdefault(part, pair)
+    found = {part: pair for pair, part in _PAIRS.items() if arrays.keys() >= {*pair}}
     if not found or ("" in found and len(found) > 1):
         raise UserError(
             f"'{where}' holds {shown(', '.join(sorted(arrays)) or 'nothing')}: name the arrays images and labels "
@@ -171,11 +165,6 @@ def _eight_bits(images: np.ndarray, where: str) -> tuple[np.ndarray, str]:
         return np.rint(images).astype(np.uint8), f"images of {images.dtype} are taken as 0 to 255" if fractions else ""
     scaled = np.rint(images * np.float64(255 / white)).astype(np.uint8)
     return scaled, "" if white == 65535 else f"images are stretched from 0-{white} to all greys"
-
-
-def _names(splits: list[str]) -> list[str]:
-    """A name for each image: its split where it has one, and its place."""
-    return [f"{split}/{place:06d}" if split else f"{place:06d}" for place, split in enumerate(splits)]
 
 
 SOURCE = Npz()
