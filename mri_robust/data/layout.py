@@ -14,9 +14,7 @@ from mri_robust.data.division import Division, Entry, divide
 
 SPLITS = ("Training", "Testing", "Validation")
 _SPLIT = re.compile(r"(?:(train)|(test)|(val))(?:ing|id|idation)?[ _-]?(?:set|data|dataset|images?|split)?")
-_HIDDEN = frozenset(
-    ("__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir")
-)
+_HIDDEN = "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"
 _FOLDERS = "Training/<class>/ and Testing/<class>/"
 _MUST = f"it must hold {_FOLDERS}"
 _AROUND = 2  # folders that may lie around the splits or classes
@@ -163,10 +161,8 @@ def check_classes(layout: Layout, train: Iterable[str] | None, test: Iterable[st
         missing = sorted({*layout.classes} - have)
         if names is not None and missing:
             lacks = f"class '{shown(missing[0])}' has no {kind} in {split} of '{where}'"
-            there = f", which has {shown(', '.join(sorted(have)))}" if have else ""
-            raise UserError(
-                f"{lacks}{there}: every class needs some in Training and in {layout.tested}, under one name"
-            )
+            lacks += f", which has {shown(', '.join(sorted(have)))}" if have else ""
+            raise UserError(f"{lacks}: every class needs some in Training and in {layout.tested}, under one name")
 
 
 def _roots(listing: Iterable[str]) -> dict[str, set[str]]:

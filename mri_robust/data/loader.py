@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,10 +75,8 @@ class FileSource:
     ) -> Dataset:
         """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
         with closing(self.files(text, division is not None)) as files:
-            where = shown(files.path)
-            layout = files.layout(where, division)
-            dataset = read_dataset(files, layout, where, size=size, channels=channels, skip_unreadable=skip_unreadable)
-            return replace(dataset, name=self.name or files.path.name)
+            layout, name = files.layout(shown(files.path), division), self.name or files.path.name
+            return _read(files, layout, name, size=size, channels=channels, skip_unreadable=skip_unreadable)
 
 
 def decoded(
@@ -107,11 +105,9 @@ def decoded(
             yield from zip(batch, pool.map(one, batch), strict=True)
 
 
-def read_dataset(
-    files: Files, layout: Layout, where: str, *, size: int, channels: Channels, skip_unreadable: bool
-) -> Dataset:
-    """The images of a layout, from the cache if they were read before; messages call what holds them `where`."""
-    names = (*layout.train, *layout.test)
+def _read(files: Files, layout: Layout, name: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+    """The images of a layout, from the cache if they were read before, as the data set called `name`."""
+    names, where = (*layout.train, *layout.test), shown(files.path)
 
     def readable(facts: Facts) -> list[list[str]]:
         if facts.unreadable and not skip_unreadable:
@@ -140,7 +136,7 @@ def read_dataset(
     said = [] if layout.named else [[layout.labels[name] for name in train + test], len(train)]
     counted = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
     return Dataset(
-        name=where,
+        name=name,
         train=Split(pixels[: len(train)], layout.numbers(train), tuple(train)),
         test=Split(pixels[len(train) :], layout.numbers(test), tuple(test)),
         classes=layout.classes,

@@ -90,10 +90,8 @@ def _joined(arrays: _Arrays, where: str) -> tuple[np.ndarray, list[str], list[st
     """Images, and of each its class, split and patient, whatever the arrays are called."""
     found = {part: pair for pair, part in _PAIRS.items() if arrays.keys() >= {*pair}}
     if not found or ("" in found and len(found) > 1):
-        raise UserError(
-            f"'{where}' holds {shown(', '.join(sorted(arrays)) or 'nothing')}: name the arrays images and labels "
-            "(and split), or train_images, train_labels, test_images and test_labels"
-        )
+        names = "images and labels (and split), or train_images, train_labels, test_images and test_labels"
+        raise UserError(f"'{where}' holds {shown(', '.join(sorted(arrays)) or 'nothing')}: name the arrays {names}")
     images, labels, splits = list[np.ndarray](), list[Any](), list[str]()
     for part, (pictures, numbers) in found.items():
         values = arrays[numbers].reshape(-1) if arrays[numbers].ndim < 3 else arrays[numbers]
