@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from medical_files import picture
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
 from sklearn.linear_model import LinearRegression
@@ -77,9 +78,7 @@ def test_pixel_statistics_agree_with_numpy(images: np.ndarray) -> None:
 
 
 def jpeg(image: np.ndarray) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, format="JPEG", quality=60)
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(io.BytesIO(picture(image, "JPEG", quality=60))))
 
 
 def brighter(image: np.ndarray, levels: int) -> np.ndarray:
@@ -242,8 +241,8 @@ def test_what_gives_a_class_or_a_split_away_is_found_and_noise_is_not() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_files_tell_their_sizes(make_folder, make_zip, sound, encoded, kind) -> None:
-    wide = encoded(np.full((17, 31), 7, np.uint8))
+def test_files_tell_their_sizes(make_folder, make_zip, sound, kind) -> None:
+    wide = picture(np.full((17, 31), 7, np.uint8))
     files = sound | {"Training/glioma/wide.png": wide, "Testing/glioma/bad.png": b"words"}
     source = (make_zip if kind == "zip" else make_folder)({f"top/{name}": files[name] for name in files})
     dataset = load_dataset(source, size=16, channels="rgb", skip_unreadable=True)

@@ -154,11 +154,12 @@ def _eight_bits(images: np.ndarray, where: str) -> tuple[np.ndarray, str]:
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise UserError(f"'{where}' has images with NaN or infinite values: set them to 0")
     least, most = float(images.min()), float(images.max())
-    fractions = images.dtype.kind == "f" and (most <= 1 or bool((images != np.rint(images)).any()))
-    if least < 0 or most > (1 if fractions and most <= 1 else 255 if fractions else 65535):
+    unit = images.dtype.kind == "b" or (images.dtype.kind == "f" and most <= 1)
+    fractions = images.dtype.kind == "f" and (unit or bool((images != np.rint(images)).any()))
+    if least < 0 or most > (255 if fractions else 65535):
         kinds = "whole numbers from 0 to 65535 or floats in [0, 1]"
         raise UserError(f"'{where}' has images from {least:g} to {most:g}, which have no fixed white: give {kinds}")
-    white = 1 if images.dtype.kind == "b" or (fractions and most <= 1) else 255 if most <= 255 else white_of(int(most))
+    white = 1 if unit else 255 if most <= 255 else white_of(int(most))
     if white == 255:
         return np.rint(images).astype(np.uint8), f"images of {images.dtype} are taken as 0 to 255" if fractions else ""
     scaled = np.rint(images * np.float64(255 / white)).astype(np.uint8)
