@@ -120,14 +120,9 @@ def test_the_worst_case_over_dicom_and_nifti_is_the_closed_form(tmp_path: Path) 
     """The model asks for the mean grey: an even slice is fooled at its distance from the middle; of that with 9 white
     rows of 16 only those can be made darker."""
     folder = folder_of(two_classes(), tmp_path / "own")
-    found = worst_case(
-        *("--model", "own_models:Bright", "--data", folder, "--channels", "grey"),
-        *("--tumour-classes", SICK, "--eps", "2/255,4/255,16/255,24/255,32/255,40/255"),
-    )
-    smallest = {
-        SICK: [abs(grey - 127.5) for grey in (140, 130, 160)] + [(9 / 16 - 0.5) * 255 * 16 / 9],
-        WELL: [abs(grey - 127.5) for grey in (110, 90)],
-    }
+    asked = ("--model", "own_models:Bright", "--data", folder, "--channels", "grey", "--tumour-classes", SICK)
+    found = worst_case(*asked, "--eps", "2/255,4/255,16/255,24/255,32/255,40/255")
+    smallest = {SICK: [12.5, 2.5, 32.5, (9 / 16 - 0.5) * 255 * 16 / 9], WELL: [17.5, 37.5]}  # of 140, 130, 160; 110, 90
     for eps, row in found.iterrows():
         fooled = {label: sum(each < eps * 255 for each in own) for label, own in smallest.items()}
         assert row["accuracy", "value"] == pytest.approx(1 - sum(fooled.values()) / 6)
@@ -168,14 +163,10 @@ def test_an_audit_finds_copies_and_measures_slices(tmp_path: Path) -> None:
     assert measured.split().count("100.0") == 3  # the mean of 110 and 90: of the border, the corners and all
 
 
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        ("Tumor Grad II", "no class 'Tumor Grad II'; did you mean 'Tumor Grad III'?"),
-        (f"{SICK},{WELL}", "names all of Kontrolle, Tumor Grad III"),
-        (" , ", "no list of names"),
-    ],
-)
+WRONG = {"Tumor Grad II": "did you mean 'Tumor Grad III'?", f"{SICK},{WELL}": "all of Kontrolle, Tumor Grad III"}
+
+
+@pytest.mark.parametrize(("names", "says"), [*WRONG.items(), (" , ", "no list of names")])
 @pytest.mark.parametrize("command", [["audit", "--model", "own_models:Bright"], ["bench", "fgsm"]])
 def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says: str, tmp_path: Path) -> None:
     source = folder_of(two_classes(), tmp_path / "own")
