@@ -3,10 +3,10 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,18 +89,17 @@ class Dataset:
         return "grey" if self.train.images.shape[1] == 1 else "rgb"
 
 
-class Source(Protocol):
-    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`."""
+@dataclass(frozen=True)
+class Source:
+    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`. Another package's may be any
+    object with these attributes; `divides` may be missing.
 
-    def accepts(self, text: str) -> bool:
-        """Whether a `--data` text is meant for this source; reads nothing."""
+    `load(text, *, size, channels, skip_unreadable)` gives what `text` names; see `load_dataset`.
+    """
 
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load what `text` names; see `load_dataset`.
-
-        A source that can divide what is not divided has an attribute `divides`, true, and takes `division`, a
-        `mri_robust.data.division.Division` or None.
-        """
+    accepts: Callable[[str], bool]  # whether a `--data` text is meant for this source; reads nothing
+    load: Callable[..., Dataset]
+    divides: bool = False  # whether `load` takes `division` too, a `mri_robust.data.division.Division` or None
 
 
 def load_dataset(

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import PIL
@@ -18,7 +17,7 @@ import PIL
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
-from mri_robust.data.dataset import Channels, Dataset, Split
+from mri_robust.data.dataset import Channels, Dataset, Source, Split
 from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders, greatest_grey, white_of
 from mri_robust.data.division import Division
 from mri_robust.data.layout import Layout, arrange, check_classes
@@ -61,22 +60,18 @@ class Files(ABC):
         """Let go of the archive; nothing holds a folder."""
 
 
-@dataclass(frozen=True)
-class FileSource:
-    """A `mri_robust.data.dataset.Source` of image files, which `files` opens."""
+def file_source(accepts: Callable[[str], bool], files: Callable[[str, bool], Files], name: str | None = None) -> Source:
+    """A source of image files, cached by their content; `name` is the data set's, if not the folder's or archive's.
 
-    accepts: Callable[[str], bool]
-    files: Callable[[str, bool], Files]  # of a text, and whether all are wanted, however deep they lie
-    name: str | None = None  # of the data set, if not that of the folder or archive
-    divides: ClassVar[bool] = True
+    `files` opens what a text names; it is also told whether all files are wanted, however deep they lie.
+    """
 
-    def load(
-        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
-    ) -> Dataset:
-        """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
-        with closing(self.files(text, division is not None)) as files:
-            layout, name = files.layout(shown(files.path), division), self.name or files.path.name
-            return _read(files, layout, name, size=size, channels=channels, skip_unreadable=skip_unreadable)
+    def load(text: str, division: Division | None = None, **options: Any) -> Dataset:
+        with closing(files(text, division is not None)) as opened:
+            layout = opened.layout(shown(opened.path), division)
+            return _read(opened, layout, name or opened.path.name, **options)
+
+    return Source(accepts, load, divides=True)
 
 
 def decoded(

@@ -14,7 +14,7 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.division import Division, Entry
 from mri_robust.data.layout import Layout, class_name, lay_out, split_of
-from mri_robust.data.loader import FileSource
+from mri_robust.data.loader import file_source
 from mri_robust.data.sources.folder import FolderFiles
 
 COLUMNS = ("path", "label", "split", "patient")
@@ -96,7 +96,7 @@ def _entries(text: str, where: str) -> Iterator[Entry]:
         raise UserError(f"'{where}' is empty: it must list an image in each line below the first")
 
 
-SOURCE = FileSource(
+SOURCE = file_source(
     lambda text: text.startswith(_PREFIX) or text.casefold().endswith(".csv"),
     lambda text, whole: TableFiles(Path(text.removeprefix(_PREFIX))),
 )

@@ -12,7 +12,7 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import is_hidden, split_of
-from mri_robust.data.loader import WORDS, Files, FileSource
+from mri_robust.data.loader import WORDS, Files, file_source
 
 
 class FolderFiles(Files):
@@ -91,5 +91,5 @@ def _is_folder(text: str) -> bool:
         return True  # something that may not be looked at
 
 
-SOURCE = FileSource(_is_folder, lambda text, whole: FolderFiles(Path(text), whole))
+SOURCE = file_source(_is_folder, lambda text, whole: FolderFiles(Path(text), whole))
 """Takes the path of any folder; a folder called like another source is given as `./phantom`."""

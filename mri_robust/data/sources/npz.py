@@ -8,13 +8,13 @@ Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with 1, 3 or 4 channels: whol
 
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mri_robust.core.errors import UserError, shown
-from mri_robust.data.dataset import Channels, Dataset, Split, content_digest
+from mri_robust.data.dataset import Channels, Dataset, Source, Split, content_digest
 from mri_robust.data.decode import resized, white_of
 from mri_robust.data.division import Division, Entry
 from mri_robust.data.layout import class_name, lay_out, split_of
@@ -28,42 +28,33 @@ _PAIRS = {("images", "labels"): ""} | {
 _Arrays = dict[str, np.ndarray]
 
 
-class Npz:
-    """The source of arrays."""
+def _load(
+    text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
+) -> Dataset:
+    """Read the file; `skip_unreadable` has nothing to skip."""
+    path, where = Path(text.removeprefix(_PREFIX)), shown(text.removeprefix(_PREFIX))
+    try:
+        arrays = _read(path, where)
+        images, labels, splits, patients = _joined(arrays, where)
+        pictures, note = _eight_bits(images, where)
+        names = [f"{split}/{place:06d}".removeprefix("/") for place, split in enumerate(splits)]
+        entries = [Entry(*each) for each in zip(names, labels, splits, patients, strict=True)]
+        layout = lay_out(entries, where, division, named=False)
+        places = {name: place for place, name in enumerate(names)}
 
-    divides: ClassVar[bool] = True
+        def split_of_names(chosen: tuple[str, ...]) -> Split:
+            made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
+            for image, name in zip(made, chosen, strict=True):
+                image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
+            return Split(made, layout.numbers(chosen), chosen)
 
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is `npz:` and a path, or a path that ends in `.npz`."""
-        return text.startswith(_PREFIX) or text.casefold().endswith(".npz")
-
-    def load(
-        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
-    ) -> Dataset:
-        """Read the file; `skip_unreadable` has nothing to skip; see `load_dataset`."""
-        path, where = Path(text.removeprefix(_PREFIX)), shown(text.removeprefix(_PREFIX))
-        try:
-            arrays = _read(path, where)
-            images, labels, splits, patients = _joined(arrays, where)
-            pictures, note = _eight_bits(images, where)
-            names = [f"{split}/{place:06d}".removeprefix("/") for place, split in enumerate(splits)]
-            entries = [Entry(*each) for each in zip(names, labels, splits, patients, strict=True)]
-            layout = lay_out(entries, where, division, named=False)
-            places = {name: place for place, name in enumerate(names)}
-
-            def split_of_names(chosen: tuple[str, ...]) -> Split:
-                made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
-                for image, name in zip(made, chosen, strict=True):
-                    image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
-                return Split(made, layout.numbers(chosen), chosen)
-
-            train, test = split_of_names(layout.train), split_of_names(layout.test)
-        except MemoryError as error:
-            raise UserError(f"'{where}' does not fit in memory: give fewer images, or a smaller size") from error
-        parts = (train.images, train.labels, test.images, test.labels)
-        digest = content_digest(*parts, names=(*layout.classes, *layout.train, *layout.test))
-        notes = (*layout.notes, *([note] if note else []))
-        return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes)
+        train, test = split_of_names(layout.train), split_of_names(layout.test)
+    except MemoryError as error:
+        raise UserError(f"'{where}' does not fit in memory: give fewer images, or a smaller size") from error
+    parts = (train.images, train.labels, test.images, test.labels)
+    digest = content_digest(*parts, names=(*layout.classes, *layout.train, *layout.test))
+    notes = (*layout.notes, *([note] if note else []))
+    return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes)
 
 
 def _read(path: Path, where: str) -> _Arrays:
@@ -166,4 +157,4 @@ def _eight_bits(images: np.ndarray, where: str) -> tuple[np.ndarray, str]:
     return scaled, "" if white == 65535 else f"images are stretched from 0-{white} to all greys"
 
 
-SOURCE = Npz()
+SOURCE = Source(lambda text: text.startswith(_PREFIX) or text.casefold().endswith(".npz"), _load, divides=True)
