@@ -64,7 +64,7 @@ BAD_TABLES = [
     ("path,label\na.png,a\nb.png,b\n", "--split 0.2"),
     (b"\xff\xfe\x00", "UTF-8|'path'|text"),
     (b"path,label\n\xe9,a\n", "UTF-8"),
-    (b"path,label\n\0,a\n", "table|line|--split|only the class|class"),
+    (HEAD + "".join(f"{c}{s}\0.png,{c},{s}\n" for c in "ab" for s in ("train", "test")), "null"),
     ("path,label\n" + '"' + "x" * 200_000, "can be read"),
 ]
 

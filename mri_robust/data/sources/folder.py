@@ -68,8 +68,8 @@ class FolderFiles(Files):
                 raise Unreadable("too large")
             with open(self.path / name, "rb") as file:
                 return file.read(most)
-        except OSError as error:
-            raise Unreadable((error.strerror or str(error)).lower()) from error
+        except (OSError, ValueError) as error:  # a table may name anything, also what no file is called
+            raise Unreadable((getattr(error, "strerror", None) or str(error)).lower()) from error
 
     def key(self, names: list[str]) -> str:
         """Digest of names and bytes: a file's time says nothing of its content."""
