@@ -1,10 +1,13 @@
-"""DICOM and NIfTI files in memory, written by pydicom and nibabel."""
+"""Pictures, DICOM and NIfTI files in memory, written by Pillow, pydicom and nibabel; folders and archives of them."""
 
 import io
+import zipfile
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pydicom
+from PIL import Image
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 PATIENT = "SECRET^PATIENT"
@@ -35,3 +38,25 @@ def dicom(pixels: np.ndarray, syntax: UID = ExplicitVRLittleEndian, **elements: 
 def nifti(values: np.ndarray, affine: np.ndarray | None = None, kind: type = nibabel.Nifti1Image) -> bytes:
     """A NIfTI file of values [H, W], [H, W, 1] or a volume; axes right, anterior, superior by default."""
     return kind(values, np.eye(4) if affine is None else affine).to_bytes()
+
+
+def picture(image: np.ndarray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """A picture file of pixels, uint8 or uint16 [H, W] or uint8 [H, W, 3], or of an image of Pillow's."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def folder_of(files: dict[str, bytes], root: Path) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def zip_of(files: dict[str, bytes], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path

@@ -91,10 +91,8 @@ def test_the_second_load_maps_what_the_first_has_drawn_and_without_a_cache_it_is
         patched.setattr(phantom, "_drawn", lambda *_: pytest.fail("drawn twice"))
         assert np.array_equal(load_dataset("phantom:train=16,test=8", size=32).train.images, good)
     monkeypatch.setattr(phantom, "disk_usage", lambda folder: SimpleNamespace(free=24 * 32**2 - 1))
-    assert np.array_equal(
-        load_dataset("phantom:train=16,test=8,seed=1", size=32).train.images[:, 0],
-        [draw(1, "train", index, 32)[0] for index in range(16)],
-    )
+    uncached = load_dataset("phantom:train=16,test=8,seed=1", size=32)
+    assert np.array_equal(uncached.train.images[:, 0], [draw(1, "train", index, 32)[0] for index in range(16)])
     assert len(list(tmp_path.rglob("*.u8"))) == 1
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("MRI_ROBUST_CACHE", str(tmp_path / "file"))

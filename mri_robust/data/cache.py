@@ -36,9 +36,8 @@ def cached(key: str, make: Callable[[Facts], Iterable[np.ndarray]]) -> tuple[np.
     pixels, record = folder / f"{key}.u8", folder / f"{key}.json"
     if found := _load(pixels, record):
         return found
-    facts = Facts()
     try:
-        _store(pixels, record, make(facts), facts)
+        _store(pixels, record, make)
     except OSError as error:
         raise UserError(
             f"cannot write the image cache in '{folder}': {error.strerror or error}; "
@@ -60,11 +59,11 @@ def _load(pixels: Path, record: Path) -> tuple[np.ndarray, Facts] | None:
     return (images, facts) if whole else None
 
 
-def _store(pixels: Path, record: Path, images: Iterable[np.ndarray], facts: Facts) -> None:
-    sha, shapes = hashlib.sha256(), []
+def _store(pixels: Path, record: Path, make: Callable[[Facts], Iterable[np.ndarray]]) -> None:
+    sha, shapes, facts = hashlib.sha256(), [], Facts()
     with written_aside(pixels) as aside:
         with open(aside, "wb") as file:
-            for image in images:
+            for image in make(facts):
                 sha.update(image.data)
                 file.write(image.data)
                 shapes.append(image.shape)

@@ -3,10 +3,10 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,12 +66,12 @@ class Dataset:
         """One line for each thing that the data did not say plainly: how it was read, which class has no tumour."""
         if self.tumour_classes:
             return self.reading
-        named = [shown(self.classes[place]) for place in self.healthy]
-        if not named:
+        named = ", ".join(shown(self.classes[place]) for place in self.healthy)
+        said = f"taken as without a tumour: {named} (--tumour-classes names the others)"
+        if not self.healthy:
             said = f"no class of {shown(', '.join(self.classes))} is known to be without a tumour"
-            return (*self.reading, f"{said}: name those with one by --tumour-classes")
-        taken = f"taken as without a tumour: {', '.join(named)}"
-        return (*self.reading, f"{taken} (--tumour-classes names the others)")
+            said += ": name those with one by --tumour-classes"
+        return (*self.reading, said)
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -89,18 +89,17 @@ class Dataset:
         return "grey" if self.train.images.shape[1] == 1 else "rgb"
 
 
-class Source(Protocol):
-    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`."""
+@dataclass(frozen=True)
+class Source:
+    """A place that data sets come from; a module in `data/sources` holds one as `SOURCE`. Another package's may be any
+    object with these attributes; `divides` may be missing.
 
-    def accepts(self, text: str) -> bool:
-        """Whether a `--data` text is meant for this source; reads nothing."""
+    `load(text, *, size, channels, skip_unreadable)` gives what `text` names; see `load_dataset`.
+    """
 
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Load what `text` names; see `load_dataset`.
-
-        A source that can divide what is not divided has an attribute `divides`, true, and takes `division`, a
-        `mri_robust.data.division.Division` or None.
-        """
+    accepts: Callable[[str], bool]  # whether a `--data` text is meant for this source; reads nothing
+    load: Callable[..., Dataset]
+    divides: bool = False  # whether `load` takes `division` too, a `mri_robust.data.division.Division` or None
 
 
 def load_dataset(
@@ -158,7 +157,9 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
     Names are compared in one Unicode form.
     """
     if not tumour_classes:
-        return tuple(index for index, name in enumerate(classes) if _says_no_tumour(name))
+        spelled = (unicodedata.normalize("NFKC", name).casefold() for name in classes)
+        bare = (re.sub(r"^[\W_0-9]+|[\W_]+", "", name) for name in spelled)
+        return tuple(index for index, name in enumerate(bare) if NO_TUMOUR.fullmatch(name))
     known, named = ([unicodedata.normalize("NFC", name) for name in each] for each in (classes, tumour_classes))
     for name in named:
         if name not in known:
@@ -167,11 +168,6 @@ def healthy_classes(classes: Sequence[str], tumour_classes: Sequence[str] = ()) 
     if not healthy:
         raise UserError(f"--tumour-classes names all of {', '.join(classes)}: leave out those without a tumour")
     return healthy
-
-
-def _says_no_tumour(name: str) -> bool:
-    bare = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
-    return bool(NO_TUMOUR.fullmatch(bare.lstrip("0123456789")))
 
 
 def content_digest(*arrays: np.ndarray, names: tuple[str, ...] = ()) -> str:

@@ -1,7 +1,7 @@
 """Images that nobody divided, divided for training and testing: by patient where known, else by file."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,11 +39,10 @@ def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[li
     else those of a folder below the class. Where this is not known of all, or a class has but one, every file is on its
     own. Each class is divided by itself. Raises `UserError` where a class cannot lie in both parts.
     """
-    patients, kind = _patients(entries)
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for number, entry in enumerate(sorted(entries, key=lambda entry: entry.name)):
-        groups[patients[entry.name] if patients else str(number)].append(entry)
-    strata: dict[str, list[list[Entry]]] = defaultdict(list)
+    together, kind = _together(entries)
+    groups, strata = defaultdict[str, list[Entry]](list), defaultdict[str, list[list[Entry]]](list)
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        groups[together[entry.name]].append(entry)
     for _, group in sorted(groups.items()):
         labels = [entry.label for entry in group]
         strata[max(sorted({*labels}), key=labels.count)].append(group)
@@ -66,7 +65,7 @@ def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[li
     return train, test, f"{drawn}, seed {division.seed}){caution}"
 
 
-def _patients(entries: Sequence[Entry]) -> tuple[dict[str, str], str]:
+def _together(entries: Sequence[Entry]) -> tuple[dict[str, str], str]:
     """Name -> what of all images must stay together, and what that is."""
     begun = {entry.name: _PATIENT.match(entry.name.rpartition("/")[2]) for entry in entries}
     for kind, found in (
@@ -74,9 +73,7 @@ def _patients(entries: Sequence[Entry]) -> tuple[dict[str, str], str]:
         ("patient", {name: match[0].casefold() if match else "" for name, match in begun.items()}),
         ("folder", {entry.name: entry.folder for entry in entries}),
     ):
-        several: dict[str, set[str]] = defaultdict(set)
-        for entry in entries:
-            several[entry.label].add(found[entry.name])
-        if all(found.values()) and all(len(each) > 1 for each in several.values()):
+        groups = Counter(label for label, _ in {(entry.label, found[entry.name]) for entry in entries})
+        if all(found.values()) and min(groups.values()) > 1:
             return found, kind
-    return {}, "file"
+    return {name: str(number) for number, name in enumerate(sorted(begun))}, "file"

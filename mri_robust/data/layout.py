@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.data.decode import FirstBytes, is_image
@@ -12,10 +14,9 @@ from mri_robust.data.division import Division, Entry, divide
 
 SPLITS = ("Training", "Testing", "Validation")
 _SPLIT = re.compile(r"(?:(train)|(test)|(val))(?:ing|id|idation)?[ _-]?(?:set|data|dataset|images?|split)?")
-_HIDDEN = frozenset(
-    ("__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir")
-)
-_MUST = "it must hold Training/<class>/ and Testing/<class>/"
+_HIDDEN = "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"
+_FOLDERS = "Training/<class>/ and Testing/<class>/"
+_MUST = f"it must hold {_FOLDERS}"
 _AROUND = 2  # folders that may lie around the splits or classes
 
 
@@ -32,6 +33,10 @@ class Layout:
     notes: tuple[str, ...] = ()  # what was taken for what, where names do not say it plainly
     named: bool = True  # whether the names alone say split and class
     tested: str = "Testing"  # what the data call the test set
+
+    def numbers(self, names: Iterable[str]) -> np.ndarray:
+        """The labels of these images, int64 [N], indices into `classes`."""
+        return np.array([self.classes.index(self.labels[name]) for name in names], dtype=np.int64)
 
 
 def split_of(folder: str) -> str:
@@ -115,14 +120,20 @@ def lay_out(
         raise UserError(f"'{where}' has no class folders with images: {_MUST}")
     if there == {""}:
         if division is None:
-            raise UserError(_undivided_line(sorted({*labels.values()}), where, named))
+            classes = sorted({*labels.values()})
+            listed = shown(", ".join([*classes[:4], "..."] if len(classes) > 4 else classes))
+            move = f"move its images into {_FOLDERS}" if named else "say which are which in 'split'"
+            raise UserError(
+                f"'{where}' is not divided for training and testing, it has the classes {listed}: "
+                f"divide it with --split 0.2, or {move}"
+            )
         train, test, note = divide(entries, division, where)
         notes, named, tested = [*notes, note], False, "Testing"
     else:
         if division is not None:
             held = " and ".join(shown(each) for each in SPLITS if each in there)
             raise UserError(f"'{where}' is divided already, it has {held}: leave out --split")
-        tested = "Testing" if "Testing" in there else "Validation" if "Validation" in there else ""
+        tested = next((split for split in ("Testing", "Validation") if split in there), "")
         if not tested:
             if not named:
                 raise UserError(f"'{where}' has training images alone: call some of them test in 'split'")
@@ -134,27 +145,24 @@ def lay_out(
             skipped["validation"] += left
         train, test = ([entry.name for entry in entries if entry.split == split] for split in ("Training", tested))
         pairs = {pair for pair in pairs if pair[0] in ("Training", tested)}
-    classes = tuple(sorted({label for _, label in pairs}))
+    found = tuple(sorted({label for _, label in pairs}))
     train, test = (sorted(names, key=lambda name: (labels[name], name)) for names in (train, test))
-    layout = Layout(root, classes, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested)
-    check_classes(layout, train if {*there} - {"Testing", "Validation"} else None, test, "images", where)
-    if len(classes) < 2:
-        raise UserError(f"'{where}' has only the class '{shown(classes[0])}': a classifier needs two classes or more")
+    layout = Layout(root, found, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested)
+    check_classes(layout, train if there - {"Testing", "Validation"} else None, test, "images", where)
+    if len(found) < 2:
+        raise UserError(f"'{where}' has only the class '{shown(found[0])}': a classifier needs two classes or more")
     return layout
 
 
 def check_classes(layout: Layout, train: Iterable[str] | None, test: Iterable[str], kind: str, where: str) -> None:
     """Raise `UserError` where a class has no file among the names of a split; `kind` says what files these are."""
     for split, names in (("Training", train), (layout.tested, test)):
-        if names is None:
-            continue
-        have = {layout.labels[name] for name in names}
-        if missing := sorted({*layout.classes} - have):
+        have = {layout.labels[name] for name in names or ()}
+        missing = sorted({*layout.classes} - have)
+        if names is not None and missing:
             lacks = f"class '{shown(missing[0])}' has no {kind} in {split} of '{where}'"
-            there = f", which has {shown(', '.join(sorted(have)))}" if have else ""
-            raise UserError(
-                f"{lacks}{there}: every class needs some in Training and in {layout.tested}, under one name"
-            )
+            lacks += f", which has {shown(', '.join(sorted(have)))}" if have else ""
+            raise UserError(f"{lacks}: every class needs some in Training and in {layout.tested}, under one name")
 
 
 def _roots(listing: Iterable[str]) -> dict[str, set[str]]:
@@ -174,9 +182,11 @@ def _one_root(found: dict[str, set[str]], listing: list[str], where: str) -> tup
     roots = sorted(found, key=len)
     if not roots:
         return None
-    parents = {root.rstrip("/").rpartition("/")[0] for root in roots}
-    if len(roots) > 1 and len(parents) == 1 and not _deeper(found, listing):  # <class>/Training/, <class>/Testing/
-        return next(f"{parent}/" if parent else "" for parent in parents), 1, 0
+    parents = {root[: root.rstrip("/").rfind("/") + 1] for root in roots}
+    splits = [f"{root}{folder}/" for root in roots for folder in found[root]]
+    deeper = any(path.startswith(split) and "/" in path[len(split) :] for path in listing for split in splits)
+    if len(roots) > 1 and len(parents) == 1 and not deeper:  # <class>/Training/, <class>/Testing/
+        return parents.pop(), 1, 0
     if not all(root.startswith(roots[0]) for root in roots):
         raise UserError(f"'{where}' holds several data sets ({shown(', '.join(roots))}): give one of these folders")
     for split in SPLITS:
@@ -186,15 +196,9 @@ def _one_root(found: dict[str, set[str]], listing: list[str], where: str) -> tup
     return roots[0], 0, 1
 
 
-def _deeper(found: dict[str, set[str]], listing: list[str]) -> bool:
-    splits = tuple(f"{root}{folder}/" for root, folders in found.items() for folder in folders)
-    return any(path.startswith(split) and "/" in path[len(split) :] for path in listing for split in splits)
-
-
 def _undivided(listing: list[str], first_bytes: FirstBytes) -> str:
     """The root below which class folders lie where nothing is split: what all images have in common, to a depth."""
-    images = [path for path in listing if not path.endswith("/") and not why_left_out(path, first_bytes)]
-    root = ""
+    root, images = "", [path for path in listing if not path.endswith("/") and not why_left_out(path, first_bytes)]
     for _ in range(_AROUND):
         tops = {path[len(root) :].partition("/")[0] for path in images if "/" in path[len(root) :]}
         if len(tops) == 1 and any(path[len(root) :].count("/") > 1 for path in images):
@@ -204,16 +208,9 @@ def _undivided(listing: list[str], first_bytes: FirstBytes) -> str:
 
 def _copies(listing: list[str], root: str) -> set[str]:
     """Folders below `root` that hold the folders beside them once more, as Kaggle's yes/no archive does."""
-    pairs = {tuple(path[len(root) :].split("/")[:2]) for path in listing if path.startswith(root) and path != root}
-    tops = {pair[0] for pair in pairs if len(pair) > 1}
-    within = {top: {pair[1] for pair in pairs if len(pair) > 1 and pair[0] == top} for top in tops}
-    return {top for top in tops if len(within[top] & (tops - {top})) > 1}
-
-
-def _undivided_line(classes: list[str], where: str, named: bool) -> str:
-    listed = shown(", ".join([*classes[:4], "..."] if len(classes) > 4 else classes))
-    other = "move its images into Training/<class>/ and Testing/<class>/" if named else "say which are which in 'split'"
-    return (
-        f"'{where}' is not divided for training and testing, it has the classes {listed}: "
-        f"divide it with --split 0.2, or {other}"
-    )
+    within = defaultdict[str, set[str]](set)
+    for path in listing:
+        if path.startswith(root) and "/" in path[len(root) :]:
+            top, inside, *_ = path[len(root) :].split("/")
+            within[top].add(inside)
+    return {top for top, names in within.items() if len(names & (within.keys() - {top})) > 1}

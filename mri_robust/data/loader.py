@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import PIL
@@ -18,17 +17,8 @@ import PIL
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
-from mri_robust.data.dataset import Channels, Dataset, Split
-from mri_robust.data.decode import (
-    MAGIC_END,
-    Unreadable,
-    decode,
-    decoders,
-    greatest_grey,
-    kind_of,
-    may_be_deep,
-    white_of,
-)
+from mri_robust.data.dataset import Channels, Dataset, Source, Split
+from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders, greatest_grey, white_of
 from mri_robust.data.division import Division
 from mri_robust.data.layout import Layout, arrange, check_classes
 
@@ -62,28 +52,26 @@ class Files(ABC):
         except Unreadable:
             return b""
 
+    def layout(self, where: str, division: Division | None) -> Layout:
+        """Which files are the images of which split and class; messages call the folder or archive `where`."""
+        return arrange(self.listing, where, self.first_bytes, division)
+
     def close(self) -> None:  # noqa: B027
         """Let go of the archive; nothing holds a folder."""
 
 
-@dataclass(frozen=True)
-class FileSource:
-    """A `mri_robust.data.dataset.Source` of image files, which `files` opens."""
+def file_source(accepts: Callable[[str], bool], files: Callable[[str, bool], Files], name: str | None = None) -> Source:
+    """A source of image files, cached by their content; `name` is the data set's, if not the folder's or archive's.
 
-    accepts: Callable[[str], bool]
-    files: Callable[[str, bool], Files]  # of a text, and whether all are wanted, however deep they lie
-    name: str | None = None  # of the data set, if not that of the folder or archive
-    divides: ClassVar[bool] = True
+    `files` opens what a text names; it is also told whether all files are wanted, however deep they lie.
+    """
 
-    def load(
-        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
-    ) -> Dataset:
-        """Load what `text` names, from the cache if the same content was loaded before; see `load_dataset`."""
-        with closing(self.files(text, division is not None)) as files:
-            where = shown(files.path)
-            layout = arrange(files.listing, where, files.first_bytes, division)
-            dataset = read_dataset(files, layout, where, size=size, channels=channels, skip_unreadable=skip_unreadable)
-            return replace(dataset, name=self.name or files.path.name)
+    def load(text: str, division: Division | None = None, **options: Any) -> Dataset:
+        with closing(files(text, division is not None)) as opened:
+            layout = opened.layout(shown(opened.path), division)
+            return _read(opened, layout, name or opened.path.name, **options)
+
+    return Source(accepts, load, divides=True)
 
 
 def decoded(
@@ -100,11 +88,7 @@ def decoded(
             return reason
 
     def greatest(name: str) -> int:
-        try:
-            deep = kind_of(name) == "picture" and may_be_deep(files.first_bytes(root + name))
-            return greatest_grey(files.read(root + name), name) if deep else 0
-        except Unreadable:
-            return 0
+        return greatest_grey(root + name, files.first_bytes, files.read)
 
     # The warnings are on oddities inside single files (EXIF, palettes, sizes), which a reader of 7000 cannot act on.
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
@@ -116,11 +100,9 @@ def decoded(
             yield from zip(batch, pool.map(one, batch), strict=True)
 
 
-def read_dataset(
-    files: Files, layout: Layout, where: str, *, size: int, channels: Channels, skip_unreadable: bool
-) -> Dataset:
-    """The images of a layout, from the cache if they were read before; messages call what holds them `where`."""
-    names = (*layout.train, *layout.test)
+def _read(files: Files, layout: Layout, name: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+    """The images of a layout, from the cache if they were read before, as the data set called `name`."""
+    names, where = (*layout.train, *layout.test), shown(files.path)
 
     def readable(facts: Facts) -> list[list[str]]:
         if facts.unreadable and not skip_unreadable:
@@ -149,9 +131,9 @@ def read_dataset(
     said = [] if layout.named else [[layout.labels[name] for name in train + test], len(train)]
     counted = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
     return Dataset(
-        name=where,
-        train=_split(train, pixels[: len(train)], layout),
-        test=_split(test, pixels[len(train) :], layout),
+        name=name,
+        train=Split(pixels[: len(train)], layout.numbers(train), tuple(train)),
+        test=Split(pixels[len(train) :], layout.numbers(test), tuple(test)),
         classes=layout.classes,
         digest=digest([facts.content, size, pixels.shape[1], *said]),
         skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
@@ -167,8 +149,3 @@ def unreadable_error(unreadable: dict[str, str], where: str, way_out: bool = Tru
     listed = ", ".join([*named, "..."] if len(unreadable) > 3 else named)
     files = f"{len(unreadable)} image file{'s' * (len(unreadable) > 1)} in '{where}' cannot be read: {listed}"
     return UserError(f"{files}; replace or remove them{', or go on without them with --skip-unreadable' * way_out}")
-
-
-def _split(names: list[str], pixels: np.ndarray, layout: Layout) -> Split:
-    labels = [layout.classes.index(layout.labels[name]) for name in names]
-    return Split(pixels, np.array(labels, dtype=np.int64), tuple(names))

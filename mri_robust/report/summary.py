@@ -127,7 +127,9 @@ def backdoor(section: Section) -> Verdict | None:
 
 
 def detector(section: Section) -> Verdict | None:
-    """What a snooping detector catches at its own threshold, and how often it flags clean images."""
+    """What a snooping detector of the study's tables catches at its own threshold; how often it flags clean images."""
+    if section.description["beyond"]:
+        return None
 
     def rates(threshold: str, protocol: str = "sound") -> list[Mark | None]:
         how: dict[str, str] = {"threshold": threshold, "protocol": protocol}

@@ -249,14 +249,13 @@ def resnet18_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
 def patch_detector_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
     """A shallow detector that keeps the image's resolution and needs no ImageNet weights, in the ResNet's place.
 
-    It sees every image without marks and with one to three of many kinds, never the creeper. Its threshold catches 97 %
-    of held-out images with one small outline, a little more than the .95 that it is asked for, so that chance seldom
-    takes it below.
+    It sees every image without marks and with one to three of many kinds, never the creeper. Its threshold catches
+    95.5 % of held-out images with one small outline, a little more than the .95 that it is asked for.
     """
     canvas = pattern_canvas(config)
     marks = Spec.of("mri_robust.attacks.poisoning.marks:Marks", sizes=sizes, canvas=canvas)
     small = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=("small",), most=1, canvas=canvas)
-    how: dict[str, Any] = {"paired": True, "validation": 0.15, "recall": 0.97, "caught": small}
+    how: dict[str, Any] = {"paired": True, "validation": 0.15, "recall": 0.955, "caught": small}
     snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=marks, **how)
     details: dict[str, Any] = {"snooping": snooping, "learning_rate": 1e-3, "anneal": True}
     return config.recipe(

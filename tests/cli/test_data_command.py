@@ -1,12 +1,10 @@
 """`mri-robust data`: info and audit of an archive with planted faults."""
 
-import io
-import zipfile
-
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from medical_files import picture, zip_of
 from PIL import Image
 from threadpoolctl import threadpool_info
 
@@ -20,28 +18,16 @@ def run(*arguments: object, width: int = 110):
     return CliRunner(env={"COLUMNS": str(width)}).invoke(main, ["data", *map(str, arguments)])
 
 
-def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format=kind)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def packed(tmp_path):
     """Nine slices, of a class with a long name too; beside them a leak, a mirrored one, a conflict, a coloured one."""
     slices, names = [draw(3, "train", index, 112)[0] for index in range(9)], ("[bold]a " + "long name " * 4, "notumor")
     places = [f"{'Train' if index < 6 else 'Test'}ing/{names[index % 2]}/{index}.png" for index in range(9)]
-    files = {place: encoded(pixels) for place, pixels in zip(places, slices, strict=True)}
-    files |= {
-        places[6] + "leak.png": files[places[0]],
-        places[6] + ".jpg": encoded(np.fliplr(slices[2]).copy(), "JPEG"),
-    }
-    files |= {places[7]: encoded(np.dstack([slices[7], slices[7], np.flipud(slices[7])]))}
-    files |= {"Training/notumor/conflict.jpg": encoded(slices[4], "JPEG"), "Training/notumor/bad.png": b"words"}
-    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return tmp_path / "data.zip"
+    files = {place: picture(pixels) for place, pixels in zip(places, slices, strict=True)}
+    files |= {places[6] + "leak.png": files[places[0]], places[6] + ".jpg": picture(np.fliplr(slices[2]), "JPEG")}
+    files |= {places[7]: picture(np.dstack([slices[7], slices[7], np.flipud(slices[7])]))}
+    files |= {"Training/notumor/conflict.jpg": picture(slices[4], "JPEG"), "Training/notumor/bad.png": b"words"}
+    return zip_of(files, tmp_path / "data.zip")
 
 
 @pytest.mark.parametrize("width", [60, 160])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from medical_files import picture
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
 from sklearn.linear_model import LinearRegression
@@ -77,9 +78,7 @@ def test_pixel_statistics_agree_with_numpy(images: np.ndarray) -> None:
 
 
 def jpeg(image: np.ndarray) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, format="JPEG", quality=60)
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(io.BytesIO(picture(image, "JPEG", quality=60))))
 
 
 def brighter(image: np.ndarray, levels: int) -> np.ndarray:
@@ -158,19 +157,13 @@ def test_counts_agree_with_a_look_at_every_pair_of_images(drawn: list[tuple[int,
         alike = picture[:, None] == picture
         for a, b in [(a, b) for a, b, flip in rows if flip <= most]:
             alike |= (picture[:, None] == a) & (picture == b) | (picture[:, None] == b) & (picture == a)
-        parts = connected_components(alike)[1]
-        pairs_of = np.triu(alike, 1)
+        parts, between = connected_components(alike)[1], alike[is_test][:, ~is_test]
         sizes = np.unique(parts, return_counts=True)[1]
-        assert counted.loc[degree].to_dict() == {
-            "pairs_train": pairs_of[~is_test][:, ~is_test].sum(),
-            "pairs_test": pairs_of[is_test][:, is_test].sum(),
-            "pairs_between": alike[is_test][:, ~is_test].sum(),
-            "repeats_train": sum(~is_test) - len(set(parts[~is_test])),
-            "repeats_test": sum(is_test) - len(set(parts[is_test])),
-            "seen": alike[is_test][:, ~is_test].any(1).sum(),
-            "groups": (sizes > 1).sum(),
-            "largest": max(sizes[sizes > 1], default=0),
-        }
+        expected = {"pairs_between": between.sum(), "seen": between.any(1).sum(), "groups": (sizes > 1).sum()}
+        for name, part in (("train", ~is_test), ("test", is_test)):
+            expected[f"pairs_{name}"] = np.triu(alike, 1)[part][:, part].sum()
+            expected[f"repeats_{name}"] = part.sum() - len(set(parts[part]))
+        assert counted.loc[degree].to_dict() == expected | {"largest": max(sizes[sizes > 1], default=0)}
     assert ((group[:, None] == group) == (parts[:, None] == parts)).all()
     assert (copy != "").sum() == counted["seen"].iloc[-1]
 
@@ -242,8 +235,8 @@ def test_what_gives_a_class_or_a_split_away_is_found_and_noise_is_not() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_files_tell_their_sizes(make_folder, make_zip, sound, encoded, kind) -> None:
-    wide = encoded(np.full((17, 31), 7, np.uint8))
+def test_files_tell_their_sizes(make_folder, make_zip, sound, kind) -> None:
+    wide = picture(np.full((17, 31), 7, np.uint8))
     files = sound | {"Training/glioma/wide.png": wide, "Testing/glioma/bad.png": b"words"}
     source = (make_zip if kind == "zip" else make_folder)({f"top/{name}": files[name] for name in files})
     dataset = load_dataset(source, size=16, channels="rgb", skip_unreadable=True)

@@ -38,17 +38,8 @@ def test_no_source_takes_what_is_nobodys_and_bad_sizes_and_channels_are_refused(
 
 
 NONE = ["notumor", "No_Tumor", "no-tumour", "no tumor", "non_tumor", "NonTumorous", "no", "NO", "Normal", "Healthy"]
-NONE += [
-    "Normal Brain",
-    "brain_healthy",
-    "negative",
-    "tumor-free",
-    "0_no",
-    "02 Healthy",
-    "healthy controls",
-    "no_cancer",
-]
-NONE += ["No Brain Tumor", "without tumour", "not_tumor", "Control", "normal MRI", "ｎｏｒｍａｌ"]
+NONE += ["Normal Brain", "brain_healthy", "negative", "tumor-free", "0_no", "02 Healthy", "3 4 no", "healthy controls"]
+NONE += ["no_cancer", "No Brain Tumor", "without tumour", "not_tumor", "Control", "normal MRI", "ｎｏｒｍａｌ"]
 SOME = ["yes", "tumor", "abnormal", "unhealthy", "positive", "notable", "normal_pressure_hydrocephalus", "not normal"]
 SOME += ["no_glioma", "neuroma", "benign", "nodule", "control_lost", "1", "", "nonnormal"]
 
@@ -59,10 +50,8 @@ def test_a_class_without_a_tumour_is_known_by_its_name(names: list[str], healthy
     data = dataset_of([3, 3])
     for name in names:
         told = replace(data, classes=("glioma", name), reading=("read",)).notes
-        assert (told[0], "--tumour-classes" in told[1], f"taken as without a tumour: {name}" in told[1]) == (
-            *("read", True),
-            healthy and name != "",
-        )
+        assert (told[0], "--tumour-classes" in told[1]) == ("read", True)
+        assert (f"taken as without a tumour: {name}" in told[1]) == (healthy and name != "")
     assert replace(data, classes=("x", "y"), tumour_classes=("x",)).notes == ()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from medical_files import picture
 from PIL import Image
 
 from mri_robust.data.dataset import load_dataset
@@ -16,12 +17,6 @@ from mri_robust.data.decode import Unreadable, decode
 SIZE = 16
 OPAQUE = [(mode, kind) for mode in ("L", "RGB") for kind in ("PNG", "JPEG", "TIFF", "BMP", "PPM")]
 OPAQUE += [("1", "PNG"), ("CMYK", "JPEG"), ("CMYK", "TIFF")]
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **options)
-    return buffer.getvalue()
 
 
 def noise(mode: str, width: int, height: int) -> Image.Image:
@@ -35,7 +30,7 @@ def noise(mode: str, width: int, height: int) -> Image.Image:
 
 @given(st.sampled_from(OPAQUE), st.integers(1, 50), st.integers(1, 50))
 def test_opaque_modes_are_resized_as_pillow_does(mode_kind: tuple[str, str], width: int, height: int) -> None:
-    data = saved(noise(mode_kind[0], width, height), mode_kind[1])
+    data = picture(noise(mode_kind[0], width, height), mode_kind[1])
     for channels, mode in (("grey", "L"), ("rgb", "RGB")):
         with Image.open(io.BytesIO(data)) as image:
             expected = np.asarray(image.convert(mode).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
@@ -49,7 +44,7 @@ def test_transparency_is_composited_on_black(mode: str) -> None:
     white = Image.new(mode, (SIZE, SIZE), (255,) * len(mode))
     white.paste((255,) * (len(mode) - 1) + (0,), (0, 0, SIZE // 2, SIZE))
     white.paste((255,) * (len(mode) - 1) + (128,), (0, 0, SIZE, 4))
-    pixels, _ = decode(saved(white, "PNG"), SIZE, "grey")
+    pixels, _ = decode(picture(white, "PNG"), SIZE, "grey")
     assert [pixels[0, row, column] for row, column in ((0, 0), (9, 0), (9, 9))] == [128, 0, 255]
 
 
@@ -58,7 +53,7 @@ def test_a_palette_is_looked_up_and_its_transparent_entry_is_black() -> None:
     image.putpalette([255, 255, 255, 200, 100, 50])
     image.paste(0, (0, 0, SIZE, 4))
     for options, corner in (({}, 255), ({"transparency": 0}, 0)):
-        pixels, _ = decode(saved(image, "PNG", **options), SIZE, "rgb")
+        pixels, _ = decode(picture(image, "PNG", **options), SIZE, "rgb")
         assert pixels[:, -1, -1].tolist() == [200, 100, 50]
         assert pixels[:, 0, 0].tolist() == [corner] * 3
 
@@ -70,7 +65,7 @@ def test_sixteen_bits_are_scaled_to_eight(kind: str) -> None:
         data = f"P5 {SIZE} {SIZE} 65535\n".encode() + ramp.astype(">u2").tobytes()
     else:
         wide = kind == "32 bits"
-        data = saved(Image.fromarray(ramp.astype(np.int32) if wide else ramp), "TIFF" if wide else kind)
+        data = picture(ramp.astype(np.int32) if wide else ramp, "TIFF" if wide else kind)
     for channels, planes in (("grey", 1), ("rgb", 3)):
         expected = np.repeat(np.rint(ramp / 257).astype(np.uint8)[None], planes, axis=0)
         np.testing.assert_array_equal(decode(data, SIZE, channels)[0], expected)
@@ -81,7 +76,7 @@ def test_sixteen_bits_are_scaled_to_eight(kind: str) -> None:
 def test_twelve_bits_in_sixteen_are_stretched_and_said_so(kind: str, greatest: int, white: int) -> None:
     ramp, notes = np.tile(np.linspace(0, greatest, SIZE).astype(np.uint16), (SIZE, 1)), list[str]()
     wide = kind == "32 bits"
-    data = saved(Image.fromarray(ramp.astype(np.int32) if wide else ramp), "TIFF" if wide else kind)
+    data = picture(ramp.astype(np.int32) if wide else ramp, "TIFF" if wide else kind)
     found = decode(data, SIZE, "grey", notes=notes)[0][0]
     np.testing.assert_allclose(found, ramp * (255 / white), atol=0.51)
     assert ["4095" in note for note in notes] == [True] * (white == 4095)
@@ -111,9 +106,9 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 @pytest.mark.parametrize("brightest", [4095, 9000])
 def test_one_white_for_a_whole_set_also_from_the_cache(brightest: int, make_folder) -> None:
     dark = np.tile(np.linspace(0, 2000, 8).astype(np.uint16), (8, 1))
-    files = {f"{split}/a/{n}.png": saved(Image.fromarray(dark), "PNG") for split in ("train", "test") for n in range(2)}
+    files = {f"{split}/a/{n}.png": picture(dark) for split in ("train", "test") for n in range(2)}
     files |= {name.replace("/a/", "/b/"): data for name, data in files.items()}
-    files["test/b/9.png"] = saved(Image.fromarray(dark + np.uint16(brightest - 2000)), "PNG")
+    files["test/b/9.png"] = picture(dark + np.uint16(brightest - 2000))
     white = 4095 if brightest < 4096 else 65535
     for _ in range(2):
         dataset = load_dataset(make_folder(files), size=8)
@@ -123,5 +118,5 @@ def test_one_white_for_a_whole_set_also_from_the_cache(brightest: int, make_fold
 
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("L", (8, 8), value) for value in (40, 200)]
-    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    data = picture(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert np.unique(decode(data, SIZE, "grey")[0]).tolist() == [40]

@@ -114,12 +114,9 @@ def groups(**elements: object) -> list[pydicom.Dataset]:
 
 
 @pytest.mark.parametrize("formula", [linear, linear_exact, sigmoid])
-@pytest.mark.parametrize(
-    ("slope", "intercept", "centre", "width"), [(1, 0, 40, 350), (2.5, -100, 0, 90), (0.5, 3, -50, 20)]
-)
-def test_an_enhanced_object_has_its_window_and_rescale_in_functional_groups(
-    formula, slope, intercept, centre, width
-) -> None:
+@pytest.mark.parametrize("numbers", [(1, 0, 40, 350), (2.5, -100, 0, 90), (0.5, 3, -50, 20)])
+def test_an_enhanced_object_has_its_window_and_rescale_in_functional_groups(formula, numbers) -> None:
+    slope, intercept, centre, width = numbers
     window = {"WindowCenter": [centre, 1], "WindowWidth": [width, 2], "VOILUTFunction": formula.__name__.upper()}
     rescale = {"RescaleSlope": slope, "RescaleIntercept": intercept}
     expected, other = formula(VALUES * slope + intercept, centre, width), {"WindowCenter": 9, "WindowWidth": 7}
@@ -133,17 +130,11 @@ def test_an_enhanced_object_has_its_window_and_rescale_in_functional_groups(
         np.testing.assert_allclose(shown(dicom(VALUES, **spread)), expected, atol=0.5 + 1e-9)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "padding", "limit"),
-    [
-        ("i2", -2000, None),
-        ("i2", 63536, None),
-        ("u2", 0, 9),
-        ("u2", 65535, 65000),
-        ("u1", 255, None),
-        ("f4", -1e6, None),
-    ],
-)
+PADDINGS = [("i2", -2000, None), ("i2", 63536, None), ("u1", 255, None), ("f4", -1e6, None)]
+PADDINGS += [("u2", 0, 9), ("u2", 65535, 65000)]
+
+
+@pytest.mark.parametrize(("dtype", "padding", "limit"), PADDINGS)
 def test_padding_is_no_part_of_the_range_and_black(dtype: str, padding: float, limit: int | None) -> None:
     values = np.arange(100, 200, dtype=dtype).reshape(10, 10)
     kind, whole = ("Float", float) if dtype == "f4" else ("", lambda number: np.array(number).astype(dtype).item())
@@ -172,14 +163,8 @@ def padded(values: np.ndarray, **elements: object) -> bytes:
     return buffer.getvalue()
 
 
-DERIVED = [
-    "PhotometricInterpretation",
-    "SamplesPerPixel",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-]
+DERIVED = ["PhotometricInterpretation", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"]
+DERIVED += ["PixelRepresentation"]
 
 
 @pytest.mark.parametrize("values", [VALUES - VALUES.min(), RGB, RGB[..., 0]])

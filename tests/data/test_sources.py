@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import PIL
 import pytest
-from medical_files import dicom, nifti
+from medical_files import dicom, nifti, picture
 from PIL import Image
 
 from mri_robust.core.errors import UserError
@@ -54,13 +54,13 @@ def test_the_second_load_decodes_nothing(make_folder, sound, monkeypatch, cache)
     assert (second.digest, second.train.names, kept(cache)) == (first.digest, first.train.names, before)
 
 
-def test_the_digest_names_content_names_size_and_channels_but_not_the_place(make_folder, sound, encoded) -> None:
+def test_the_digest_names_content_names_size_and_channels_but_not_the_place(make_folder, sound) -> None:
     folder, there = make_folder(sound, "here"), make_folder({f"in/{name}": data for name, data in sound.items()})
     digests = {load_dataset(folder, size=size, channels=mode).digest for size in (8, 16) for mode in ("grey", "rgb")}
     assert load_dataset(there, size=8).digest in digests
     path = folder / "Training/glioma/0.png"
     times = path.stat()
-    path.write_bytes(encoded(np.full((16, 16), 77, np.uint8)))
+    path.write_bytes(picture(np.full((16, 16), 77, np.uint8)))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     changed = load_dataset(folder, size=16)
     assert np.unique(changed.train.images[0]).tolist() == [77]

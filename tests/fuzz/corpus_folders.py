@@ -9,6 +9,7 @@ from pathlib import Path
 
 from corpus_images import GOOD
 from corpus_payloads import PAYLOADS
+from medical_files import folder_of
 
 Build = Callable[[Path], object]
 PNG, SPLITS = GOOD["PNG"], ("Training", "Testing")
@@ -24,10 +25,8 @@ def _tree(changes: dict[str, bytes | None] | None = None, change: Build = lambda
     """The sound tree with other files, None for one that is not there, then a change to its class `a`."""
 
     def build(root: Path) -> None:
-        for name, content in {**SOUND, **(changes or {})}.items():
-            if content is not None:
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / name).write_bytes(content)
+        files = SOUND | (changes or {})
+        folder_of({name: content for name, content in files.items() if content is not None}, root)
         change(root / "Training/a")
 
     return build
@@ -50,9 +49,8 @@ def _special(folder: Path) -> None:
         file.truncate(10 * 2**30)
 
 
-LINKS = (
-    "out /etc/passwd,self self.png,one two.png,two one.png,gone no.png,up ../..,proc /proc/self/environ,inside a.png"
-)
+LINKS = "out /etc/passwd,self self.png,one two.png,two one.png,gone no.png,up ../..,inside a.png"
+LINKS += ",proc /proc/self/environ"
 
 
 def _links(folder: Path) -> None:
@@ -66,11 +64,7 @@ FOLDERS: dict[str, Build] = {
     "sound": _tree(),
     "nothing": lambda root: None,
     "only-hidden": lambda root: (root / ".git").mkdir(),
-    "one-class": _tree({name: None for name in SOUND if "notumor" in name}),
-    "no-testing": _tree({name: None for name in SOUND if name.startswith("Testing")}),
-    "class-in-one-split": _tree({"Testing/notumor/notumor.png": None}),
     "class-of-texts": _tree({"Training/c/x.txt": b"x", "Testing/c/x.txt": b"x"}),
-    "both-cases": _tree({"training/a/x.png": PNG}),
     "two-data-sets": _tree({f"more/{name}": PNG for name in SOUND} | {f"x/{name}": b"x" for name in SOUND}),
     "splits-are-files": lambda root: [(root / name).write_bytes(b"x") for name in SPLITS],
     "system-files": _tree({f"Training/{name}": b"x" for name in ("__MACOSX/._a.png", "a/Thumbs.db", "a/.DS_Store")}),

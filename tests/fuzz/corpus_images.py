@@ -1,24 +1,18 @@
 """Image files that are damaged, absurd, or only odd; each is given as bytes."""
 
-import io
 import random
 import struct
 import zlib
 
 import numpy as np
+from medical_files import picture
 from PIL import Image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(PIXELS)
 
 
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **options)
-    return buffer.getvalue()
-
-
-GOOD = {kind: saved(PICTURE, kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")}
+GOOD = {kind: picture(PICTURE, kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")}
 """Format -> a small picture in it."""
 
 
@@ -45,7 +39,7 @@ def png(width: int, height: int, *extra: bytes, bits: int = 8, rows: int = 0) ->
 
 
 def _frames(kind: str) -> bytes:
-    return saved(PICTURE, kind, save_all=True, append_images=[PICTURE.rotate(90 * turn) for turn in (1, 2, 3)])
+    return picture(PICTURE, kind, save_all=True, append_images=[PICTURE.rotate(90 * turn) for turn in (1, 2, 3)])
 
 
 EXIF = Image.Exif()
@@ -58,13 +52,13 @@ LOOP = b"".join(struct.pack("<HHII", *tag) for tag in TAGS)
 ODD = {
     "animated-gif": _frames("GIF"),
     "many-page-tiff": _frames("TIFF"),
-    "cmyk-jpeg": saved(PICTURE.convert("CMYK"), "JPEG"),
-    "sixteen-bit-png": saved(Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 100), "PNG"),
-    "one-pixel": saved(Image.new("L", (1, 1)), "PNG"),
-    "very-tall": saved(Image.new("L", (1, 20000)), "PNG"),
-    "palette-alpha": saved(PICTURE.convert("P"), "PNG", transparency=bytes(range(256))),
-    "turned-by-exif": saved(PICTURE, "JPEG", exif=EXIF),
-    "lab-tiff": saved(PICTURE.convert("LAB"), "TIFF"),
+    "cmyk-jpeg": picture(PICTURE.convert("CMYK"), "JPEG"),
+    "sixteen-bit-png": picture(Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 100), "PNG"),
+    "one-pixel": picture(Image.new("L", (1, 1)), "PNG"),
+    "very-tall": picture(Image.new("L", (1, 20000)), "PNG"),
+    "palette-alpha": picture(PICTURE.convert("P"), "PNG", transparency=bytes(range(256))),
+    "turned-by-exif": picture(PICTURE, "JPEG", exif=EXIF),
+    "lab-tiff": picture(PICTURE.convert("LAB"), "TIFF"),
     "large-but-fair": png(9000, 9000, bits=1, rows=9000),
     "trailing-bytes": GOOD["PNG"] + b"PK\x05\x06" + bytes(500),
 }
@@ -75,9 +69,9 @@ BAD = {
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     "half-a-png": (truncated(GOOD["PNG"], 0.5), "damaged"),
     "half-a-jpeg": (truncated(GOOD["JPEG"], 0.8), "damaged"),
-    "float-tiff": (saved(Image.fromarray(np.full((9, 9), 1e30, np.float32)), "TIFF"), "no fixed white"),
-    "negative-tiff": (saved(Image.fromarray(np.full((9, 9), -5, np.int32)), "TIFF"), "no fixed white"),
-    "icon": (saved(PICTURE, "ICO"), "not an image"),
+    "float-tiff": (picture(Image.fromarray(np.full((9, 9), 1e30, np.float32)), "TIFF"), "no fixed white"),
+    "negative-tiff": (picture(Image.fromarray(np.full((9, 9), -5, np.int32)), "TIFF"), "no fixed white"),
+    "icon": (picture(PICTURE, "ICO"), "not an image"),
     "endless-png": (png(2**31 - 1, 2**31 - 1), "too large"),
     "text-bomb-png": (png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9), "damaged"),
     "profile-bomb-png": (png(9, 9, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(10**8), 9)), rows=9), "damaged"),

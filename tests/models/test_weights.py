@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from click.testing import CliRunner
 from torch import nn
 
+from mri_robust import load_model
+from mri_robust.cli import main
 from mri_robust.core.errors import UserError
 from mri_robust.models import weights
 from mri_robust.models.architectures.resnet18 import ARCHITECTURE as resnet18
 from mri_robust.models.weights import find_imagenet
+from mri_robust.study.results_folder import ResultsFolder
 
 CONTENT = b"any bytes: looking for a file does not load it"
 
@@ -145,3 +149,27 @@ def test_a_last_layer_of_another_shape_is_dropped_and_another_network_is_refused
     assert torch.equal(network.layer1[0].conv1.weight, other.layer1[0].conv1.weight)
     assert network.fc.out_features == 4
     refused("do not fit", resnet18, 4, 32, str(written(tmp_path, nn.Linear(2, 2).state_dict())))
+
+
+def test_a_bench_starts_from_the_files_of_its_weights_folder(folder, tmp_path, monkeypatch):
+    """A ResNet-50 of which `layer4` and `fc` are trained: all else is the file's, and the rows say imagenet."""
+    state = torchvision.models.resnet50(num_classes=1000).state_dict()
+    file = publish(monkeypatch, written(folder, state))
+    out, known = tmp_path / "out", ("--data", "phantom:train=8,test=8", "--protocol", "paper", "--checks", "none")
+    result = CliRunner().invoke(
+        main, ["bench", "backdoor-resnet50", *known, "--weights-dir", str(folder), "--out", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    assert "ImageNet weights were not found" not in result.output
+    table = ResultsFolder(out).table("backdoor-resnet50")
+    assert set(table["weights"]) == {"imagenet"}
+    assert table["paper"].notna().any()
+    [checkpoint] = (out / "models").glob("resnet50_backdoor-*.safetensors")
+    trained = load_model(checkpoint).network.state_dict()
+    assert trained.keys() == state.keys()
+    moved = {key for key, value in state.items() if value.is_floating_point() and "running" not in key}
+    moved = {key for key in moved if not torch.equal(trained[key], state[key])}
+    assert {key.split(".")[0] for key in moved} == {"layer4", "fc"}
+    file.write_bytes(file.read_bytes()[:-1])
+    refusal = CliRunner().invoke(main, ["bench", "backdoor-resnet50", *known, "--weights-dir", str(folder)])
+    assert (refusal.exit_code, "SHA-256" in refusal.output) == (2, True)

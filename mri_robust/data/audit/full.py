@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, eye
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -125,14 +125,13 @@ def measure(image: np.ndarray) -> dict[str, float]:
     """
     levels = grey(image)
     edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
-    means = [float(edge.mean()) for edge in edges]
-    even = [float(np.ptp(edge)) <= _EVEN for edge in edges]
+    framed = any(each.mean() > (_BLACK if np.ptp(each) <= _EVEN else _BRIGHT) for each in edges)
     ring = np.concatenate(edges)
     side = max(1, len(levels) // 28)
     ends = (slice(None, side), slice(-side, None))
     return {
         "colour": float(has_colour(image)),
-        "frame": float(any(m > _BRIGHT or (m > _BLACK and flat) for m, flat in zip(means, even, strict=True))),
+        "frame": float(framed),
         "border": float(ring.mean()),
         "border_spread": float(ring.std()),
         "corners": float(np.mean([levels[rows, columns].mean() for rows in ends for columns in ends])),
@@ -160,27 +159,23 @@ def count_duplicates(
     copy = np.full(len(picture), "", dtype=object)
     rows = []
     for degree, kept in zip(DEGREES, (pairs["flip"] < 0, pairs["flip"] == 0, pairs["flip"] >= 0), strict=True):
-        one, other = (pairs.loc[kept, end].to_numpy() for end in ("first", "second"))
-        edges = coo_matrix((np.ones(len(one)), (one, other)), shape=(pictures, pictures))
+        ends = tuple(pairs.loc[kept, ["first", "second"]].to_numpy().T)
+        edges = coo_matrix((np.ones(len(ends[0]), dtype=np.int64), ends), shape=(pictures, pictures))
+        alike = edges + edges.T + eye(pictures, dtype=np.int64)
         part = connected_components(edges, directed=False)[1]
         group = np.unique(part, return_index=True)[1][part][picture]  # the number of its first picture
-        reached = train > 0
-        reached[one[train[other] > 0]] = True
-        reached[other[train[one] > 0]] = True
-        seen = is_test & reached[picture]
+        seen = is_test & (alike @ train > 0)[picture]
         copy[seen & (copy == "")] = degree
-        within = [(part * (part - 1) // 2).sum() + (part[one] * part[other]).sum() for part in (train, test)]
-        between = (train * test).sum() + (train[one] * test[other] + test[one] * train[other]).sum()
+        within = [(part @ (alike @ part) - part.sum()) // 2 for part in (train, test)]
         repeats = [part.sum() - len(np.unique(group[part])) for part in (~is_test, is_test)]
         sizes = np.bincount(group)
-        rows.append([*within, between, *repeats, seen.sum(), (sizes > 1).sum(), sizes[sizes > 1].max(initial=0)])
+        several = sizes[sizes > 1]
+        rows.append([*within, train @ (alike @ test), *repeats, seen.sum(), len(several), several.max(initial=0)])
     names = ["pairs_train", "pairs_test", "pairs_between", "repeats_train", "repeats_test", "seen", "groups", "largest"]
     return pd.DataFrame(rows, index=list(DEGREES), columns=names), group, copy
 
 
-def list_findings(
-    images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, unreadable: list[str]
-) -> pd.DataFrame:
+def list_findings(images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, lost: list[str]) -> pd.DataFrame:
     """Everything found on single images and pairs: columns `COLUMNS`, in which what does not apply is empty.
 
     Kinds, in this order: `label conflict`, two images of the same picture, exact or near, in two classes; `exact`, an
@@ -202,23 +197,20 @@ def list_findings(
     alike = pd.concat([exact, near.sort_values("distance", kind="stable")])
     conflicts = alike[alike["class"] != alike["other_class"]].assign(kind="label conflict")
     marked = [ends[images[kind] > 0].assign(kind=kind) for kind in ("colour", "frame")]
-    lost = pd.DataFrame({"kind": "unreadable", "file": unreadable}, dtype=object)
-    return pd.concat([conflicts, alike, *marked, lost], ignore_index=True).reindex(columns=list(COLUMNS))
+    unreadable = pd.DataFrame({"kind": "unreadable", "file": lost}, dtype=object)
+    return pd.concat([conflicts, alike, *marked, unreadable], ignore_index=True).reindex(columns=list(COLUMNS))
 
 
-def class_accuracies(
-    features: pd.DataFrame, together: list[str], labels: np.ndarray, group: np.ndarray
-) -> pd.DataFrame:
+def class_accuracies(features: pd.DataFrame, joint: list[str], labels: np.ndarray, group: np.ndarray) -> pd.DataFrame:
     """Accuracy of a small decision tree that is shown these features only.
 
     Cross-validated in five folds of near equal shares of the `labels`; images of one `group` stay in one fold, so that
-    copies cannot be remembered. One row per column of `features`, and `together` for those columns at once: `accuracy`,
-    and `low` and `high` of its 95 % Wilson interval; NaN where a class has fewer than two groups. To be compared with
-    the share of the largest class.
+    copies cannot be remembered. One row per column of `features`, and `TOGETHER` for the `joint` ones: `accuracy`, and
+    `low` and `high` of its 95 % Wilson interval; NaN where a class has fewer than two groups. To be compared with the
+    share of the largest class.
     """
-    folds = _folds(labels, group)
-    rows = {}
-    for name, columns in (*((name, [name]) for name in features.columns), (TOGETHER, together)):
+    folds, rows = _folds(labels, group), {}
+    for name, columns in (*((name, [name]) for name in features.columns), (TOGETHER, joint)):
         rows[name] = (np.nan, np.nan, np.nan)
         if folds and columns:
             tree = DecisionTreeClassifier(**_TREE)
@@ -227,16 +219,16 @@ def class_accuracies(
     return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high"])
 
 
-def split_aucs(features: pd.DataFrame, together: list[str], is_test: np.ndarray, group: np.ndarray) -> pd.Series:
+def split_aucs(features: pd.DataFrame, joint: list[str], is_test: np.ndarray, group: np.ndarray) -> pd.Series:
     """How well the features tell test images from training images: area under the ROC curve, .5 when not at all.
 
-    Of a single feature by its rank, whichever way round, so at least .5; of all `together` by the tree and the folds of
-    `class_accuracies`: it can be below .5, and NaN where a split has fewer than two groups.
+    Of a single feature by its rank, whichever way round, so at least .5; of the `joint` ones by the tree and the folds
+    of `class_accuracies`: it can be below .5, and NaN where a split has fewer than two groups.
     """
     areas = {name: float(roc_auc_score(is_test, features[name])) for name in features.columns}
     aucs = {name: max(area, 1 - area) for name, area in areas.items()} | {TOGETHER: float("nan")}
-    if (folds := _folds(is_test.astype(np.int64), group)) and together:
-        tree, inputs = DecisionTreeClassifier(**_TREE), features[together].to_numpy()
+    if (folds := _folds(is_test.astype(np.int64), group)) and joint:
+        tree, inputs = DecisionTreeClassifier(**_TREE), features[joint].to_numpy()
         shares = cross_val_predict(tree, inputs, is_test, cv=folds, method="predict_proba")
         aucs[TOGETHER] = float(roc_auc_score(is_test, shares[:, 1]))
     return pd.Series(aucs)

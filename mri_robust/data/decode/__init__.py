@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -26,6 +26,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 _PICTURES = (".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SUFFIXES = {"picture": _PICTURES, "dicom": (".dcm", ".dicom", ".ima"), "nifti": (".nii", ".nii.gz")}
 MAGIC, MAGIC_END = b"DICM", 132  # what stands before byte 132 of every DICOM file
+_MAY_BE_DEEP = (b"II", b"MM", b"P2", b"P5", b"\0\0\0\x0cjP", b"\xff\x4f")  # TIFF, PGM, JPEG2000
 CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")
 """What pydicom unpacks some compressed files with, where it is installed."""
 
@@ -82,17 +83,14 @@ def _deep_colours(image: Image.Image) -> bool:
     return isinstance(image, TiffImageFile) and image.tag_v2.get(258, (8,))[0] == 16
 
 
-def may_be_deep(first_bytes: bytes) -> bool:
-    """Whether a file begins like a picture that may hold more than 8 bits a channel."""
-    if first_bytes.startswith(b"\x89PNG"):
-        return first_bytes[24:25] == b"\x10"
-    return first_bytes.startswith((b"II", b"MM", b"P2", b"P5", b"\0\0\0\x0cjP", b"\xff\x4f"))
-
-
-def greatest_grey(data: bytes, name: str) -> int:
-    """The greatest value of a grey picture of more than 8 bits; 0 of others; raises `Unreadable`."""
-    with _refusing(), open_image(data, name) as image:
-        return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
+def greatest_grey(name: str, first_bytes: FirstBytes, read: Callable[[str], bytes]) -> int:
+    """The greatest value of a grey picture of more than 8 bits; 0 of other files, and of what cannot be read."""
+    with suppress(Unreadable):
+        start = first_bytes(name) if kind_of(name) == "picture" else b""
+        if start[24:25] == b"\x10" if start.startswith(b"\x89PNG") else start.startswith(_MAY_BE_DEEP):
+            with _refusing(), open_image(read(name), name) as image:
+                return int(np.asarray(image).max()) if image.mode.startswith("I") else 0
+    return 0
 
 
 def white_of(greatest: int) -> int:

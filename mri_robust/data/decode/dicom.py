@@ -182,8 +182,7 @@ def _place(header: Any, name: str) -> Any:
 
 def _number(place: Any, name: str, missing: float | None = None) -> float | None:
     """The first number of an element, with a decimal point or comma; `missing` where it is empty, None where none."""
-    item = place.get_item(name)
-    value = getattr(item, "value", None)
+    value = getattr(place.get_item(name), "value", None)
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str("" if value is None else value)
     text = text.strip("[] \0").replace("\\", " ").replace(", ", " ")
     if not text:

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mri_robust.data.phantom.canvas import Canvas, Distance, Pair, Points, intersection, joined, union
-from mri_robust.data.phantom.head import Head, Tissues
+from mri_robust.data.phantom.head import Canvas, Distance, Head, Pair, Points, Tissues, intersection, joined, union
 
 
 class Layers(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.files import checksum
 from mri_robust.data.decode import MAX_BYTES, Unreadable
-from mri_robust.data.loader import TABLES, WORDS, Files, FileSource
+from mri_robust.data.loader import TABLES, WORDS, Files, file_source
 
 _MOST_UNPACKED, _MOST_RATIO = 2**30 / 1e6, 200
 """MB that any archive may unpack to, and times its own size that a larger one may; pictures are packed already."""
@@ -96,5 +96,5 @@ def _is_file(text: str) -> bool:
         return False
 
 
-SOURCE = FileSource(_is_file, lambda text, whole: ArchiveFiles(Path(text)))
+SOURCE = file_source(_is_file, lambda text, whole: ArchiveFiles(Path(text)))
 """Takes the path of any file, so that one which is no zip is told apart from one that does not exist."""

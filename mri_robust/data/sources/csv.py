@@ -9,56 +9,41 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.registry import did_you_mean
-from mri_robust.data.dataset import Channels, Dataset
-from mri_robust.data.decode import Unreadable
 from mri_robust.data.division import Division, Entry
-from mri_robust.data.layout import class_name, lay_out, split_of
-from mri_robust.data.loader import read_dataset
+from mri_robust.data.layout import Layout, class_name, lay_out, split_of
+from mri_robust.data.loader import file_source
 from mri_robust.data.sources.folder import FolderFiles
 
 COLUMNS = ("path", "label", "split", "patient")
 _MAX_BYTES, _PREFIX = 2**26, "csv:"
 
 
-class _Listed(FolderFiles):
-    """The files that a table names."""
+class TableFiles(FolderFiles):
+    """The files that a table lists; `path` is the table's."""
 
-    def __init__(self, folder: Path, names: list[str]) -> None:
-        self.path, self.listing, self.skipped = folder, names, Counter()
+    def __init__(self, path: Path) -> None:
+        self.path, self.skipped = path, Counter()
+        self._entries = list(_entries(_text(path, shown(path)), shown(path)))
+        self.listing = [entry.name for entry in self._entries]
 
     def read(self, name: str, most: int = -1) -> bytes:
-        """See `FolderFiles`; opens no pipe, which could wait for ever."""
-        if (self.path / name).exists() and not (self.path / name).is_file():
-            raise Unreadable("not a file")
-        return super().read(name, most)
+        """See `FolderFiles`."""
+        return super().read(str(self.path.absolute().parent / name), most)
 
-
-class Table:
-    """The source of images that a table lists."""
-
-    divides: ClassVar[bool] = True
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is `csv:` and a path, or a path that ends in `.csv`."""
-        return text.startswith(_PREFIX) or text.casefold().endswith(".csv")
-
-    def load(
-        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
-    ) -> Dataset:
-        """Read the table, and its images as those of a folder; see `load_dataset`."""
-        path, where = Path(text.removeprefix(_PREFIX)), shown(text.removeprefix(_PREFIX))
-        entries = list(_entries(_text(path, where), where))
-        layout = lay_out(entries, where, division, named=False)
-        if parted := _parted(entries):
+    def layout(self, where: str, division: Division | None) -> Layout:
+        """What the table says of the images, and which patients lie in both parts."""
+        layout = lay_out(self._entries, where, division, named=False)
+        train, test = (
+            {entry.patient for entry in self._entries if entry.patient and entry.split == split}
+            for split in ("Training", "Testing")
+        )
+        if parted := sorted(train & test):
             said = f"{len(parted)} patients have images both for training and for testing: {', '.join(parted[:3])}"
             layout = replace(layout, notes=(*layout.notes, shown(said)))
-        files = _Listed(path.absolute().parent, [entry.name for entry in entries])
-        dataset = read_dataset(files, layout, where, size=size, channels=channels, skip_unreadable=skip_unreadable)
-        return replace(dataset, name=path.name)
+        return layout
 
 
 def _text(path: Path, where: str) -> str:
@@ -88,20 +73,17 @@ def _entries(text: str, where: str) -> Iterator[Entry]:
             if name not in columns:
                 near = did_you_mean(name, [column for column in columns if column]) if any(columns) else ""
                 raise UserError(f"'{where}' has no column '{name}': its first line must name path and label{near}")
-        twice = next((name for name in COLUMNS if columns.count(name) > 1), None)
-        if twice:
-            raise UserError(f"'{where}' has two columns '{twice}': keep one")
-        places = {name: columns.index(name) for name in COLUMNS if name in columns}
+        if twice := [name for name in COLUMNS if columns.count(name) > 1]:
+            raise UserError(f"'{where}' has two columns '{twice[0]}': keep one")
         for cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue
             line = f"'{where}' line {rows.line_num}"
-            row = {name: cells[place].strip() if place < len(cells) else "" for name, place in places.items()}
+            row = dict.fromkeys(columns, "") | dict(zip(columns, map(str.strip, cells), strict=False))
             path = row["path"].replace("\\", "/").removeprefix("./")
             split = split_of(row.get("split", ""))
-            for name in ("path", "label"):
-                if not row[name]:
-                    raise UserError(f"{line} has no {name}")
+            if empty := [name for name in COLUMNS[:2] if not row[name]]:
+                raise UserError(f"{line} has no {empty[0]}")
             if "split" in row and not split:
                 raise UserError(f"{line}: split must be train, test or val; got '{shown(row['split'])}'")
             if path in seen:
@@ -114,12 +96,7 @@ def _entries(text: str, where: str) -> Iterator[Entry]:
         raise UserError(f"'{where}' is empty: it must list an image in each line below the first")
 
 
-def _parted(entries: list[Entry]) -> list[str]:
-    train, test = (
-        {entry.patient for entry in entries if entry.patient and entry.split == split}
-        for split in ("Training", "Testing")
-    )
-    return sorted(train & test)
-
-
-SOURCE = Table()
+SOURCE = file_source(
+    lambda text: text.startswith(_PREFIX) or text.casefold().endswith(".csv"),
+    lambda text, whole: TableFiles(Path(text.removeprefix(_PREFIX))),
+)

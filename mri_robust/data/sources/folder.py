@@ -12,7 +12,7 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.decode import MAX_BYTES, Unreadable
 from mri_robust.data.layout import is_hidden, split_of
-from mri_robust.data.loader import WORDS, Files, FileSource
+from mri_robust.data.loader import WORDS, Files, file_source
 
 
 class FolderFiles(Files):
@@ -38,21 +38,19 @@ class FolderFiles(Files):
     def _walk(self, folder: Path, parts: tuple[str, ...]) -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
-                name = "/".join((*parts, entry.name))
+                here = (*parts, entry.name)
+                name = "/".join(here)
                 if entry.is_symlink() and not self._stays_inside(entry):
                     self.skipped["link"] += 1
                 elif entry.is_dir():
                     self.listing.append(f"{name}/")
-                    self._descend(folder / entry.name, (*parts, entry.name))
+                    # Anyone may give their home folder by mistake.
+                    if not is_hidden(here) if self.whole else len(here) < 4 or any(map(split_of, here[:3])):
+                        self._walk(folder / entry.name, here)
                 elif entry.is_file():
                     self.listing.append(name)
                 else:
                     self.skipped["not a file"] += 1
-
-    def _descend(self, folder: Path, parts: tuple[str, ...]) -> None:
-        # Anyone may give their home folder by mistake.
-        if not is_hidden(parts) if self.whole else len(parts) < 4 or any(map(split_of, parts[:3])):
-            self._walk(folder, parts)
 
     def _stays_inside(self, entry: os.DirEntry[str]) -> bool:
         with suppress(OSError, RuntimeError):
@@ -63,15 +61,15 @@ class FolderFiles(Files):
     def read(self, name: str, most: int = -1) -> bytes:
         """The bytes of file `name`, or its first `most`; raises `Unreadable`."""
         try:
+            status = os.stat(self.path / name)
+            if not stat.S_ISREG(status.st_mode):  # to open a pipe could wait for ever
+                raise Unreadable("not a file")
+            if status.st_size > MAX_BYTES:
+                raise Unreadable("too large")
             with open(self.path / name, "rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
-                    raise Unreadable("not a file")
-                if status.st_size > MAX_BYTES:
-                    raise Unreadable("too large")
                 return file.read(most)
-        except OSError as error:
-            raise Unreadable((error.strerror or str(error)).lower()) from error
+        except (OSError, ValueError) as error:  # a table may name anything, also what no file is called
+            raise Unreadable((getattr(error, "strerror", None) or str(error)).lower()) from error
 
     def key(self, names: list[str]) -> str:
         """Digest of names and bytes: a file's time says nothing of its content."""
@@ -93,5 +91,5 @@ def _is_folder(text: str) -> bool:
         return True  # something that may not be looked at
 
 
-SOURCE = FileSource(_is_folder, lambda text, whole: FolderFiles(Path(text), whole))
+SOURCE = file_source(_is_folder, lambda text, whole: FolderFiles(Path(text), whole))
 """Takes the path of any folder; a folder called like another source is given as `./phantom`."""

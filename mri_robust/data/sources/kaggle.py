@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_extra
-from mri_robust.data.loader import FileSource
+from mri_robust.data.loader import file_source
 from mri_robust.data.sources.folder import FolderFiles
 
 HANDLE = "masoudnickparvar/brain-tumor-mri-dataset/versions/1"
@@ -29,4 +29,4 @@ def _download(text: str, whole: bool) -> FolderFiles:
     return FolderFiles(folder)
 
 
-SOURCE = FileSource(lambda text: text == "kaggle", _download, name="kaggle")
+SOURCE = file_source(lambda text: text == "kaggle", _download, name="kaggle")

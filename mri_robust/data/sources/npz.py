@@ -8,62 +8,53 @@ Images are [N, H, W], [N, H, W, C] or [N, C, H, W] with 1, 3 or 4 channels: whol
 
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mri_robust.core.errors import UserError, shown
-from mri_robust.data.dataset import Channels, Dataset, Split, content_digest
+from mri_robust.data.dataset import Channels, Dataset, Source, Split, content_digest
 from mri_robust.data.decode import resized, white_of
 from mri_robust.data.division import Division, Entry
 from mri_robust.data.layout import class_name, lay_out, split_of
 
 _PREFIX, _MOST_UNPACKED, _MOST_RATIO = "npz:", 2**30, 200
 _PARTS = {"train": "Training", "test": "Testing", "val": "Validation"}
+_PAIRS = {("images", "labels"): ""} | {
+    pair: part for part in _PARTS for pair in ((f"x_{part}", f"y_{part}"), (f"{part}_images", f"{part}_labels"))
+}
+"""Names of images and labels -> their part; the later ones count where both are there."""
 _Arrays = dict[str, np.ndarray]
 
 
-class Npz:
-    """The source of arrays."""
+def _load(
+    text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
+) -> Dataset:
+    """Read the file; `skip_unreadable` has nothing to skip."""
+    path, where = Path(text.removeprefix(_PREFIX)), shown(text.removeprefix(_PREFIX))
+    try:
+        arrays = _read(path, where)
+        images, labels, splits, patients = _joined(arrays, where)
+        pictures, note = _eight_bits(images, where)
+        names = [f"{split}/{place:06d}".removeprefix("/") for place, split in enumerate(splits)]
+        entries = [Entry(*each) for each in zip(names, labels, splits, patients, strict=True)]
+        layout = lay_out(entries, where, division, named=False)
+        places = {name: place for place, name in enumerate(names)}
 
-    divides: ClassVar[bool] = True
+        def split_of_names(chosen: tuple[str, ...]) -> Split:
+            made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
+            for image, name in zip(made, chosen, strict=True):
+                image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
+            return Split(made, layout.numbers(chosen), chosen)
 
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is `npz:` and a path, or a path that ends in `.npz`."""
-        return text.startswith(_PREFIX) or text.casefold().endswith(".npz")
-
-    def load(
-        self, text: str, *, size: int, channels: Channels, skip_unreadable: bool, division: Division | None = None
-    ) -> Dataset:
-        """Read the file; `skip_unreadable` has nothing to skip; see `load_dataset`."""
-        path, where = Path(text.removeprefix(_PREFIX)), shown(text.removeprefix(_PREFIX))
-        try:
-            arrays = _read(path, where)
-            images, labels, splits, patients = _joined(arrays, where)
-            pictures, note = _eight_bits(images, where)
-            names = _names(splits)
-            entries = [
-                Entry(name, label, split, patient)
-                for name, label, split, patient in zip(names, labels, splits, patients, strict=True)
-            ]
-            layout = lay_out(entries, where, division, named=False)
-            places = {name: place for place, name in enumerate(names)}
-
-            def split_of_names(chosen: tuple[str, ...]) -> Split:
-                made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
-                for image, name in zip(made, chosen, strict=True):
-                    image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
-                numbers = [layout.classes.index(layout.labels[name]) for name in chosen]
-                return Split(made, np.array(numbers, dtype=np.int64), chosen)
-
-            train, test = split_of_names(layout.train), split_of_names(layout.test)
-        except MemoryError as error:
-            raise UserError(f"'{where}' does not fit in memory: give fewer images, or a smaller size") from error
-        parts = (train.images, train.labels, test.images, test.labels)
-        digest = content_digest(*parts, names=(*layout.classes, *layout.train, *layout.test))
-        notes = (*layout.notes, *([note] if note else []))
-        return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes)
+        train, test = split_of_names(layout.train), split_of_names(layout.test)
+    except MemoryError as error:
+        raise UserError(f"'{where}' does not fit in memory: give fewer images, or a smaller size") from error
+    parts = (train.images, train.labels, test.images, test.labels)
+    digest = content_digest(*parts, names=(*layout.classes, *layout.train, *layout.test))
+    notes = (*layout.notes, *([note] if note else []))
+    return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes)
 
 
 def _read(path: Path, where: str) -> _Arrays:
@@ -88,18 +79,10 @@ def _read(path: Path, where: str) -> _Arrays:
 
 def _joined(arrays: _Arrays, where: str) -> tuple[np.ndarray, list[str], list[str], list[str]]:
     """Images, and of each its class, split and patient, whatever the arrays are called."""
-    found: dict[str, tuple[str, str]] = {}
-    for part in ("", *_PARTS):
-        for pair in (
-            ((f"{part}_images", f"{part}_labels"), (f"x_{part}", f"y_{part}")) if part else (("images", "labels"),)
-        ):
-            if all(name in arrays for name in pair):
-                found.setdefault(part, pair)
+    found = {part: pair for pair, part in _PAIRS.items() if arrays.keys() >= {*pair}}
     if not found or ("" in found and len(found) > 1):
-        raise UserError(
-            f"'{where}' holds {shown(', '.join(sorted(arrays)) or 'nothing')}: name the arrays images and labels "
-            "(and split), or train_images, train_labels, test_images and test_labels"
-        )
+        names = "images and labels (and split), or train_images, train_labels, test_images and test_labels"
+        raise UserError(f"'{where}' holds {shown(', '.join(sorted(arrays)) or 'nothing')}: name the arrays {names}")
     images, labels, splits = list[np.ndarray](), list[Any](), list[str]()
     for part, (pictures, numbers) in found.items():
         values = arrays[numbers].reshape(-1) if arrays[numbers].ndim < 3 else arrays[numbers]
@@ -162,20 +145,16 @@ def _eight_bits(images: np.ndarray, where: str) -> tuple[np.ndarray, str]:
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise UserError(f"'{where}' has images with NaN or infinite values: set them to 0")
     least, most = float(images.min()), float(images.max())
-    fractions = images.dtype.kind == "f" and (most <= 1 or bool((images != np.rint(images)).any()))
-    if least < 0 or most > (1 if fractions and most <= 1 else 255 if fractions else 65535):
+    unit = images.dtype.kind == "b" or (images.dtype.kind == "f" and most <= 1)
+    fractions = images.dtype.kind == "f" and (unit or bool((images != np.rint(images)).any()))
+    if least < 0 or most > (255 if fractions else 65535):
         kinds = "whole numbers from 0 to 65535 or floats in [0, 1]"
         raise UserError(f"'{where}' has images from {least:g} to {most:g}, which have no fixed white: give {kinds}")
-    white = 1 if images.dtype.kind == "b" or (fractions and most <= 1) else 255 if most <= 255 else white_of(int(most))
+    white = 1 if unit else 255 if most <= 255 else white_of(int(most))
     if white == 255:
         return np.rint(images).astype(np.uint8), f"images of {images.dtype} are taken as 0 to 255" if fractions else ""
     scaled = np.rint(images * np.float64(255 / white)).astype(np.uint8)
     return scaled, "" if white == 65535 else f"images are stretched from 0-{white} to all greys"
 
 
-def _names(splits: list[str]) -> list[str]:
-    """A name for each image: its split where it has one, and its place."""
-    return [f"{split}/{place:06d}" if split else f"{place:06d}" for place, split in enumerate(splits)]
-
-
-SOURCE = Npz()
+SOURCE = Source(lambda text: text.startswith(_PREFIX) or text.casefold().endswith(".npz"), _load, divides=True)

@@ -13,7 +13,7 @@ from mri_robust.core.files import cache_folder
 from mri_robust.core.hashing import digest
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data.cache import cached
-from mri_robust.data.dataset import Channels, Dataset, Split
+from mri_robust.data.dataset import Channels, Dataset, Source, Split
 from mri_robust.data.phantom.slices import CLASSES, VERSION, SplitName, draw, label_of
 
 FEWEST, MOST = 8, 1_000_000
@@ -28,25 +28,18 @@ class Extent:
     seed: int = 0  # 0 or more; names the whole set
 
 
-class Phantom:
-    """The source of synthetic slices."""
-
-    def accepts(self, text: str) -> bool:
-        """Whether `text` is `phantom`, with options or without."""
-        return text == "phantom" or text.startswith("phantom:")
-
-    def load(self, text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
-        """Draw the set, or map it from the cache; see `parse_extent` for the options."""
-        extent = parse_extent(text)
-        drawn = _load_images(extent, size)
-        images = np.broadcast_to(drawn, (len(drawn), 1 if channels == "grey" else 3, size, size))
-        return Dataset(
-            name="phantom",
-            train=_split(extent.seed, "train", images[: extent.train]),
-            test=_split(extent.seed, "test", images[extent.train :]),
-            classes=CLASSES,
-            digest=digest({"phantom": VERSION, "extent": extent, "size": size, "channels": channels}),
-        )
+def _load(text: str, *, size: int, channels: Channels, skip_unreadable: bool) -> Dataset:
+    """Draw the set, or map it from the cache."""
+    extent = parse_extent(text)
+    drawn = _load_images(extent, size)
+    images = np.broadcast_to(drawn, (len(drawn), 1 if channels == "grey" else 3, size, size))
+    return Dataset(
+        name="phantom",
+        train=_split(extent.seed, "train", images[: extent.train]),
+        test=_split(extent.seed, "test", images[extent.train :]),
+        classes=CLASSES,
+        digest=digest({"phantom": VERSION, "extent": extent, "size": size, "channels": channels}),
+    )
 
 
 def _split(seed: int, name: SplitName, images: np.ndarray) -> Split:
@@ -95,4 +88,4 @@ def _drawn(extent: Extent, size: int) -> Iterator[np.ndarray]:
     yield from (draw(extent.seed, "test", index, size)[0][None] for index in range(extent.test))
 
 
-SOURCE = Phantom()
+SOURCE = Source(lambda text: text.partition(":")[0] == "phantom", _load)
