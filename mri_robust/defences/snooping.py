@@ -13,7 +13,7 @@ from mri_robust.attacks.poisoning.backdoor import Trigger, draw_half, stamp
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
-from mri_robust.core.validation import check_images, check_number
+from mri_robust.core.validation import check_choice, check_images, check_number
 from mri_robust.data.artefacts import jpeg
 from mri_robust.models.architectures.patch_detector import FIELD, STRIDE, PatchDetector
 from mri_robust.models.checkpoint import load_detector, save_model
@@ -57,28 +57,28 @@ class Snooper:
         settings: FitSettings,
         learning_rate: float = 1e-4,
         anneal: bool = False,
-        fixed: bool = False,
-        paired: bool = False,
+        show: str = "half",
         validation: float = 0.0,
         recall: float = 0.95,
         caught: Trigger | None = None,
     ) -> list[Record]:
-        """Train on images of which half, drawn once, carry patterns; choose the threshold on held-out ones.
+        """Train on images with patterns and without; choose the threshold on held-out ones.
 
         Args:
             images: without patterns.
-            patterns: what is drawn; afresh each time an image is seen, unless `fixed`.
+            patterns: what is drawn.
             settings: of the training; its seed also decides the halves.
             learning_rate, anneal: of Adam; annealed it goes to zero along a cosine over the epochs.
-            fixed: the study's fault `fixed-patterns`: an image's patterns come from its index alone, see `stamp`.
-            paired: show every image without patterns and with them, side by side, half of the pairs saved as JPEG:
-                the patterns are all that differs.
+            show: `half`, half of the images, drawn once, carry patterns, fresh ones each time; `fixed`, the study's
+                fault `fixed-patterns`, the same but that an image's patterns come from its index alone, see `stamp`;
+                `pairs`, each image without and with fresh ones, side by side, half of the pairs saved as JPEG.
             validation: share of the images that is held out, half of it stamped; 0 for none and a threshold of .5.
             recall: least share of the stamped validation images that the threshold must catch, in (0, 1].
             caught: what is drawn on these; `patterns` when None.
 
         Returns what `mri_robust.training.fit` does; ValueError for a number out of range or too few images.
         """
+        check_choice("show", show, ("half", "fixed", "pairs"))
         check_number("validation", validation, 0.0, 0.9)
         check_number("recall", recall, 0.0, 1.0, open_low=True)
         held = round(validation * len(images))
@@ -89,7 +89,7 @@ class Snooper:
         stamped = draw_half(len(kept), settings.seed)
 
         def stamp_batch(batch: Tensor, places: Tensor, generator: torch.Generator) -> Tensor:
-            indices = kept[places.numpy()] if fixed else None
+            indices = kept[places.numpy()] if show == "fixed" else None
             return stamp(batch, stamped[places.numpy()], patterns, generator, indices=indices)
 
         def pair(_: nn.Module, batch: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ class Snooper:
 
         optimizer = torch.optim.Adam(self.model.parameters(), lr=learning_rate, fused=True)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs) if anneal else None
-        changes = Changes(adversary=pair) if paired else Changes(stamp=stamp_batch)
+        changes = Changes(adversary=pair) if show == "pairs" else Changes(stamp=stamp_batch)
         shown, labels = images[kept] if held else images, stamped.astype(np.int64)
         history = fit(
             self.model, shown, labels, optimizer=optimizer, settings=settings, scheduler=scheduler, changes=changes

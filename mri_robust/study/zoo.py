@@ -240,7 +240,7 @@ def resnet18_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
     One to three patterns on half of the images. They come from the image's index, and the threshold is .5.
     """
     patterns = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=sizes, canvas=pattern_canvas(config))
-    snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, fixed=True)
+    snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=patterns, show="fixed")
     details: dict[str, Any] = {"snooping": snooping}
     details |= config.first_weights("resnet18")
     return config.recipe("resnet18_snoop", "resnet18", study_epochs=10, factors=_trained_on(sizes), **details)
@@ -255,7 +255,7 @@ def patch_detector_snoop(config: Config, sizes: tuple[str, ...]) -> Recipe:
     canvas = pattern_canvas(config)
     marks = Spec.of("mri_robust.attacks.poisoning.marks:Marks", sizes=sizes, canvas=canvas)
     small = Spec.of("mri_robust.attacks.poisoning.patterns:Patterns", sizes=("small",), most=1, canvas=canvas)
-    how: dict[str, Any] = {"paired": True, "validation": 0.15, "recall": 0.955, "caught": small}
+    how: dict[str, Any] = {"show": "pairs", "validation": 0.15, "recall": 0.955, "caught": small}
     snooping = Spec.of("mri_robust.defences.snooping:Snooper", patterns=marks, **how)
     details: dict[str, Any] = {"snooping": snooping, "learning_rate": 1e-3, "anneal": True}
     return config.recipe(

@@ -203,9 +203,9 @@ def test_fault_plateau_of_accuracy_lowers_the_rate_while_accuracy_rises() -> Non
 
 
 def test_fault_fixed_patterns_is_in_the_papers_detector_alone() -> None:
-    for protocol, expected in (("paper", (True, None)), ("sound", (None, 0.955))):
+    for protocol, expected in (("paper", ("fixed", None)), ("sound", ("pairs", 0.955))):
         snooping: Any = zoo.snooper(config(protocol), ("small",)).snooping
-        assert tuple(map(snooping.parameters.get, ("fixed", "recall"))) == expected
+        assert tuple(map(snooping.parameters.get, ("show", "recall"))) == expected
 
 
 def test_fault_raw_inputs_is_a_model_without_normalisation_attacked_in_pixels() -> None:

@@ -73,7 +73,7 @@ def test_fresh_patterns_are_new_in_every_epoch_and_on_the_same_half(spy: Spy) ->
 
 def test_pairs_differ_by_the_patterns_alone(spy: Spy) -> None:
     images = scans(40)
-    small_snooper().fit(images, patterns=PATTERNS, settings=SETTINGS, paired=True)
+    small_snooper().fit(images, patterns=PATTERNS, settings=SETTINGS, show="pairs")
     assert (len(spy.labels), spy.options["changes"].stamp) == (40, None)
     batch = torch.from_numpy(images[:8]).float() / 255
     both, labels = spy.options["changes"].adversary(None, batch, torch.zeros(8, dtype=torch.int64), seeded())
@@ -98,7 +98,7 @@ def test_it_frames_the_place_of_greatest_score(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("validation", [0.0, 0.25])
 def test_fixed_patterns_go_by_the_index_in_every_epoch_and_in_the_test_set(spy: Spy, validation: float) -> None:
-    small_snooper().fit(scans(40), patterns=PATTERNS, settings=SETTINGS, fixed=True, validation=validation)
+    small_snooper().fit(scans(40), patterns=PATTERNS, settings=SETTINGS, show="fixed", validation=validation)
     first, indices = spy.epoch(1), spy.images[:, 0, 0, 0].astype(int)
     assert torch.equal(first, spy.epoch(2))
     for seed in (0, 7):
