@@ -105,7 +105,9 @@ def _apgd(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
     with eval_mode(model), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         right = model(images).argmax(1) == labels  # the others are not attacked
         offset = (attack.begun(images[right], start[0, right]) - images[right]).cpu().numpy()
-        with mock.patch.object(auto_projected_gradient_descent, "random_sphere", return_value=offset):
+        with mock.patch.object(
+            auto_projected_gradient_descent, "random_sphere", lambda *size: np.resize(offset, size[:2])
+        ):
             apgd = AutoProjectedGradientDescent(classifier_for(model, images), verbose=False, **options)
             adversarial = apgd.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     return torch.from_numpy(adversarial).to(images.device)

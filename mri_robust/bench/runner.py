@@ -209,13 +209,19 @@ def _described(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def certify_run(trainer: Trainer, config: Config, images: int | None = RUN_IMAGES) -> Certificate:
-    """Cross-check the attacks on each of the user's models, or on CNN_clean, and so many test images; None for all."""
+def certify_run(
+    trainer: Trainer, config: Config, images: int | None = RUN_IMAGES, *, with_deviations: bool = False
+) -> Certificate:
+    """Cross-check the attacks on each of the user's models, or on CNN_clean, and so many test images; None for all.
+
+    For `with_deviations` see `crosscheck`.
+    """
     models: tuple[Model, ...] = config.models or (cnn_clean(config),)
     dataset, test = trainer.dataset, trainer.dataset.test
     chosen = choose_images(len(test), images or len(test), seed=0)
     pixels, labels = to_unit_range(test.images[chosen]), torch.from_numpy(test.labels[chosen])
-    found = [crosscheck(trainer.get(model), pixels, labels, on_step=trainer.on_step) for model in models]
+    how: dict[str, Any] = {"with_deviations": with_deviations, "on_step": trainer.on_step}
+    found = [crosscheck(trainer.get(model), pixels, labels, **how) for model in models]
     rows = found[0].rows
     if len(models) > 1:
         pairs = zip(models, found, strict=True)

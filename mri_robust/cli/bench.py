@@ -115,7 +115,7 @@ def crosscheck(source: str | None, images: int | None, out: Path, **options: Any
         if source:
             modules, config, *_ = open_models([Asked(source)], config, by_name=False)
         trainer = Worker(ResultsFolder(cache_folder("crosscheck")), opened=modules, on_step=progress).trainer(config)
-        certificate = certify_run(trainer, config.on(trainer.dataset), images)
+        certificate = certify_run(trainer, config.on(trainer.dataset), images, with_deviations=True)
     write_text(out, canonical_json(certificate.content(), indent=2) + "\n")
     print_table(certificate_table(certificate.content()["comparisons"]), make_console())
     click.echo(f"certificate: {shown(out)}")

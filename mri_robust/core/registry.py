@@ -53,9 +53,8 @@ class Registry:
     def load(self, name: str) -> Any:
         """The part called `name`, by hyphens or by underscores; `UserError` where there is none, or another package's
         cannot be imported."""
-        name = name.replace("_", "-") if name not in self._entry_points else name
-        if name in self._modules:
-            return getattr(importlib.import_module(self._modules[name]), self.attribute)
+        if (module := self._modules.get(name, self._modules.get(name.replace("_", "-")))) is not None:
+            return getattr(importlib.import_module(module), self.attribute)
         if name not in self._entry_points:
             raise UserError(f"unknown {self.kind} '{name}'{did_you_mean(name, self.names())}")
         point = self._entry_points[name]

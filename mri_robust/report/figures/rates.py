@@ -64,7 +64,7 @@ def draw_roc(view: View) -> Figure | None:
     models = style.looks(row["model"] for row, _ in stored)
     curves = [(row, each) for row, few in stored for each in few]
     names = list(dict.fromkeys(curve["name"] for _, curve in curves))
-    figure = Figure((6.2, max(3.7, 0.36 * (len(curves) + 1))))
+    figure = Figure((6.2, max(3.7, 0.42 * (len(curves) + 1))))
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":")
     for number, (row, curve) in enumerate(curves):
