@@ -96,9 +96,9 @@ class Snooper:
             marked = stamp(batch.cpu(), np.ones(len(batch), dtype=bool), patterns, generator).to(batch)
             both = torch.stack([batch, marked], dim=1)
             drawn = torch.rand(2, len(batch), generator=generator)
-            for pair, resave, quality in zip(both, drawn[0] < RESAVED, drawn[1], strict=True):
+            for two, resave, share in zip(both, drawn[0] < RESAVED, drawn[1], strict=True):
                 if resave:
-                    pair.copy_(jpeg(pair, round(QUALITIES[0] + float(quality) * (QUALITIES[1] - QUALITIES[0]))))
+                    two.copy_(jpeg(two, round(QUALITIES[0] + float(share) * (QUALITIES[1] - QUALITIES[0]))))
             both = both.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
             return both, torch.cat([torch.zeros_like(labels), torch.ones_like(labels)])
 
