@@ -117,7 +117,8 @@ def _resized(scans: Scans, size: int) -> list[str]:
         which = f"{large.sum()} of {total} images, up to {most.max()} pixels wide or high"
         said.append(f"shrunk to {size} pixels: {which}; marks of a few pixels are lost in that")
     if small.any():
-        which = f"{small.sum()} of {total} images, under {FIELD} pixels wide or high, first {scans.names[int(small.argmax())]}"
+        first = scans.names[int(small.argmax())]
+        which = f"{small.sum()} of {total} images, under {FIELD} pixels wide or high, the first {first}"
         said.append(f"enlarged to {size} pixels: {which}; their scores say little")
     return said
 
