@@ -32,7 +32,7 @@ def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
         rows = torch.nonzero(model(images).argmax(1) == labels).flatten()
     name = "rand_like" if attack.norm == "linf" else "randn_like"
     norm = float("inf") if attack.norm == "linf" else 2
-    sizes = {"eps": torch.full((len(rows),), attack.eps), "n_iter": attack.steps, "rho": attack.rho, "norm": norm}
+    sizes = {"eps": images.new_full((len(rows),), attack.eps), "n_iter": attack.steps, "rho": attack.rho, "norm": norm}
     if len(rows):
         with mock.patch.object(torch, name, return_value=start[0, rows].clone()), torch.enable_grad():
             best, hit, _, found = auto_pgd._apgd(model, images[rows], labels[rows], loss_function=attack.loss, **sizes)

@@ -71,7 +71,7 @@ def classifier_for(model: nn.Module, images: Tensor, *, softmax: bool = False, *
 
 def craft(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Adversarial images by ART's version of a native attack of one run, on one batch: `FGSM`, `PGD`, or `APGD` with
-    cross entropy, which ART does not run as the paper has it, see `evaluation.crosscheck`.
+    cross entropy, which ART does not run as the paper has it, see `evaluation.comparison`.
 
     Arguments and result are those of `Attack.craft`; the model and torch's global generator are left as they were.
     ValueError where ART has no such attack or option.

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import confusion_matrix
 from torch import nn
 
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH, attacked_predictions
@@ -25,6 +24,7 @@ from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
 from mri_robust.evaluation.evaluation import CODE_VERSION, predicted_classes
+from mri_robust.evaluation.pictures import confusion
 from mri_robust.evaluation.sanity import GAP
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.models.checkpoint import load_model, save_model
@@ -196,9 +196,9 @@ class Trainer:
         def on_epoch(current: nn.Module) -> Record:
             record = watch_overfitting(current, data.images, data.labels, max(adversary.epsilons)) if adversary else {}
             if recipe.watch_test:
-                test, every = self.dataset.test, range(len(self.dataset.classes))
-                found = confusion_matrix(test.labels, predicted_classes(current, test.images), labels=every)
-                record["test"] = found.tolist()
+                test = self.dataset.test
+                predicted = predicted_classes(current, test.images)
+                record["test"] = confusion("", test.labels, predicted, self.dataset.classes)["counts"]
             return record
 
         settings = replace(self._settings(recipe, resume), on_epoch=on_epoch)

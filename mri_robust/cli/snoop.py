@@ -82,11 +82,11 @@ def snoop(path: Path, detector: Path, threshold: float | None, out: Path, **opti
         listed = [{"score": f"{scores[i]:.4f}", "file": shown(scans.names[i])} for i in flagged[:_ROWS]]
         more = f"and {len(flagged) - _ROWS} more in snoop.csv" if len(flagged) > _ROWS else ""
         print_table(table_of("Suspicious images", listed, texts=2, note=more), make_console())
-        places = snooper.where(scans.images[flagged])
-        marked = [None] * len(flagged) if places is None else [tuple(place) for place in places.tolist()]
+        drawn = flagged[:_PICTURES]
+        places = snooper.where(scans.images[drawn])
+        framed = {} if places is None else dict(zip(drawn, map(tuple, places.tolist()), strict=True))
         pictures = [
-            Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}", marked=place)
-            for i, place in zip(flagged, marked, strict=True)
+            Picture(scans.images[i], f"{scores[i]:.3f}\n{scans.names[i]}", marked=framed.get(i)) for i in flagged
         ]
         save_sheet(contact_sheet([("", pictures)], verdict, most=_PICTURES), sheet)
     for line in _resized(scans, model.image_size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,9 @@ class Snooper:
 
         UserError where a score is not a number, which is a broken detector's.
         """
-        scores = np.zeros(len(images), dtype=np.float32)
         with eval_mode(self.model), torch.no_grad():
-            for start in range(0, len(images), batch_size):
-                batch = to_unit_range(images[start : start + batch_size])
-                check_images(batch)
-                logits = self.model(batch.to(device_of(self.model), memory_format=torch.channels_last))
-                scores[start : start + batch_size] = logits.float().softmax(1)[:, 1].cpu().numpy()
+            found = [self.model(batch).float().softmax(1)[:, 1].cpu() for batch in self._batches(images, batch_size)]
+        scores: np.ndarray = torch.cat([torch.zeros(0), *found]).numpy()
         if not np.isfinite(scores).all():
             raise UserError("the snooping detector gives scores that are not numbers: train it again")
         return scores
@@ -152,17 +149,21 @@ class Snooper:
         if not isinstance(network, PatchDetector):
             return None
         with eval_mode(self.model), torch.no_grad():
-            for start in range(0, len(images), batch_size):
-                batch = to_unit_range(images[start : start + batch_size])
-                check_images(batch)
-                batch = self.model.normalised(batch.to(device_of(self.model)))
-                scores = network.places(batch)[:, 0]
+            for batch in self._batches(images, batch_size):
+                scores = network.places(self.model.normalised(batch))[:, 0]
                 row, column = np.unravel_index(scores.flatten(1).argmax(1).cpu().numpy(), scores.shape[1:])
                 found.append(np.stack([row, column], axis=1))
         size = self.model.image_size
         side = min(FIELD, size)
         corner = np.clip(np.concatenate(found) * STRIDE + STRIDE // 2 - side // 2, 0, size - side)
         return np.column_stack([corner, np.full(len(corner), side)])
+
+    def _batches(self, images: Images, size: int) -> Iterator[Tensor]:
+        """The images, float32 on the model's device; TypeError or ValueError for images that are none."""
+        for start in range(0, len(images), size):
+            batch = to_unit_range(images[start : start + size])
+            check_images(batch)
+            yield batch.to(device_of(self.model), memory_format=torch.channels_last)
 
     def save(self, path: str | Path, **notes: Any) -> None:
         """Write the detector to a safetensors file, with its threshold, its facts and `notes`; see `save_model`."""

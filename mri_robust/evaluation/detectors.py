@@ -53,7 +53,7 @@ class SnoopingTest(Evaluation):
         snooper, images = context.model, torch.from_numpy(np.array(context.dataset.test.images))
         context.artefacts |= {"confusion": [], "roc": [], "sheet": []}
         for (attack, test, trigger), quality in context.steps(list(product(self.trials, self.qualities))):
-            stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=self.fixed and attack == "patterns")
+            stamped, labels = stamped_half(images, trigger, seed=self.seed, fixed=self.fixed)
             stamped = jpeg(stamped, quality) if quality else stamped
             scores, name = snooper.score(stamped), f"{test}, JPEG {quality}" if quality else test
             self._keep_pictures(context, name, stamped, labels, scores)

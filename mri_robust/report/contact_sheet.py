@@ -102,9 +102,10 @@ def _draw_strip(name: str, pictures: Sequence[Picture], tile: int, columns: int)
         image = opened(picture.image)
         times = tile / max(image.size)
         size = [max(round(each * (int(times) or times)), 1) for each in image.size]
+        scale = size[0] / image.width
         image = image.resize(size, Image.Resampling.NEAREST if times >= 1 else Image.Resampling.LANCZOS)
         if picture.marked:
-            top, left, side = (round(each * size[0] / opened(picture.image).width) for each in picture.marked)
+            top, left, side = (round(each * scale) for each in picture.marked)
             ImageDraw.Draw(image).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=2)
         if picture.colour:
             ImageDraw.Draw(image).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=picture.colour, width=3)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from mri_robust.attacks.poisoning.patterns import Patterns, below, resized_mask
+from mri_robust.attacks.poisoning.patterns import Patterns, below, covered
 from mri_robust.core.validation import check_count, check_images, check_number
 
 FAINTEST = 0.1
@@ -56,9 +56,8 @@ class Marks:
         else:
             mask = _filled(generator) if kind == 1 else _block(generator)
             top, left = (self._place(side, generator) for side in (mask.height, mask.width))
-        top, left, covered = resized_mask(mask, top, left, self.canvas, image.shape[-1])
-        opacity = torch.from_numpy(covered).to(image) * FAINTEST ** below(1, generator)
-        region = image[:, top : top + covered.shape[0], left : left + covered.shape[1]]
+        region, share = covered(image, mask, top, left, self.canvas)
+        opacity = share * FAINTEST ** below(1, generator)
         region.mul_(1 - opacity).add_(below(1, generator) * opacity)
 
     def _place(self, extent: int, generator: torch.Generator) -> int:
@@ -87,9 +86,8 @@ class Square:
         stamped, mask = images.clone(), Image.new("F", (self.side, self.side), 1)
         for image in stamped:
             top, left = (int(below(self.canvas - self.side + 1, generator)) for _ in range(2))
-            top, left, covered = resized_mask(mask, top, left, self.canvas, image.shape[-1])
-            region = image[:, top : top + covered.shape[0], left : left + covered.shape[1]]
-            region.add_(torch.from_numpy(covered).to(image), alpha=self.contrast).clamp_(0, 1)
+            region, share = covered(image, mask, top, left, self.canvas)
+            region.add_(share, alpha=self.contrast).clamp_(0, 1)
         return stamped
 
 

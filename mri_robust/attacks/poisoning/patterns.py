@@ -103,10 +103,7 @@ class Patterns:
         for outline in outlines:
             if min(outline.top, outline.left) < 0 or max(outline.top, outline.left) + outline.extent > self.canvas:
                 raise ValueError(f"{outline} does not lie inside a canvas of {self.canvas} pixels")
-            shape = self.shape_of(outline)
-            top, left, mask = resized_mask(shape, outline.top, outline.left, self.canvas, side)
-            opacity = torch.from_numpy(mask).to(image)
-            region = stamped[:, top : top + mask.shape[0], left : left + mask.shape[1]]
+            region, opacity = covered(stamped, self.shape_of(outline), outline.top, outline.left, self.canvas)
             region.mul_(1 - opacity).add_(outline.grey / 255 * opacity)
         return stamped
 
@@ -115,11 +112,12 @@ class Patterns:
         return _shape_mask(outline.shape, outline.extent, self.width)
 
 
-def resized_mask(shape: Image.Image, top: int, left: int, canvas: int, side: int) -> tuple[int, int, np.ndarray]:
-    """Where a shape that lies at a place of a canvas touches an image of `side` pixels.
+def covered(image: Tensor, shape: Image.Image, top: int, left: int, canvas: int) -> tuple[Tensor, Tensor]:
+    """What a shape that lies at a place of a canvas touches of a square image [C, S, S].
 
-    Returns top, left, and the share of each pixel that is covered, float32 [h, w].
+    Returns a view of these pixels, [C, h, w], and the share of each that is covered, [h, w].
     """
+    side = image.shape[-1]
     whole = Image.new("F", (canvas, canvas))
     whole.paste(shape, (left, top))
     rows, columns = _touched(top, shape.height, canvas, side), _touched(left, shape.width, canvas, side)
@@ -127,7 +125,7 @@ def resized_mask(shape: Image.Image, top: int, left: int, canvas: int, side: int
     box = [edge * canvas / side for edge in (columns[0], rows[0], columns[1], rows[1])]
     size = (columns[1] - columns[0], rows[1] - rows[0])
     mask = whole.resize(size, Image.Resampling.BILINEAR, box=tuple(box))  # type: ignore[arg-type]
-    return rows[0], columns[0], np.array(mask)
+    return image[:, slice(*rows), slice(*columns)], torch.from_numpy(np.array(mask)).to(image)
 
 
 def _touched(start: int, extent: int, canvas: int, side: int) -> tuple[int, int]:
