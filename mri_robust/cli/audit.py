@@ -11,6 +11,7 @@ from mri_robust.cli import options as shared
 from mri_robust.cli.options import AT_LEAST_1, FLOOR, NAMES, NUMBERS, OWN_MODEL, PATH
 from mri_robust.core.errors import UserError
 from mri_robust.core.packages import import_torchvision
+from mri_robust.data import REGIONS
 
 BELONGING = ("weights", "mean", "std", "size")  # options that belong to the model that they stand behind
 CROSSCHECKED = 8  # images that the attacks are cross-checked on; each takes about 200 gradients by three libraries
@@ -22,6 +23,8 @@ HELP = {
     "--size": "Image size.  [default: the model's own, or 224]",
     "--classes": "Which class of the data a model's class is, where their names differ, such as glioma=Glioma. Outputs "
     "of a model that states no `classes` are read in the order of the data's, which the first line of a run says.",
+    "--region": "Where attacks may change pixels: everywhere, in the head, in the background, or in a frame of a tenth "
+    "of the side. The test `regions` asks about all four.",
     "--eps": "Radii in the norm, pixels in [0, 1].  [default: 1/255,2/255,4/255,8/255; with --norm l2 .125,.25,.5,1]",
     "--budget": "Of the worst case: PGD and FMN, in minutes; or PGD with restarts, FMN and AutoAttack's four, in "
     "hours.",
@@ -52,6 +55,7 @@ class _Ordered(click.Command):
 @shared.tumour_classes_option
 @click.option("--images", type=AT_LEAST_1, default=256, help="Most test images, drawn at random.")
 @shared.norm_option
+@shared.choice("--region", tuple(REGIONS), HELP["--region"])
 @click.option("--eps", type=NUMBERS, help=HELP["--eps"])
 @shared.choice("--budget", ("quick", "standard"), HELP["--budget"])
 @click.option("--steps", type=AT_LEAST_1, help="PGD steps, of eps/4 each.  [default: the budget's]")
@@ -91,7 +95,7 @@ def audit(
         raise UserError(str(error)) from error
     if not radii:
         raise UserError("--eps needs at least one radius over 0")
-    scale = replace(AUDITS[options["budget"]].in_norm(norm, radii), **chosen)
+    scale = replace(AUDITS[options["budget"]].in_norm(norm, radii), region=options["region"], **chosen)
     check_floors(floors, experiments, scale.epsilons)
     config = config_of(options, scale=scale, images=options["images"])
     opened = open_models([Asked(**each) for each in asked], config, renamed=_pairs(options["renamed"]))

@@ -63,7 +63,7 @@ class WavyModel(nn.Module):
 def wrong_sign(attack: Native, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None) -> Tensor:
     """Steps down the loss instead of up."""
 
-    def turned(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
+    def turned(images: Tensor, labels: Tensor, *loss: Loss, **_: Any) -> tuple[Tensor, Tensor]:
         slope, logits = loss_gradient(model, images, labels, *loss)
         return -slope, logits
 

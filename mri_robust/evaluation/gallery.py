@@ -13,6 +13,7 @@ from mri_robust.attacks.evasion.epsilon_sweep import run_attack
 from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.data.dataset import Dataset
+from mri_robust.data.regions import regions
 from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.robustness import load_engine
@@ -36,6 +37,7 @@ class Gallery(Evaluation):
 
     attacks: tuple[Any, ...]  # in the order of the figure
     engine: str = "native"  # whose code crafts
+    region: str = "all"  # where pixels may be changed, one of `data.REGIONS`
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """No rows; see `context.artefacts["gallery"]`."""
@@ -44,7 +46,8 @@ class Gallery(Evaluation):
         chosen = _choose(model, dataset)
         clean, labels = to_unit_range(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, None)]
-        part, craft = Part.of(clean, labels), load_engine(self.engine)
+        where = None if self.region == "all" else torch.from_numpy(regions(test.images[chosen], self.region)).to(device)
+        part, craft = Part.of(clean, labels, region=where), load_engine(self.engine)
         with eval_mode(model):
             for attack in context.steps(self.attacks):
                 crafted = run_attack(model, part, attack, seed=self.seed, craft=craft)

@@ -18,6 +18,7 @@ from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.validation import check_choice
 from mri_robust.data.dataset import Dataset
+from mri_robust.data.regions import regions
 from mri_robust.evaluation.evaluation import Context, Evaluation
 from mri_robust.evaluation.rows import Row, choose_images, rates, subsets
 from mri_robust.models.folded import attack_copy
@@ -88,18 +89,19 @@ class UnderAttack(ImageByImage):
     images: int
     engine: str = "native"  # whose code crafts, `native`, `art` or `torchattacks`
     each_member: bool = False  # every member of an ensemble gets its own image: fault `own-image-per-member`
+    region: str = "all"  # where pixels may be changed, one of `data.REGIONS`
     span: tuple[int, int] | None = None
 
     def find(self, context: Context, **where: Any) -> Found:
         """`predicted`, the classes: int64 [attacks, N]."""
         test = context.dataset.test
-        how = {"each_member": self.each_member, "craft": load_engine(self.engine), **where}
+        how = {"each_member": self.each_member, "craft": load_engine(self.engine), "region": self.region, **where}
         return {"predicted": predict_attacked(context.model, test.images, test.labels, self.attacks, **how)}
 
     def rows(self, context: Context, found: Found, chosen: np.ndarray) -> Iterator[Row]:
         """The rates under every attack."""
         for attack, predicted in zip(self.attacks, found["predicted"], strict=True):
-            yield from self.count(context, predicted, chosen, **factors_of(attack, self.engine))
+            yield from self.count(context, predicted, chosen, **factors_of(attack, self.engine, self.region))
 
 
 def predict_attacked(
@@ -108,8 +110,8 @@ def predict_attacked(
     """`attacked_predictions`, in chunks, whose gradients come from a faster copy: int64 [attacks, N].
 
     `images` and `labels` are arrays or tensors, uint8 or float32 [M, C, H, W] and integers [M]; `where` holds `places`,
-    the N that are asked about, `first`, where the first of them stands among all that are, `seed`, `craft` and
-    `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own image.
+    the N that are asked about, `first`, where the first of them stands among all that are, `region`, `seed`, `craft`
+    and `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own image.
     """
     ask = _member_predictions if each_member else attacked_predictions
 
@@ -142,6 +144,7 @@ def in_chunks(
     *,
     places: range | np.ndarray,
     first: int = 0,
+    region: str = "all",
     on_image: OnImages | None = None,
     **how: Any,
 ) -> Found:
@@ -158,6 +161,8 @@ def in_chunks(
             some = np.asarray(places[begin : begin + CHUNK])
             pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
             part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
+            if region != "all":
+                part = part._replace(region=torch.from_numpy(regions(pixels.numpy(), region)).to(device))
             proposer = proposer or attack_copy(model, part.images[:PROBE])
             where = {"proposer": proposer, "on_image": lambda done, _, before=begin: told(before + done, len(places))}
             found.append(ask(model, part, **where, **how))
@@ -182,7 +187,7 @@ def name_of(attack: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
-def factors_of(attack: Any, engine: str = "native") -> Row:
+def factors_of(attack: Any, engine: str = "native", region: str = "all") -> Row:
     """What of an attack stands in columns of its own."""
     columns = {"alpha": "step_size", "steps": "steps", "restarts": "restarts"}
     return {
@@ -191,4 +196,5 @@ def factors_of(attack: Any, engine: str = "native") -> Row:
         "epsilon": getattr(attack, "eps", 0.0),
         **{column: getattr(attack, name, None) for column, name in columns.items()},
         "norm": None if attack is None else getattr(attack, "norm", "linf"),
+        "region": None if attack is None else region,
     }

@@ -94,6 +94,7 @@ class WorstCase(ImageByImage):
     restarts: int = 5
     budget: str = "standard"  # which of `SURVIVOR_ATTACKS` follow
     norm: Norm = "linf"
+    region: str = "all"  # where pixels may be changed, one of `data.REGIONS`
     span: tuple[int, int] | None = None
 
     def stages(self, classes: int) -> list[tuple[str, Make | FMN]]:
@@ -109,7 +110,8 @@ class WorstCase(ImageByImage):
         """See `find_worst`."""
         test = context.dataset.test
         stages = [make for _, make in self.stages(len(context.dataset.classes))]
-        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **where)
+        how = {"region": self.region, **where}
+        return find_worst(context.model, test.images, test.labels, self.epsilons, stages, **how)
 
     def rows(self, context: Context, found: Found, chosen: np.ndarray) -> Iterator[Row]:
         """The rates of the clean images, then after the first stage and after the last at every epsilon.
@@ -147,6 +149,7 @@ class WorstCase(ImageByImage):
             "attack": WORST_CASE,
             "engine": "native",
             "norm": self.norm,
+            "region": self.region,
             "after": after,
             "budget": self.budget,
             "draws": draws,
@@ -174,8 +177,9 @@ def find_worst(
 
     Returns:
         `index` and `predicted`, int64 [stages, N], of `Fooled`; `gradients` and `forward_passes` [stages, N], the mean
-        of each image's chunk by then; `least` [N], the least epsilon, -1 where nothing fools; `random` and `stuck`,
-        bool [N], of models that draw and images whose gradient is zero or not finite; and the signs of `Effort`, [N].
+        of each image's chunk by then; `least` [N], the least epsilon, -1 where nothing fools; `random`, `stuck` and
+        `empty`, bool [N], of models that draw, images whose gradient is zero or not finite, and images that lack the
+        region; and the signs of `Effort`, [N].
     """
     half = resolve_precision(precision, device_of(model)) == "bf16"
     ask = partial(_worst_of, epsilons=epsilons, stages=stages, half=half)
@@ -204,6 +208,7 @@ def _worst_of(
         "least": least.masked_fill(least.isinf(), -1),
         "random": each.bool() & random,
         "stuck": torch.cat(stuck),
+        "empty": each == 0 if part.region is None else ~part.region.flatten(1).any(1).cpu(),
         **{name: each * total / len(each) for name, total in totals.items()},
     }
 
@@ -222,24 +227,32 @@ def indicators(found: Found, files: Sequence[str]) -> list[Finding]:
     total = {name: found[name].sum() for name in ("proposed", "confirmed", "rise", "late")}
     late = total["late"] / total["rise"] if total["rise"] > 0 else 0.0
     lost = 1 - total["confirmed"] / total["proposed"] if total["proposed"] else 0.0
-    stuck = [file for file, each in zip(files, found["stuck"], strict=True) if each]
-    named = ": " + ", ".join([*stuck[:NAMED], *(["..."] if len(stuck) > NAMED else [])]) if stuck else ""
     said = {
         "converged": f"{late:.0%} of what PGD won on images that withstood it came in the last tenth of its steps",
+        "empty-region": f"{_counted(found['empty'], files)} have no such region",
         "transfer": f"{lost:.0%} of the images that fooled a copy of the model did not fool the model",
-        "zero-gradients": f"{len(stuck)} of {len(files)} images have a gradient that is zero or not finite{named}",
+        "zero-gradients": f"{_counted(found['stuck'], files)} have a gradient that is zero or not finite",
     }
+    figures = (late, found["empty"].mean(), lost, found["stuck"].mean())
     findings = []
-    for (check, message), value in zip(said.items(), (late, lost, len(stuck) / len(files)), strict=True):
+    for (check, message), value in zip(said.items(), figures, strict=True):
         most, meaning = SIGNS[check]
         tripped = bool(value > most)
         findings.append(Finding(check, tripped, float(value), f"{message}: {meaning}" if tripped else message))
     return findings
 
 
+def _counted(hits: np.ndarray, files: Sequence[str]) -> str:
+    """`2 of 64 images (a.png, b.png)`; hits bool [N]."""
+    named = [file for file, hit in zip(files, hits, strict=True) if hit]
+    shown = ", ".join([*named[:NAMED], *(["..."] if len(named) > NAMED else [])])
+    return f"{len(named)} of {len(files)} images" + (f" ({shown})" if named else "")
+
+
 SIGNS = {
     # Half of what comes in the last tenth of the steps when the margin rises steadily.
     "converged": (0.05, "the accuracy is too high; take more steps"),
+    "empty-region": (0.0, "nothing in them was attacked, and they count as robust"),
     # A copy that rounds otherwise loses an image on the boundary now and then.
     "transfer": (0.05, "the attacks follow another function, and the accuracy is too high; report it"),
     "zero-gradients": (0.0, MEANINGS["zero-gradients"]),

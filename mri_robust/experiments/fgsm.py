@@ -64,7 +64,7 @@ def tasks(config: Config) -> Tasks:
 
 def sound_tasks(config: Config, attacks: Sequence[Any], images: int, pictured: Iterable[Any]) -> Tasks:
     """Sizes in pixels, the same images for all models; the ensemble attacked through its summed logits."""
-    how: dict[str, Any] = {"engine": config.engine, "seed": config.seed}
+    how: dict[str, Any] = {"engine": config.engine, "region": config.scale.region, "seed": config.seed}
     asked = UnderAttack(tuple(attacks), config.most(images), leak_free=True, **how)
     models = config.models or zoo.attacked_models(config)
     return [*((model, asked) for model in models), (models[0], Gallery(tuple(pictured), **how))]
@@ -94,7 +94,7 @@ EXPERIMENT = Experiment(
     title="Accuracy under FGSM over epsilon",
     reference="section 6.2, Table 3, Figure 3",
     tasks=tasks,
-    row_key=("attack", "norm", "epsilon"),
+    row_key=("attack", "norm", "region", "epsilon"),
     columns="model",
     models=tuple(MODELS),
     published=published,

@@ -18,7 +18,7 @@ MAIN = ("accuracy", "missed_tumour_rate")  # metrics whose tables the terminal s
 STEPS = (0.02, 0.05, 0.1, 0.2)  # sizes of a difference at which its colour deepens; under the first it counts as none
 NUMBERS = ("value", "ci_low", "ci_high", "n", "paper")
 CURVES = ("epoch", "channels")  # factors of the points of a curve, which is for the figures
-SIZES = ("attack", "norm", "epsilon", "alpha", "steps", "after", "severity")
+SIZES = ("attack", "norm", "region", "epsilon", "alpha", "steps", "after", "severity")
 """Factors that together name an attack with an epsilon."""
 PAIRS = (
     "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
@@ -93,10 +93,11 @@ def _attacks(rows: pd.DataFrame) -> list[str]:
     """`pgd 4/255, 10 × 1/255`, in L2 `pgd 0.5 (L2), 10 × 0.125`, `motion, severity 3`, `clean` of each row."""
     several = rows["after"].replace("", None).nunique() > 1
 
-    def text(name: str, norm: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
+    def text(name: str, norm: str, region: str, epsilon: Any, alpha: Any, steps: Any, after: str, severity: Any) -> str:
         if name in ("none", "artefacts"):
             return "clean" if name == "none" else "mean over all artefacts"
         parts = [f"{name} {epsilon_text(epsilon, norm)}" if epsilon != "" else name]
+        parts += [f"{region} only"] if region not in ("", "all") else []
         size = f"× {size_text(alpha, norm)}" if alpha != "" else "steps"
         parts += [f"{plain_text(steps)} {size}"] if steps != "" else []
         parts += [f"severity {plain_text(severity)}"] if severity != "" else []

@@ -73,8 +73,9 @@ def evasion(sections: list[Section]) -> Iterator[Verdict]:
     section = sections[0]
     rows = _rows(section, "accuracy")
     first, *others = ordered(rows["model"], section.description["models"])
-    worst = WORST in set(rows["attack"])
+    worst, region = WORST in set(rows["attack"]), _worst(rows)["region"].iloc[0]
     under = "in the worst case" if worst else f"under {section.name.upper()}"
+    under += "" if region in ("", "all") else f", of the {region} alone,"
     sizes = _sizes(section)
     used = []
     for norm, eps in sizes:
@@ -227,8 +228,9 @@ def _groups(section: Section, rows: pd.DataFrame, *less: str) -> list[tuple[pd.D
 
 
 def _worst(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the worst case, or else of every attack."""
-    return rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
+    """The rows of the worst case, or else of every attack; of the first region that was attacked."""
+    found = rows[rows["attack"] == WORST] if WORST in set(rows["attack"]) else rows[rows["attack"] != "none"]
+    return found[found["region"].isin(found["region"].head(1))]
 
 
 def _sizes(section: Section) -> list[tuple[str, float]]:

@@ -25,6 +25,7 @@ class Scale:
     attack_least: int = 256
     epsilons: tuple[float, ...] = EPSILONS["linf"]  # of the sound protocol's attacks, pixels in [0, 1], in the `norm`
     norm: Norm = "linf"
+    region: str = "all"  # where their attacks may change pixels, one of `data.REGIONS`
     steps: int = 40  # of PGD in the worst case, as are `restarts`
     restarts: int = 5
     budget: str = "standard"  # of the attacks behind it, see `SURVIVOR_ATTACKS`: none, a few, or AutoAttack's

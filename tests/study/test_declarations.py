@@ -75,7 +75,16 @@ def test_the_study_has_twelve_experiments_by_its_own_names_and_known_faults_and_
 def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
     own = (External("a.safetensors", "1"), External("pkg:model", "2"))
     finished = [each.name for each in all_experiments(beyond=True) if each.finished]
-    assert sorted(finished) == ["artefacts", "extraction", "fgsm", "inversion", "membership", "pgd", "worst-case"]
+    assert sorted(finished) == [
+        "artefacts",
+        "extraction",
+        "fgsm",
+        "inversion",
+        "membership",
+        "pgd",
+        "regions",
+        "worst-case",
+    ]
     for name in finished:
         tasks = load_experiment(name).tasks(config(models=own, scale="quick"))
         assert {model for model, _ in tasks} == set(own), name

@@ -69,6 +69,10 @@ class APGD(Attack):
         draw = torch.rand if self.norm == "linf" else torch.randn
         return draw(self.start_shape(images), generator=generator, dtype=torch.float32).to(images.device)
 
+    def unmoved(self, images: Tensor) -> Tensor:
+        """The middle of the numbers that are drawn."""
+        return images.new_tensor(0.5 if self.norm == "linf" else 0.0)
+
     def craft(
         self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
     ) -> Tensor:
@@ -86,7 +90,7 @@ class APGD(Attack):
             target = self.target(ranked[rows], number // self.restarts) if self.targets else None
             loss = partial(LOSSES[self.loss], target=target)
             part = images[rows], labels[rows]
-            found, hit = self._run(follow, *part, loss, self.begun(part[0], drawn[rows]))
+            found, hit = self._run(partial(follow, rows=rows), *part, loss, self.begun(part[0], drawn[rows]))
             kept = hit if number else torch.ones_like(hit)
             crafted[rows[kept]], standing[rows[hit]] = found[kept], False
         return crafted

@@ -17,7 +17,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits [N, K], labels [N]) -> the loss of each image, [N]."""
 Gradient = Callable[..., tuple[Tensor, Tensor]]
 """(images [N, C, H, W], labels [N], and a loss other than the mean cross entropy) -> gradient of the loss with respect
-to the images, and logits [N, K]."""
+to the images, and logits [N, K]. An attack that asks about some images of its batch says which by `rows=`."""
 
 
 class Attack(ABC):
@@ -67,6 +67,10 @@ class Attack(ABC):
         """A start, float32 of `start_shape` on the images' device, drawn from a generator on the CPU."""
         return None
 
+    def unmoved(self, images: Tensor) -> Tensor:
+        """What a start holds where it moves no pixel, broadcast over it: the images, as most begin at an image."""
+        return images
+
     @abstractmethod
     def craft(
         self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor | None, gradient: Gradient | None = None
@@ -94,10 +98,24 @@ class Attack(ABC):
         return whole
 
 
-def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> tuple[Tensor, Tensor]:
-    """`input_gradient`, with 0 where it is not finite."""
+def loss_gradient(
+    model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None, *, rows: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """`input_gradient`, with 0 where it is not finite; `rows` decide nothing, see `Gradient`."""
     gradient, logits = input_gradient(model, images, labels, loss)
     return gradient.nan_to_num(0, 0, 0), logits
+
+
+def inside(gradient: Gradient, region: Tensor | None) -> Gradient:
+    """The gradient, with 0 outside of a region, bool [N, 1, H, W], so that no step leaves it; as it is for None."""
+    if region is None:
+        return gradient
+
+    def within(images: Tensor, labels: Tensor, *loss: Loss, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        slope, logits = gradient(images, labels, *loss)
+        return slope * (region if rows is None else region[rows]), logits
+
+    return within
 
 
 def input_gradient(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> tuple[Tensor, Tensor]:

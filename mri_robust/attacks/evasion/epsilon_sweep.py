@@ -23,6 +23,7 @@ from mri_robust.attacks.evasion.attack import (
     Gradient,
     Loss,
     checked,
+    inside,
     logits_of,
     loss_gradient,
     margin,
@@ -160,17 +161,20 @@ def run_attack(
 ) -> Tensor:
     """Adversarial images of one batch, [N, C, H, W]; for the arguments see `attacked_predictions` and `lower`.
 
-    UserError where another package's attack leaves [0, 1] or the ball that it states.
+    What other code than ours changes outside of the region is put back. UserError where another package's attack leaves
+    [0, 1] or the ball that it states.
     """
     if not isinstance(attack, Attack):
         drawn = (seed, "attack", int(part.places[0]), name_of(attack))
         with eval_mode(model), torch.enable_grad():  # torchattacks, for one, leaves it in train mode
             crafted = call_of(attack)(model, part.images, part.labels, *drawn)
-        return checked(attack, crafted, part.images)
-    start = start_of(attack, part, seed)
-    if craft is not None:
-        return craft(attack, model, part.images, part.labels, start)
-    return attack.craft(model, part.images, part.labels, start, gradient)
+        crafted = checked(attack, crafted, part.images)
+    elif craft is not None:
+        crafted = craft(attack, model, part.images, part.labels, start_of(attack, part, seed))
+    else:
+        gradient = inside(gradient or partial(loss_gradient, model), part.region)
+        return attack.craft(model, part.images, part.labels, start_of(attack, part, seed), gradient)
+    return crafted if part.region is None else torch.where(part.region, crafted, part.images)
 
 
 def call_of(attack: Any) -> Callable[..., Any]:
@@ -205,7 +209,7 @@ def _shared_gradient(model: nn.Module, part: Part) -> Gradient:
     """The model's gradient; the one at the clean images and true labels is computed once."""
     at_clean = cache(partial(loss_gradient, model, part.images, part.labels))
 
-    def gradient(images: Tensor, labels: Tensor, *loss: Loss) -> tuple[Tensor, Tensor]:
+    def gradient(images: Tensor, labels: Tensor, *loss: Loss, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         shared = images is part.images and labels is part.labels and not loss
         return at_clean() if shared else loss_gradient(model, images, labels, *loss)
 

@@ -28,21 +28,24 @@ class Part(NamedTuple):
     """Some images of a set, [N, C, H, W], and their labels, int64 [N], on the model's device.
 
     `places`, int64 [N] on the CPU, say where each stands in the whole set: its random starts depend on that alone.
+    `region`, bool [N, 1, H, W] on the model's device, is where pixels may be changed; everywhere when None.
     """
 
     images: Tensor
     labels: Tensor
     places: Tensor
+    region: Tensor | None = None
 
     @classmethod
-    def of(cls, images: Tensor, labels: Tensor, first: int = 0) -> Part:
+    def of(cls, images: Tensor, labels: Tensor, first: int = 0, region: Tensor | None = None) -> Part:
         """Consecutive images, the first of which stands at place `first` of the set."""
-        return cls(images, labels, torch.arange(first, first + len(labels)))
+        return cls(images, labels, torch.arange(first, first + len(labels)), region)
 
     def at(self, rows: Tensor) -> Part:
         """Those at `rows`, int64 [M] on the CPU."""
         there = rows.to(self.images.device)
-        return Part(self.images[there], self.labels[there], self.places[rows])
+        region = None if self.region is None else self.region[there]
+        return Part(self.images[there], self.labels[there], self.places[rows], region)
 
 
 class Fooled(NamedTuple):
@@ -62,7 +65,10 @@ def start_of(attack: Any, part: Part, seed: int) -> Tensor | None:
         attack.draw_start(image[None], make_generator(seed, "start", int(place), name_of(attack)))
         for image, place in zip(part.images, part.places, strict=True)
     ]
-    return None if drawn[0] is None else torch.cat(drawn, dim=1)
+    if drawn[0] is None:
+        return None
+    start = torch.cat(drawn, dim=1)
+    return start if part.region is None else torch.where(part.region, start, attack.unmoved(part.images))
 
 
 def name_of(attack: Any) -> str:
@@ -161,6 +167,8 @@ class Search:
         rows = filled.to(self.device)
         iterates, levels = self.iterates[rows], self.level[filled].to(self.device)
         slope, logits = loss_gradient(self.copy, iterates, self.part.labels[rows])
+        if self.part.region is not None:
+            slope = slope * self.part.region[rows]
         self._note(some, margin(logits, self.part.labels[rows])[: len(some)].cpu())
         predicted = logits.argmax(1).cpu()[: len(some)]
         suspects = predicted != self.truth[some]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import loss_gradient, predict
+from mri_robust.attacks.evasion.attack import inside, loss_gradient, predict
 from mri_robust.attacks.evasion.effort import Effort
 from mri_robust.attacks.evasion.epsilon_sweep import fooled_clean, lower
 from mri_robust.attacks.evasion.fmn import FMN
@@ -72,8 +72,8 @@ def _nearest(model: nn.Module, part: Part, attack: FMN, copies: Sequence[nn.Modu
     gradient, slack = partial(loss_gradient, copies[-1] if copies else model), TOLERANCE if copies else 0.0
     far, called = [], []
     for rows in torch.arange(len(part.labels)).split(BATCH):
-        images, labels, _ = part.at(rows)
-        crafted = attack.craft(gradient, images, labels, slack)
+        images, labels, _, region = part.at(rows)
+        crafted = attack.craft(inside(gradient, region), images, labels, slack)
         predicted = predict(model, crafted)
         length = distance(crafted.double() - images.double(), attack.norm)
         far.append(length.masked_fill(predicted == labels, torch.inf).cpu())

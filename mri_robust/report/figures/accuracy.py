@@ -17,6 +17,7 @@ from mri_robust.report.figures.style import Look, View, factors, given, over_see
 from mri_robust.report.metrics import WORST
 from mri_robust.study.epsilon import parts_of_1, size_text
 
+KIND = ("attack", "norm", "region")
 TOGETHER, SWEEP = 4, 3
 """Trainings: most whose test and training lines share one pair of axes, and fewest that make a sweep over a number."""
 KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
@@ -32,7 +33,7 @@ def draw_accuracy(view: View) -> Figure | None:
     figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
     for axes, attack in zip(panels, attacks, strict=True):
-        _over_epsilon(axes, rows, *attack, style.looks(rows["model"], view.experiment["models"]))
+        _over_epsilon(axes, rows, attack, style.looks(rows["model"], view.experiment["models"]))
     panels[0].set_ylabel("accuracy")
     style.legend(figure, panels, "outside right center", 1)
     return figure
@@ -54,20 +55,21 @@ def draw_artefacts(view: View) -> Figure | None:
         places = sorted(points["severity"].unique())
         axes.set_xticks(places, [f"{place:g}" if place else "clean" for place in places])
     for axes, attack in zip(panels[len(panels) - len(worst) :], worst, strict=True):
-        _over_epsilon(axes, rows, *attack, looks)
+        _over_epsilon(axes, rows, attack, looks)
     style.legend(figure, panels, "outside lower center")
     return figure
 
 
-def _attacks(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """(attack, norm) of the rows under attack, in their order: epsilons of two norms share no axis."""
+def _attacks(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(attack, norm, region) of the rows under attack, in their order: epsilons of two norms share no axis."""
     attacked = rows[rows["attack"] != "none"]
-    return list(dict.fromkeys(zip(attacked["attack"], attacked["norm"], strict=True)))
+    return list(dict.fromkeys(zip(*(attacked[name] for name in KIND), strict=True)))
 
 
-def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, norm: str, looks: dict[str, Look]) -> None:
+def _over_epsilon(axes: Axes, rows: pd.DataFrame, kind: tuple[str, str, str], looks: dict[str, Look]) -> None:
     """Accuracy over epsilon; of each of the study's rows where epsilon alone does not tell them apart."""
-    own, parts = rows[(rows["attack"] == attack) & (rows["norm"] == norm)], parts_of_1(norm)
+    attack, norm, region = kind
+    own, parts = rows[(rows[list(KIND)] == kind).all(axis=1)], parts_of_1(norm)
     stages = given(own, "after")
     if len(stages):  # of the worst case, what the last attack leaves
         own = stages[stages["after"] == stages["after"].unique()[-1]]
@@ -98,6 +100,7 @@ def _over_epsilon(axes: Axes, rows: pd.DataFrame, attack: str, norm: str, looks:
     unit = "in 1/255 of the pixel range" if parts > 1 else f"{norm.upper()} norm, pixels in [0, 1]"
     below = f"ε, {unit}" if numeric else f"ε, steps × their size, {unit}"
     title = "worst case" if attack == WORST else attack.upper()
+    title += "" if region in ("", "all") else f", {region}"
     axes.set(title=title if parts > 1 else f"{title}, {norm.upper()}", xlabel=below, ylim=style.RATE)
 
 

@@ -43,9 +43,9 @@ class View:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows over all classes; their norm is "" where the table tells none."""
+        """The rows over all classes; their norm and region are "" where the table tells none."""
         table = self.results.table(self.experiment["name"])
-        table = table.assign(norm=table["norm"].fillna("") if "norm" in table else "")
+        table = table.assign(**{name: table[name].fillna("") if name in table else "" for name in ("norm", "region")})
         return table[(table["protocol"] == self.protocol) & (table["class"] == "")]
 
     def numbers(self, *metrics: str, subset: str = "all") -> pd.DataFrame:
