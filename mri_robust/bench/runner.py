@@ -17,6 +17,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.machine import describe_machine
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
+from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.crosscheck import Certificate, crosscheck
 from mri_robust.evaluation.rows import Row, choose_images, tidy
@@ -206,6 +207,7 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         **{"name": dataset.name, "digest": dataset.digest, "classes": list(dataset.classes)},
         "without_tumour": [dataset.classes[place] for place in dataset.healthy],
         **{"train": len(dataset.train), "test": len(dataset.test), "skipped": dataset.skipped},
+        "leaked": int(leaked_test_images(dataset).sum()),
     }
 
 

@@ -29,6 +29,6 @@ EXPERIMENT = Experiment(
     row_key=("attack", "severity", "norm", "region", "epsilon", "after"),
     columns="model",
     models=tuple(make.__name__ for make in MODELS),
-    threats=("evasion",),
+    threats=("evasion", "unequal-classes", "artefacts"),
     finished=True,
 )

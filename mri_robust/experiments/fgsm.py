@@ -99,6 +99,6 @@ EXPERIMENT = Experiment(
     models=tuple(MODELS),
     published=published,
     faults=FAULTS,
-    threats=("evasion",),
+    threats=("evasion", "unequal-classes"),
     finished=True,
 )

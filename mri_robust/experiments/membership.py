@@ -33,7 +33,7 @@ EXPERIMENT = Experiment(
     tasks=tasks,
     row_key=("attack", "members", "others", "control"),
     models=("cnn_overfitted", "cnn_augmented", "cnn_clean", "cnn_pgd", "cnn_shuffled"),
-    threats=("membership",),
+    threats=("membership", "overfitting"),
     finished=True,
     needs_training=True,
 )

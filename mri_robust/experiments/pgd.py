@@ -86,6 +86,6 @@ EXPERIMENT = Experiment(
     models=("cnn_clean", "cnn_pgd", "cnn_fgsm", "resnet_pgd", "ensemble"),
     published=published,
     faults=(*FAULTS, "pgd-epsilon-05"),
-    threats=("evasion",),
+    threats=("evasion", "unequal-classes"),
     finished=True,
 )

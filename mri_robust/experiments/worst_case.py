@@ -33,6 +33,6 @@ EXPERIMENT = Experiment(
     row_key=("attack", "norm", "region", "epsilon", "after"),
     columns="model",
     models=("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_pgd", "ensemble"),
-    threats=("evasion",),
+    threats=("evasion", "unequal-classes"),
     finished=True,
 )

@@ -9,7 +9,6 @@ from mri_robust.report.metrics import METRICS, SUBSETS, capitalised, model_title
 from mri_robust.report.tables import Cell, Table, table_of
 from mri_robust.study.epsilon import IN_L2
 from mri_robust.study.results_folder import ResultsFolder
-from mri_robust.study.threats import AI_ACT, NIST
 
 OF_THE_STUDYS_IMAGES = ("leaky-split", "rgb-images")  # faults that no other images have
 NOT_COMPARED = (
@@ -94,26 +93,6 @@ class Report:
         return table_of("Distance to the study's numbers", records, 2)
 
     @property
-    def threats(self) -> Table:
-        """One row per experiment and threat that it tests."""
-        records = []
-        for section, threat in ((each, threat) for each in self.sections for threat in each.threats):
-            record = {"experiment": Cell(section.title, link=section.name)}
-            record |= {"role": Cell("defence" if threat["defence"] else "attacker")}
-            record |= {"what it does": Cell(threat["attacker"]), "AI Act, Article 15(5)": Cell(threat["ai_act"])}
-            place = f"section {NIST.get(threat['nist'], '?')}"
-            records.append({**record, "NIST AI 100-2": Cell(threat["nist"], place)})
-        return table_of("Experiments of this run", records, 5)
-
-    @property
-    def untested(self) -> list[tuple[str, str]]:
-        """(source, what of it no experiment of the run tests)."""
-        tested = {threat[key] for each in self.sections for threat in each.threats for key in ("ai_act", "nist")}
-        law = "; ".join(f"{name} ({words})" for name, words in AI_ACT.items() if name not in tested)
-        nist = "; ".join(f"{name} (section {place})" for name, place in NIST.items() if name not in tested)
-        return [(source, left) for source, left in (("Article 15(5)", law), ("NIST AI 100-2", nist)) if left]
-
-    @property
     def sanity(self) -> Table | None:
         """One row per check and one column per model, and below what tripped; None where no model was checked."""
         several = [name for name in ("protocol", "seed") if len(self.run[f"{name}s"]) > 1]
@@ -139,7 +118,7 @@ class Report:
     def provenance(self) -> list[tuple[str, list[str]]]:
         """(what, its lines) of everything that decided the numbers."""
         run, machine = self.run, self.run["machine"]
-        data = "{name}, {}: {train} training, {test} test images, digest {digest}"
+        data = "{name}, {}: {train} training, {test} test images, {leaked} of them also in training, digest {digest}"
         counted = f"{run['computed']} evaluations computed, {run['reused']} read from an earlier run"
         # A user's own model is not the study's at another scale, and the run did not choose its first weights.
         cuts, first = (f"Scale {run['scale']} cuts", run["cuts"] or ["nothing"]), [run["weights"] or "random"]

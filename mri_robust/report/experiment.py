@@ -123,7 +123,7 @@ def measured(rows: pd.DataFrame, by: Sequence[str]) -> list[Record]:
     return found.rename(columns={"paper": "study"}).reset_index().to_dict("records")
 
 
-def _measured_cell(record: Mapping[str, Any] | None, digits: int = 3, *, beside: bool = False) -> Cell:
+def measured_cell(record: Mapping[str, Any] | None, digits: int = 3, *, beside: bool = False) -> Cell:
     """A measured value over its 95 % interval, `0.912 ± 0.010` over several seeds; with the study's number `beside`."""
     if record is None:
         return Cell("" if beside else "–")
@@ -211,7 +211,7 @@ def comparison_table(found: list[Comparison], folded: bool = False) -> Table | N
         ]
         study = Cell(_study_text(each.study, each.comparable), sort=each.study)
         moved = difference_cell(None if paper is None or sound is None else sound - paper)
-        ours = [_measured_cell(each.ours.get(name)) for name in ("paper", "sound")]
+        ours = [measured_cell(each.ours.get(name)) for name in ("paper", "sound")]
         rows.append((*labels, study, ours[0], difference_cell(each.gap), ours[1], moved))
     heads = [*found[0].labels, "study", "paper", "paper − study", "sound", "sound − paper"]
     # Without protocol `paper` the other tables may hold as much.
@@ -262,9 +262,7 @@ def _grid(
     rows: pd.DataFrame, description: Description, columns: Mapping[Any, tuple[str, int]], *first: str, **more: Any
 ) -> Table:
     """A row per `line` and protocol, named by `first` and the row_key; `columns`: `column` -> (heading, digits)."""
-    sizes = "epsilon" in description["row_key"]
-    names = [name for name in description["row_key"] if not sizes or name not in SIZES]
-    names = [*first, *(["label"] if sizes else []), *names, "protocol"]
+    names = [*first, *_naming(description), "protocol"]
     by = ["line", "protocol", "column"]
     found = {tuple(each[name] for name in by): each for each in measured(rows, by)}
     rows = rows.assign(block=pd.Categorical(rows["protocol"], rows["protocol"].unique()))
@@ -279,9 +277,28 @@ def _grid(
             printed = "" if labels else _printed(part["printed"].iloc[0])
             labels.append(Cell(said, printed, sort=value if isinstance(value, int | float) else None))
         entries = [(found.get((line, protocol, column)), digits) for column, (_, digits) in columns.items()]
-        lines.append((*labels, *(_measured_cell(entry, digits, beside=True) for entry, digits in entries)))
+        lines.append((*labels, *(measured_cell(entry, digits, beside=True) for entry, digits in entries)))
     heads = [*map(_head, names), *(head for head, _ in columns.values())]
     return labelled_table(heads=heads, rows=lines, texts=len(names), **more)
+
+
+def _naming(description: Description) -> list[str]:
+    """The columns that name a row of an experiment, beside the model: of an attack with an epsilon its label."""
+    sizes, key = "epsilon" in description["row_key"], description["row_key"]
+    return [*(["label"] if sizes else []), *(name for name in key if not sizes or name not in SIZES)]
+
+
+def numbers_of(description: Description, rows: pd.DataFrame) -> list[Record]:
+    """Every number in an experiment's prepared rows over the seeds: `measured`, and `place`, what it is of in words,
+    without the model and the metric."""
+    names = list(dict.fromkeys([*_naming(description), "class"]))
+    key = dict.fromkeys(["protocol", "model", "metric", "subset", *names, *description["row_key"]])
+    found = measured(rows, list(key))
+    for record in found:
+        said = [(_head(name), _label(name, record[name])) for name in names if record[name] != ""]
+        words = (text if head in ("attack", "class") else f"{head} {text}" for head, text in said)
+        record["place"] = ", ".join(filter(None, words))
+    return found
 
 
 def _printed(row: str) -> str:

@@ -16,8 +16,10 @@ from mri_robust.core.files import write_text
 from mri_robust.report.content import Report
 from mri_robust.report.figures import Drawing, write_figures
 from mri_robust.report.metrics import model_title
+from mri_robust.report.model_card import write_cards
 from mri_robust.report.summary import terms, verdicts
 from mri_robust.report.tables import plain_markdown, table_markdown
+from mri_robust.report.threat_map import sources, threat_map, untested
 from mri_robust.study.epsilon import epsilon_text, parts_of_1, usual
 
 LEADING, SHOWN_LIVE = ("accuracy", "artefacts"), ("gallery",)
@@ -29,13 +31,15 @@ LARGEST = 128  # pixels across a picture of the gallery above which every second
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html`, `report.md` and `figures/` of a finished run in `folder`, else UserError: its page."""
+    """Write `report.html`, `report.md`, `figures/` and of the user's own models `model-card.md`, of a finished run in
+    `folder`: the page. UserError where it is not finished, or a file of it is damaged."""
     report = Report(folder)
     figures = {}
     for each in report.sections:
         figures[each.name] = write_figures(report.results, each.description, each.rows["protocol"].unique())
     write_text(folder / "report.md", report_markdown(report, figures))
     write_text(folder / "report.html", render(report, figures))
+    write_cards(report)
     return folder / "report.html"
 
 
@@ -48,7 +52,8 @@ def render(report: Report, figures: dict[str, list[Drawing]]) -> str:
     environment.filters["weighted"] = weighted
     pictures = {name: [_embedded(each) for each in own if each.name not in SHOWN_LIVE] for name, own in figures.items()}
     told = verdicts(report)
-    facts: Any = {"report": report, "run": report.run, "verdicts": told, "terms": terms(told)}
+    threats = {"map": threat_map(report.sections), "untested": untested(report.sections), "sources": sources()}
+    facts: Any = {"report": report, "run": report.run, "verdicts": told, "terms": terms(told), "threats": threats}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     inlined = {"style": Markup(style), "script": Markup(script), "script_digest": digest, "pictures": pictures}
     return environment.get_template("page.html.j2").render(galleries=galleries(report), **facts, **inlined)
@@ -143,8 +148,9 @@ def report_markdown(report: Report, figures: dict[str, list[Drawing]]) -> str:
         parts += [f"![{each.caption}](figures/{each.path.name}.png)" for each in figures[section.name]]
         faults = "\n".join(f"- `{name}`: {meaning}" for name, meaning in section.faults.items())
         parts += [f"What separates the protocols:\n\n{faults}"] if faults else []
-    parts += ["## Threat map", table_markdown(report.threats)]
-    parts += [f"Not tested in this run of {source}: {left}." for source, left in report.untested]
+    parts += ["## Threat map", table_markdown(threat_map(report.sections))]
+    parts += [f"Not tested in this run of {source}: {left}." for source, left in untested(report.sections)]
+    parts += ["\n".join(f"- {source}: {where}." for source, where in sources())]
     parts += ["## Sanity checks", table_markdown(report.sanity)] if report.sanity else []
     if report.certificate and report.certified:
         parts += ["## Cross-check", f"{report.certificate['verdict']}.", table_markdown(report.certified)]

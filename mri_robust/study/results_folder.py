@@ -6,6 +6,7 @@ models/<model>-<digest>.safetensors
 comparisons.csv, images.csv   models compared image by image; each image's minimal epsilon
 run.json, crosscheck.json     what was run, where and how; the certificate
 report.html, report.md, figures/
+model-card.md                 of an audited model; of several `model-card-<model>.md`
 """
 
 import json

@@ -144,7 +144,10 @@ CROSSED |= {"images": 6, "deviation": "", "equal_predictions": 1.0, "success_dif
 RUN: Row = {"command": "mri-robust bench", "versions": {"torch": "2"}, "warnings": [], "failed": [], "cuts": ["epochs"]}
 RUN |= {"notes": [], "not_run": []}
 RUN |= {"machine": {"device_name": "CPU", "threads": 1, "precision": "fp32"}, "seconds": 1.0, "computed": 3}
-RUN |= {"data": {"grey": {"name": "phantom", "digest": "d0", "train": 8, "test": 6}}, "protocols": ["sound", "paper"]}
+RUN |= {
+    "data": {"grey": {"name": "phantom", "digest": "d0", "train": 8, "test": 6, "leaked": 2}},
+    "protocols": ["sound", "paper"],
+}
 RUN |= {"scale": "quick", "engine": "native", "norm": "linf", "weights": "none", "seeds": [42], "own_models": []}
 RUN |= {"reused": 1}
 CERTIFICATE = {"verdict": "cross-check PASSED", "passed": True, "images": 4, "comparisons": [CROSSED]}

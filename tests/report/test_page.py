@@ -93,7 +93,7 @@ def test_how_close_to_the_study_is_counted(text):
 
 def test_names_from_the_run_are_text_and_nothing_else(tmp_path):
     run = {"command": f"mri-robust bench --data '{NASTY}'", "warnings": [f"{NASTY} {BREAKING}"], "failed": [NASTY]}
-    run["data"] = {"grey": {"name": NASTY, "digest": "0", "train": 8, "test": 8}}
+    run["data"] = {"grey": {"name": NASTY, "digest": "0", "train": 8, "test": 8, "leaked": 0}}
     text = page_of(fill(tmp_path, **run))
     page = Page(text)
     assert not [value for _, attributes in page.found for value in attributes if value.startswith("on")]
@@ -171,7 +171,7 @@ def test_the_threat_map_names_what_is_tested_and_what_is_not(folder):
 def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path):
     rows = {PGD: [row("accuracy", 0.5, experiment="pgd", model=NASTY, epsilon=0.0)]}
     about = {"protocols": ["sound"], "own_models": [NASTY], "findings": [], "notes": [f"note {NASTY}"]}
-    about["data"] = {"grey": {"name": "scans", "digest": "0", "train": 8, "test": 8}}
+    about["data"] = {"grey": {"name": "scans", "digest": "0", "train": 8, "test": 8, "leaked": 0}}
     folder = fill(tmp_path, rows, **about, not_run=["sanity checks", "cross-check"])
     (tmp_path / "crosscheck.json").unlink()
     page, text = Page(page_of(folder)), markdown_of(folder)
@@ -190,7 +190,7 @@ def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path
 
 @pytest.mark.parametrize("name", ["phantom", "brain-tumor-mri"])
 def test_facts_of_the_studys_images_are_told_of_no_phantom(name, tmp_path):
-    folder = fill(tmp_path, data={"grey": {"name": name, "digest": "0", "train": 8, "test": 8}})
+    folder = fill(tmp_path, data={"grey": {"name": name, "digest": "0", "train": 8, "test": 8, "leaked": 0}})
     text = page_of(folder) + markdown_of(folder)
     assert text.count("216 test images") == (0 if name == "phantom" else 8)
 
