@@ -7,6 +7,7 @@ Format: https://huggingface.co/docs/hub/model-cards; of the metadata https://git
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from mri_robust.core.errors import one_line
 from mri_robust.core.files import write_text
-from mri_robust.report.content import Report, Section
+from mri_robust.report.content import Report, Section, meanings
 from mri_robust.report.experiment import experiment_tables, numbers_of
 from mri_robust.report.metrics import SEARCH, column_heading
 from mri_robust.report.tables import plain_markdown, table_markdown
@@ -59,13 +60,14 @@ def model_card(report: Report, model: str) -> str:
         "What attacks do to this classifier, as `mri-robust audit` found. How it was trained is not said here.",
         f"It was asked:\n\n{asked}",
         "## Data",
-        f"{text(data['name'])}, digest {data['digest']}: {data['train']} training and {data['test']} test images of the "
-        f"classes {text(', '.join(data['classes']))}. {share} are also in the training split, pixel for pixel.{drawn}",
+        f"{text(data['name'])}, digest {data['digest']}: {data['train']} training and {data['test']} test images of "
+        f"{text(', '.join(data['classes']))}. {share} are also in the training split, pixel for pixel.{drawn}",
         *("## Numbers", INTERVALS),
     ]
-    for section, rows in told:
-        tables = experiment_tables(section.description, rows.assign(model=_name(report, model)))
-        parts += [f"### {text(section.title)}", *map(table_markdown, tables)]
+    tables = [experiment_tables(each.description, rows.assign(model=_name(report, model))) for each, rows in told]
+    for (section, _), own in zip(told, tables, strict=True):
+        parts += [f"### {text(section.title)}", *map(table_markdown, own)]
+    parts += [text(meanings(chain(*tables)))]
     parts += ["## Threats", table_markdown(threat_map(report.sections, model))]
     parts += ["\n".join(f"- {source}: {where}." for source, where in sources())]
     parts += ["## Limits", _limits(report, model)]
@@ -73,7 +75,7 @@ def model_card(report: Report, model: str) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     parts += [f"Seeds {', '.join(map(str, run['seeds']))}; {text(versions)}; {text(run['machine']['device_name'])}."]
     front = "\n".join(["---", *_yaml(metadata(report, model)), LICENCE, "---"])
-    return "\n\n".join([front, *parts]) + "\n"
+    return "\n\n".join([front, *filter(None, parts)]) + "\n"
 
 
 def metadata(report: Report, model: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from mri_robust.bench.runner import Run, _is_check
 from mri_robust.evaluation import worst_case
 from mri_robust.evaluation.rows import LEADING, TRAILING
 from mri_robust.models.checkpoint import load_model
+from mri_robust.report.content import Report
+from mri_robust.report.threat_map import figures
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.protocol import PROTOCOLS
@@ -73,6 +75,18 @@ def test_shares_are_counts_of_images_and_lie_in_their_intervals(study: ResultsFo
     counted = bounded[~bounded["metric"].isin(["auc"]) & (bounded["attack"] != "artefacts")]
     hits = counted["value"] * counted["n"].astype(float)
     assert hits.to_numpy() == pytest.approx(hits.round().to_numpy(), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_threat_of_an_experiment_has_a_number_of_its_table(study: ResultsFolder, name: str) -> None:
+    [section] = [each for each in Report(study.path).sections if each.name == name]
+    table = study.table(name)
+    for threat in section.threats:
+        found = figures([section], threat)
+        assert len(found) in (1, len(threat["figures"])), threat["name"]
+        for each in found:
+            rows = overall(table, **{key: each[key] for key in ("metric", "subset", "class", "model", "protocol")})
+            assert each["value"] in set(rows["value"])
 
 
 BY_MODEL = {

@@ -18,7 +18,6 @@ from mri_robust.report.contact_sheet import opened
 from mri_robust.report.content import Report
 from mri_robust.report.page import galleries, inline_svg, render, report_markdown, smaller, weighted, write_report
 from mri_robust.report.summary import verdicts
-from mri_robust.study.threats import AI_ACT, NIST
 
 
 class Page(HTMLParser):
@@ -156,16 +155,6 @@ def test_sanity_checks_stand_one_row_per_check_and_one_column_per_model(folder):
     assert table(findings=[]) is None
     several = [{**each, "seed": seed} for seed in (1, 2) for each in FINDINGS]
     assert len(table(findings=several, seeds=[1, 2]).heads) == 5
-
-
-def test_the_threat_map_names_what_is_tested_and_what_is_not(folder):
-    report = Report(folder.path)
-    roles = {(row[0].link, row[1].text, row[3].text) for row in report.threats.rows}
-    assert ("pgd", "attacker", "adversarial examples or model evasion") in roles
-    assert ("snooping", "defence", "data poisoning") in roles
-    law, nist = (left for _, left in report.untested)
-    assert {name for name in AI_ACT if name not in law} == {each[2] for each in roles}
-    assert {name for name in NIST if name not in nist} == {"evasion", "poisoning: backdoor"}
 
 
 def test_own_models_have_a_page_that_claims_nothing_of_what_was_not_run(tmp_path):

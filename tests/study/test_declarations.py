@@ -10,6 +10,7 @@ from mri_robust.evaluation.evaluation import Evaluation
 from mri_robust.evaluation.worst_case import WorstCase
 from mri_robust.experiments import artefacts, pgd, worst_case
 from mri_robust.experiments.fgsm import PICTURED
+from mri_robust.report.metrics import METRICS
 from mri_robust.study import zoo
 from mri_robust.study.config import Config
 from mri_robust.study.epsilon import EPSILONS
@@ -17,7 +18,7 @@ from mri_robust.study.experiment import EXPERIMENTS, all_experiments, load_exper
 from mri_robust.study.protocol import FAULTS, PROTOCOLS
 from mri_robust.study.recipe import External, Recipe
 from mri_robust.study.scale import AUDITS, FULL, SCALES, Scale
-from mri_robust.study.threats import AI_ACT, NIST, THREATS
+from mri_robust.study.threats import SOURCES, THREATS
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 STD = 0.1813
@@ -67,9 +68,23 @@ def test_the_study_has_twelve_experiments_by_its_own_names_and_known_faults_and_
         assert experiment.threats
         assert set(experiment.threats) <= set(THREATS)
     assert [each.name for each in all_experiments()][:3] == ["fgsm", "pgd", "worst-case"]  # the main job comes first
-    assert all(threat.ai_act in AI_ACT and threat.nist in NIST for threat in THREATS.values())
     with pytest.raises(UserError, match="fgsm"):
         load_experiment("fgms")
+
+
+@pytest.mark.parametrize("name", THREATS)
+def test_a_threat_is_told_in_its_sources_own_words_and_has_a_figure_of_a_known_metric(name: str) -> None:
+    threat = THREATS[name]
+    said = {key: getattr(threat, key) for key in SOURCES}
+    words = {key: (each,) if isinstance(each, str) else each for key, each in said.items()}
+    for key, (_, known, _) in SOURCES.items():
+        assert set(filter(None, words[key])) <= set(known)
+    assert threat.attacker
+    assert threat.ai_act
+    assert threat.cr515
+    assert threat.figures
+    assert {figure.metric for figure in threat.figures} <= set(METRICS)
+    assert any(name in experiment.threats for experiment in all_experiments(beyond=True))
 
 
 def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
