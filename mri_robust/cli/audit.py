@@ -74,7 +74,8 @@ def audit(
     """Ask your own models what the study's models are asked: worst-case and artefacts when no TEST is named.
 
     Prints each table when it is done, sanity checks that tripped, and the cross-check on your model. Writes one CSV per
-    test, audit.json with every number printed, report.html and figures to --out. A run that was cut short goes on.
+    test, audit.json with every number printed, report.html, model-card.md and figures to --out. A run that was cut
+    short goes on.
     """
     import_torchvision()
     from mri_robust.bench.audit import Asked, broken_floors, check_floors, open_models, tests_of, with_training
