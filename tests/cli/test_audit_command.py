@@ -92,6 +92,7 @@ def test_two_models_get_tables_warnings_a_verdict_and_a_floor_and_go_on_from_wha
     assert set(zip(pairs["model"], pairs["other"], strict=True)) == {(ODD, MASKED)}
     assert json.loads((out / "run.json").read_text())["own_models"] == [ODD, MASKED]
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
+    assert len(list(out.glob("model-card-*.md"))) == 2
     audit(*asked, "--fail-under", "0=0", code=0)
     assert json.loads((out / "run.json").read_text())["computed"] == 0
 
