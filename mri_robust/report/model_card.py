@@ -16,10 +16,10 @@ import pandas as pd
 from mri_robust.core.errors import one_line
 from mri_robust.core.files import write_text
 from mri_robust.report.content import Report, Section, meanings
-from mri_robust.report.experiment import experiment_tables, numbers_of
+from mri_robust.report.experiment import Record, experiment_tables, numbers_of
 from mri_robust.report.metrics import SEARCH, column_heading
 from mri_robust.report.tables import plain_markdown, table_markdown
-from mri_robust.report.threat_map import NOT_TESTED, sources, threat_map, untested
+from mri_robust.report.threat_map import NOT_TESTED, sources, threat_map, threats_of, untested
 
 TAGS = ("image-classification", "medical", "mri", "adversarial-robustness", "mri-robust")
 INTERVALS = (
@@ -54,7 +54,7 @@ def model_card(report: Report, model: str) -> str:
     asked = "\n".join(f"- {text(section.title)} (`{section.name}`)" for section, _ in told)
     share = f"{data['leaked']} test images ({data['leaked'] / data['test']:.1%})"
     counted = [n for _, rows in told for n in rows["n"][(rows["metric"] == "accuracy") & (rows["subset"] == "all")]]
-    drawn = f" Accuracies are over {min(counted)} to {max(counted)} of them, drawn at random." if counted else ""
+    drawn = f" Accuracies are over {min(counted)} to {max(counted)} of them." if counted else ""
     parts = [
         f"# {text(_name(report, model))}",
         "What attacks do to this classifier, as `mri-robust audit` found. How it was trained is not said here.",
@@ -79,14 +79,22 @@ def model_card(report: Report, model: str) -> str:
 
 
 def metadata(report: Report, model: str) -> dict[str, Any]:
-    """The card's metadata: with `model-index`, which holds every overall number with an interval, as measured."""
-    data, metrics = report.data, []
+    """The card's metadata, with `model-index`: the model's own rates under attack, and the figures of its threat map.
+
+    Other rates, such as the accuracy of a stolen copy, would be taken for the model's.
+    """
+    data, numbers = report.data, list[Record]()
     for section, rows in _told(report, model):
-        for each in numbers_of(section.description, rows[(rows["class"] == "") & rows["ci_low"].notna()]):
-            name = ", ".join([column_heading(each["metric"], each["subset"]), each["place"]])
-            metrics.append({"type": each["metric"], "value": each["value"], "name": name})
+        if "evasion" in section.tests:
+            rates = rows[(rows["class"] == "") & rows["ci_low"].notna()]
+            numbers += numbers_of(section.description, rates) if len(rates) else []
+    numbers += [each for _, found in threats_of(report.sections, model) for each in found]
+    metrics: dict[str, dict[str, Any]] = {}  # by name: some figures stand there already
+    for each in numbers:
+        name = ", ".join([column_heading(each["metric"], each["subset"]), each["place"]])
+        metrics[name] = {"type": each["metric"], "value": each["value"], "name": name}
     dataset = {"type": data["name"], "name": data["name"], "split": "test", "revision": data["digest"]}
-    result = {"task": {"type": TAGS[0]}, "dataset": dataset, "metrics": metrics}
+    result = {"task": {"type": TAGS[0]}, "dataset": dataset, "metrics": list(metrics.values())}
     index = {"name": _name(report, model), "results": [result]}
     return {"pipeline_tag": TAGS[0], "tags": list(TAGS), "model-index": [index]}
 

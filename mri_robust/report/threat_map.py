@@ -14,25 +14,29 @@ from mri_robust.study.threats import FDA, NIST, SOURCES, THREATS
 
 NOT_TESTED = "not tested"
 HOW = (
-    "Of an attack the row that did most harm stands here, over all models and experiments of the run; of detectors of "
-    "poison and of repairs the best. A number says what was measured, not that a requirement is met."
+    "Of the rows that tell of an attack the one of most harm stands here, of detectors of poison and of repairs the "
+    "best. A number says what was measured, not that a requirement is met."
 )
 
 
 def threat_map(sections: Sequence[Section], model: str | None = None) -> Table:
     """One line per threat that an experiment tests, of one model or of all, and one per risk of the FDA's that none
     does. A threat whose figures were not measured is not tested either."""
-    lines, met = [], set[str]()
-    for name in THREATS:
-        testing = [each for each in sections if name in each.tests]
-        if not testing:
-            continue
-        [threat] = [each for each in testing[0].threats if each["name"] == name]
-        found = figures(testing, threat, model)
-        met |= set(threat["fda"]) if found else set()
-        lines.append(_line(threat, found, testing[0]))
+    asked = threats_of(sections, model)
+    met = {risk for threat, found in asked if found for risk in threat["fda"]}
+    lines = [_line(threat, found, sections) for threat, found in asked]
     lines += [_untested(risk) for risk in FDA if risk not in met]
     return table_of("Threats, and what was measured", lines, 5, HOW)
+
+
+def threats_of(sections: Sequence[Section], model: str | None = None) -> list[tuple[dict[str, Any], list[Record]]]:
+    """(threat, its figures) of each that an experiment tests; no figures where none was measured."""
+    asked = {threat["name"]: threat for section in sections for threat in section.threats}
+    return [(asked[name], figures(_testing(sections, name), asked[name], model)) for name in THREATS if name in asked]
+
+
+def _testing(sections: Sequence[Section], name: str) -> list[Section]:
+    return [each for each in sections if name in each.tests]
 
 
 def figures(sections: Sequence[Section], threat: dict[str, Any], model: str | None = None) -> list[Record]:
@@ -86,8 +90,8 @@ def number_cell(record: Record) -> Cell:
     return measured_cell(record, metric(record["metric"]).digits)
 
 
-def _line(threat: dict[str, Any], found: list[Record], section: Section) -> dict[str, Cell]:
-    section = found[0]["section"] if found else section
+def _line(threat: dict[str, Any], found: list[Record], sections: Sequence[Section]) -> dict[str, Cell]:
+    section = found[0]["section"] if found else _testing(sections, threat["name"])[0]
     role = "defence" if threat["defence"] else "attack"
     nist = f"(NIST {NIST[threat['nist']]}, {threat['nist']})" if threat["nist"] else ""
     return {
@@ -105,15 +109,11 @@ def _untested(risk: str) -> dict[str, Cell]:
 
 def untested(sections: Sequence[Section], model: str | None = None) -> list[tuple[str, str]]:
     """(source, what of it no experiment measured), without the FDA's, which stand in the map."""
-    found: dict[str, set[str]] = {key: set() for key in SOURCES}
-    for section in sections:
-        for threat in section.threats:
-            if figures([section], threat, model):
-                for key, named in found.items():
-                    named |= {threat[key]} if isinstance(threat[key], str) else set(threat[key])
+    measured = [threat for threat, found in threats_of(sections, model) if found]
     left = []
     for key, (short, words, _) in SOURCES.items():
-        texts = [f"{name} ({said})" if said else name for name, said in words.items() if name not in found[key]]
+        met = {word for each in measured for word in ([each[key]] if isinstance(each[key], str) else each[key])}
+        texts = [f"{name} ({said})" if said else name for name, said in words.items() if name not in met]
         left += [(short, "; ".join(texts))] if texts and key != "fda" else []
     return left
 
