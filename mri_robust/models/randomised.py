@@ -32,6 +32,19 @@ class Averaged(nn.Module):
         return torch.log_softmax(self.model(images), 1)
 
 
+class Noisy(nn.Module):
+    """A model that sees its images through Gaussian noise, standard deviation `sigma`, of the global generator."""
+
+    def __init__(self, model: nn.Module, sigma: float) -> None:
+        super().__init__()
+        self.model, self.sigma, self.training = model, sigma, model.training
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The model's logits of images [N, C, H, W], noise added."""
+        logits: Tensor = self.model(images + self.sigma * torch.randn_like(images))
+        return logits
+
+
 def differ(logits: Tensor, again: Tensor) -> bool:
     """Whether two passes over the same images gave different logits [N, K]."""
     return bool((logits - again).abs().max() > TOLERANCE * logits.abs().max())

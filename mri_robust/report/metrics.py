@@ -30,6 +30,10 @@ class Metric:
 
 METRICS = {
     "accuracy": Metric("accuracy", "share of the images that the model calls right"),
+    "certified_accuracy": Metric(
+        "certified", "share that is right whatever a change of that size is, by a certificate"
+    ),
+    "abstained": Metric("abstained", "share of the images for which no class is certain"),
     "relative_accuracy": Metric("relative to clean", "accuracy as a share of the accuracy on clean images"),
     "missed_tumour_rate": Metric("missed tumours", "share of the tumour images that are called healthy"),
     "asr": Metric("attack success", "share of the triggered tumour images that are called healthy"),

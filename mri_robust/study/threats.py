@@ -102,6 +102,14 @@ class Threat:
     defence: bool = False  # the experiment measures what detects or stops the attack, not the attack
 
 
+_EVASION = partial(
+    Threat,
+    ai_act="adversarial examples or model evasion",
+    nist="evasion",
+    fda=("model evasion",),
+    atlas=("AML.T0015", "AML.T0043.000"),
+    cr515="product use",
+)
 _BACKDOOR = partial(
     Threat,
     ai_act="data poisoning",
@@ -116,14 +124,14 @@ _CHOSEN = {"threshold": ("chosen", "")}  # a detector's own, where it has severa
 _RIGHT = {"attack": ("right prediction",)}
 _UNATTACKED = {"attack": ("none",)}
 THREATS = {
-    "evasion": Threat(
+    "evasion": _EVASION(
         "changes the pixels of a finished image by less than an eye sees",
-        ai_act="adversarial examples or model evasion",
-        nist="evasion",
-        fda=("model evasion",),
-        atlas=("AML.T0015", "AML.T0043.000"),
-        cr515="product use",
         figures=(Figure("accuracy", least=True, at_usual=True),),
+    ),
+    "certified-defence": _EVASION(
+        "the commonest answer under noise, which no change under a known size can alter",
+        figures=(Figure("certified_accuracy", least=False, at_usual=True),),
+        defence=True,
     ),
     "unequal-classes": Threat(
         "uses that the model is right less often on one class than on the others",

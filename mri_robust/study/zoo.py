@@ -308,3 +308,12 @@ def _trained_on_half(config: Config, model: str, **details: Any) -> Recipe:
     """
     images = min(config.train_images, config.scale.train_images or config.train_images)
     return replace(config.recipe(model, "cnn", study_epochs=_LONG, **details), train_images=images // 2)
+
+
+# Beyond the study: a model to be smoothed
+
+
+def cnn_noise(config: Config, sigma: float) -> Recipe:
+    """CNN_clean with Gaussian noise on the training images, standard deviation `sigma`, pixels in [0, 1]."""
+    noise = Spec.of("mri_robust.defences.smoothing:GaussianNoise", sigma=sigma)
+    return config.recipe("cnn_noise", "cnn", study_epochs=10, augmentation=noise, factors=(("noise", sigma),))
