@@ -17,7 +17,7 @@ TOPICS = {
     "mri_robust.attacks.poisoning": "Attacks on the training images, and triggers",
     "mri_robust.attacks.training_time": "Attacks on the training",
     "mri_robust.attacks.privacy": "Attacks on privacy",
-    "mri_robust.adapters": "ART and torchattacks",
+    "mri_robust.adapters": "ART, torchattacks and MAITE",
     "mri_robust.defences": "Defences",
     "mri_robust.data": "Data",
     "mri_robust.models": "Models",

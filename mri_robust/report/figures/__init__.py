@@ -19,6 +19,7 @@ from mri_robust.study.results_folder import ResultsFolder
 
 KINDS: dict[str, tuple[Callable[[View], Figure | Image | None], str]] = {
     "accuracy": (accuracy.draw_accuracy, "Accuracy over epsilon"),
+    "bracket": (accuracy.draw_bracket, "Smoothed models between certificate and attack"),
     "artefacts": (accuracy.draw_artefacts, "Accuracy under MRI artefacts"),
     "curves": (accuracy.draw_curves, "Accuracy over the epochs of training"),
     "confusion": (rates.draw_confusion, "Confusion matrices"),

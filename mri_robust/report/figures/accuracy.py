@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mri_robust.report.figures import style
-from mri_robust.report.figures.style import Look, View, factors, given, over_seeds, words
+from mri_robust.report.figures.style import Look, View, factors, given, named, over_seeds, words
 from mri_robust.report.metrics import WORST
 from mri_robust.study.epsilon import parts_of_1, size_text
 
@@ -23,12 +23,15 @@ TOGETHER, SWEEP = 4, 3
 KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
 """Subset -> what it is, and the style of its lines."""
 
+ENDS = {"certified_accuracy": "smoothed, certified", "accuracy": "smoothed, under attack"}
+"""The metrics at the two ends of a bracket, the lower first -> what they are called."""
+
 
 def draw_accuracy(view: View) -> Figure | None:
     """A panel per attack and norm, with 95 % intervals and the study's numbers."""
     rows = given(view.numbers("accuracy"), "epsilon")
     attacks = _attacks(rows)
-    if not attacks or len(given(view.rows, "severity")):
+    if not attacks or len(given(view.rows, "severity")) or len(given(view.rows, "sigma")):
         return None
     figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
@@ -57,6 +60,33 @@ def draw_artefacts(view: View) -> Figure | None:
     for axes, attack in zip(panels[len(panels) - len(worst) :], worst, strict=True):
         _over_epsilon(axes, rows, attack, looks)
     style.legend(figure, panels, "outside lower center")
+    return figure
+
+
+def draw_bracket(view: View) -> Figure | None:
+    """A panel per smoothed model: the truth lies in the grey between what is certified and what an attack leaves.
+
+    Beside it the model without smoothing, under the same attack. Their intervals, which overlap, are in the table.
+    """
+    rows = given(view.numbers(*ENDS), "epsilon")
+    smoothed = given(rows, "sigma")
+    if smoothed.empty:
+        return None
+    own = ["model", *factors(rows, "model", "attack", "restarts", "sigma")]
+    panels = smoothed[[*own, "sigma"]].drop_duplicates()
+    alone = rows[~rows.index.isin(smoothed.index)].drop(columns="sigma").merge(panels, on=own)
+    alone = alone[alone["epsilon"] <= alone["sigma"].map(smoothed.groupby("sigma")["epsilon"].max())]
+    points = pd.concat(
+        [smoothed.assign(label=smoothed["metric"].map(ENDS)), alone.assign(label="not smoothed, under attack")]
+    )
+    points = points.assign(panel=named(points, [*own, "sigma"]), ci_low=points["value"], ci_high=points["value"])
+    said = ("L2 norm of the change", "accuracy")
+    lines = style.looks(dict.fromkeys([*ENDS.values(), "not smoothed, under attack"]))
+    figure, shown = style.draw_panels(points, "epsilon", lines, across=4, says=said)
+    for axes, (_, panel) in zip(shown, points.groupby("panel", sort=False), strict=True):
+        low, high = (over_seeds(panel[panel["label"] == name], ["epsilon"]) for name in ENDS.values())
+        axes.fill_between(low["epsilon"], low["value"], high["value"], color=style.FAINT, alpha=0.4, lw=0)
+    style.legend(figure, shown, "outside lower center", columns=3)
     return figure
 
 

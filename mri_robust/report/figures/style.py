@@ -23,7 +23,8 @@ INK, FAINT, RATE = "#222222", "#8A8A8A", (-0.02, 1.02)
 MAIN = ("cnn_clean", "cnn_fgsm", "cnn_pgd", "resnet_clean", "resnet_pgd", "ensemble", "cnn_raw")
 """Models that have the same look in every figure."""
 NO_FACTORS = {
-    *("experiment", "protocol", "dataset", "scale", "seed", "weights", "engine", "norm", "epsilon", "alpha", "steps"),
+    *("experiment", "protocol", "dataset", "scale", "seed", "weights", "engine", "norm", "region"),
+    *("epsilon", "alpha", "steps"),
     *("subset", "class", "metric", "value", "ci_low", "ci_high", "n", "paper", "printed"),
 }
 """Columns that name no line and no panel."""
