@@ -98,6 +98,7 @@ def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
         "membership",
         "pgd",
         "regions",
+        "smoothing",
         "worst-case",
     ]
     for name in finished:
