@@ -9,6 +9,7 @@ import torch
 from toy_data import CLASSES, config, split
 from toy_models import Linear, SmallNet, small_net
 
+from mri_robust.attacks.evasion.pgd import PGD
 from mri_robust.core.errors import UserError
 from mri_robust.data.dataset import Dataset
 from mri_robust.defences.smoothing import ABSTAINS, Smoothing
@@ -72,6 +73,29 @@ def test_a_linear_models_distance_to_the_plane_lies_in_the_bracket_of_every_imag
     assert [len(set(row)) for row in truth] == [2] * 4
 
 
+class Rippled(Linear):
+    """The same class as a linear model everywhere, and slopes that lead back from the plane every .3 of the way."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        margin = super().forward(images)
+        return margin + 1.43 * (2 * torch.pi * margin / 3).sin()
+
+
+def test_the_attack_follows_the_expectation_where_the_models_own_gradient_leads_nowhere() -> None:
+    """PGD on the model itself stays in the ripple at .21; over noise as wide as a ripple the way is straight."""
+    normal = np.tile([1, -1], 32) / 8
+    far = np.where(np.arange(40) % 2, 0.25, -0.25)
+    images = np.rint(255 * (0.5 + far[:, None] * normal)).astype(np.uint8).reshape(-1, 1, 8, 8)
+    data = dataset(images, (far > 0).astype(np.int64))
+    model = Rippled(10 * torch.from_numpy(np.stack([-normal, normal])), torch.zeros(2)).eval()
+    found, labels = find(model, data, replace(ASKED, radii=(0.3,)))
+    assert (found["predicted"][0] == labels).all()
+    assert (found["predicted"][1] != labels).mean() > 0.5  # 20 draws of a slope that mostly leads back
+    attack = PGD(0.3, steps=6, norm="l2")
+    alone = attack(model, torch.from_numpy(images).float() / 255, torch.from_numpy(data.test.labels))
+    assert (logits_of(model, alone).argmax(1).numpy() == data.test.labels).all()
+
+
 def test_what_is_certified_is_not_fooled_at_any_radius() -> None:
     """Image by image, on a network with four classes, whose truth nobody knows."""
     rng = np.random.default_rng(1)
@@ -83,6 +107,19 @@ def test_what_is_certified_is_not_fooled_at_any_radius() -> None:
     assert certified[0].any()
     assert (np.diff(attacked.astype(int), axis=0) <= 0).all()
     assert attacked[0].sum() > attacked[-1].sum()
+
+
+def test_an_image_that_a_small_change_fools_is_not_asked_about_larger_ones() -> None:
+    model, data, _ = linear()
+    asked, passes = replace(ASKED, smoothing=Smoothing(0.2, selection=8, draws=64), steps=10), []
+    model.register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+    counts = []
+    for radii in ((0.7,), (0.7, 0.71, 0.72)):  # no image is as far from the plane
+        passes.clear()
+        found, labels = find(model, data, replace(asked, radii=radii))
+        assert (found["predicted"][1:] != labels).all()
+        counts.append(sum(passes))
+    assert counts[0] == counts[1]
 
 
 def test_rows_hold_both_ends_at_every_radius_and_parts_give_the_rows_of_the_whole() -> None:
