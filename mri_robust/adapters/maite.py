@@ -21,7 +21,7 @@ class MaiteModel:
 
     def __init__(self, model: nn.Module, name: str) -> None:
         self.model = model
-        self.metadata: dict[str, Any] = {"id": name}
+        self.metadata: Any = {"id": name}  # a TypedDict of MAITE's
         if classes := getattr(model, "classes", None):
             self.metadata["index2label"] = dict(enumerate(classes))
 
@@ -41,7 +41,7 @@ class MaiteDataset:
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self.split, self.classes = getattr(dataset, split), len(dataset.classes)
-        self.metadata: dict[str, Any] = {
+        self.metadata: Any = {
             "id": f"{dataset.name} {split}",
             "index2label": dict(enumerate(dataset.classes)),
         }
@@ -49,7 +49,7 @@ class MaiteDataset:
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, place: int, /) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    def __getitem__(self, place: int, /) -> tuple[np.ndarray, np.ndarray, Any]:
         """The image, float32 [C, H, W] in [0, 1]; its class, one-hot float32 [K]; and its file's name, as `id`."""
         image = self.split.images[place].astype(np.float32) / np.float32(255)
         return image, np.eye(self.classes, dtype=np.float32)[self.split.labels[place]], {"id": self.split.names[place]}

@@ -41,6 +41,9 @@ def test_maites_own_evaluate_finds_our_accuracy(split: Any) -> None:
     tasks = pytest.importorskip("maite.tasks")
     model, metric, part = reader(), Accuracy(), getattr(DATA, split)
     given = {"model": mri_robust.as_maite_model(model), "dataset": mri_robust.as_maite_dataset(DATA, split=split)}
+    protocols = pytest.importorskip("maite.protocols.image_classification")
+    assert isinstance(given["model"], protocols.Model)
+    assert isinstance(given["dataset"], protocols.Dataset)
     found, predictions, _ = tasks.evaluate(**given, metric=metric, batch_size=7, return_preds=True)
     ours = predicted_classes(model, part.images)
     assert found["accuracy"] == (ours == part.labels).mean()
