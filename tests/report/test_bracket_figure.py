@@ -29,7 +29,7 @@ def test_a_panel_holds_both_ends_and_the_model_without_smoothing(tmp_path: Path)
     for axes, factor in ((clean, 1.0), (noise, 0.5)):
         found = lines(axes)
         assert len(found) == 3
-        for (_, line), values in zip(found.items(), (CERTIFIED, ATTACKED, PLAIN), strict=True):
+        for (_, line), values in zip(found.items(), (PLAIN, CERTIFIED, ATTACKED), strict=True):
             assert line == [(radius, pytest.approx(factor * v)) for radius, v in zip(RADII, values, strict=True)]
         grey = axes.collections[-1].get_paths()[0].vertices
         corners = {tuple(np.round(point, 3)) for point in grey}

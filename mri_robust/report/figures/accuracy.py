@@ -25,6 +25,7 @@ KINDS = {"all": ("test images", "-"), "training": ("training batches", "--")}
 
 ENDS = {"certified_accuracy": "smoothed, certified", "accuracy": "smoothed, under attack"}
 """The metrics at the two ends of a bracket, the lower first -> what they are called."""
+PLAIN = "not smoothed, under attack"
 
 
 def draw_accuracy(view: View) -> Figure | None:
@@ -76,12 +77,10 @@ def draw_bracket(view: View) -> Figure | None:
     panels = smoothed[[*own, "sigma"]].drop_duplicates()
     alone = rows[~rows.index.isin(smoothed.index)].drop(columns="sigma").merge(panels, on=own)
     alone = alone[alone["epsilon"] <= alone["sigma"].map(smoothed.groupby("sigma")["epsilon"].max())]
-    points = pd.concat(
-        [smoothed.assign(label=smoothed["metric"].map(ENDS)), alone.assign(label="not smoothed, under attack")]
-    )
+    points = pd.concat([smoothed.assign(label=smoothed["metric"].map(ENDS)), alone.assign(label=PLAIN)])
     points = points.assign(panel=named(points, [*own, "sigma"]), ci_low=points["value"], ci_high=points["value"])
     said = ("L2 norm of the change", "accuracy")
-    lines = style.looks(dict.fromkeys([*ENDS.values(), "not smoothed, under attack"]))
+    lines = style.looks([PLAIN, *ENDS.values()])  # the bracket over the model alone
     figure, shown = style.draw_panels(points, "epsilon", lines, across=4, says=said)
     for axes, (_, panel) in zip(shown, points.groupby("panel", sort=False), strict=True):
         low, high = (over_seeds(panel[panel["label"] == name], ["epsilon"]) for name in ENDS.values())
