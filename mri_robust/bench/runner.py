@@ -100,7 +100,9 @@ class Run:
             raise UserError(f"nothing could be measured: {self.failures()[0]}")
         everything = [row for experiment in self.experiments for row in self.rows(experiment)]
         models = [name for experiment in self.experiments for name in experiment.models]
-        self.folder.write_table("comparisons", compare_models(everything, models))
+        test = self.worker.trainer(self.configs[0]).dataset.test
+        paired = compare_models(everything, models, lambda images: test.whose(choose_images(len(test), images)))
+        self.folder.write_table("comparisons", paired)
         images: dict[str, pd.DataFrame] = {}  # minimal epsilons, where the worst case was asked for
         for task, result in self._results():
             if found := result["artefacts"].get("minimal_epsilon"):
@@ -208,6 +210,7 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         "without_tumour": [dataset.classes[place] for place in dataset.healthy],
         **{"train": len(dataset.train), "test": len(dataset.test), "skipped": dataset.skipped},
         "leaked": int(leaked_test_images(dataset).sum()),
+        **({"intervals": dataset.intervals} if dataset.intervals else {}),
     }
 
 

@@ -102,7 +102,9 @@ class Worker:
         """The digest of everything that decides a task's rows."""
         trainer = self.trainer(task.config)
         further = [trainer.name(model) for model in task.evaluation.further_models()]
-        who = [trainer.name(task.model), *further, sorted(trainer.dataset.tumour_classes)]
+        data = trainer.dataset
+        groups = [[data.train.patients, data.test.patients]] if data.test.patients else []  # they decide intervals
+        who = [trainer.name(task.model), *further, sorted(data.tumour_classes), *groups]
         return digest([who, repr(task.evaluation), trainer.dataset.digest, task.config.environment, CODE_VERSION])
 
     def run(self, task: Task, spread: Spread | None = None) -> Outcome:
@@ -172,7 +174,8 @@ class Worker:
 def load_data(config: Config, *, need_training: bool) -> Dataset:
     """A configuration's data; UserError if they cannot be read, or lack a tumour class or training images needed."""
     size, skip = config.scale.image_size, config.skip_unreadable
-    how: dict[str, Any] = {"split": config.split, "skip_unreadable": skip, "need_training": need_training}
+    how: dict[str, Any] = {"split": config.split, "groups": config.groups, "skip_unreadable": skip}
+    how["need_training"] = need_training
     dataset = load_dataset(config.data, size=size, channels=config.reads, **how)
     return with_tumours(dataset, config.tumour_classes)
 

@@ -75,6 +75,7 @@ def preview(data: str, channels: str | None, out: Path, images: int, part: str, 
 @data.command()
 @shared.source_option
 @shared.split_option
+@shared.groups_option
 @shared.skip_unreadable_option
 @shared.threads_option
 @click.option(

@@ -84,6 +84,8 @@ HELP = {
     + "".join(f"; or what '{name}' takes" for name in SOURCES.added())
     + ".",
     "--split": "Share of the images for testing, where the data are not divided: by patient where known, else by file.",
+    "--groups": "Whose images these are: a table with the columns file and patient, or dicom for the PatientID in DICOM "
+    "files. Intervals are then over patients.  [default: what a table of --data says in its column patient]",
     "--channels": "Read images as grey or RGB.  [default: grey; rgb under --protocol paper; what an own model states]",
     "--skip-unreadable": "Go on without image files that cannot be read.",
     "--tumour-classes": "Classes that show a tumour; the others are those without one, which missed tumours are "
@@ -103,7 +105,8 @@ source_option = click.option("--data", default="phantom", metavar="SOURCE", help
 split_option = click.option("--split", type=SHARE, metavar="SHARE", help=HELP["--split"])
 skip_unreadable_option = click.option("--skip-unreadable", is_flag=True, help=HELP["--skip-unreadable"])
 channels_option = click.option("--channels", type=click.Choice(["grey", "rgb"]), help=HELP["--channels"])
-data_options = combined(source_option, split_option, channels_option, skip_unreadable_option)
+groups_option = click.option("--groups", metavar="FILE.csv|dicom", help=HELP["--groups"])
+data_options = combined(source_option, split_option, groups_option, channels_option, skip_unreadable_option)
 tumour_classes_option = click.option(
     "--tumour-classes", type=NAMES, default=(), metavar="NAME,NAME", help=HELP["--tumour-classes"]
 )

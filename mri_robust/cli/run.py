@@ -31,7 +31,7 @@ def config_of(options: dict[str, Any], **further: Any) -> Config:
 
     keep_freed_memory()
     device = resolve_device(options["device"])
-    names = ("data", "split", "skip_unreadable", "channels", "tumour_classes")
+    names = ("data", "split", "skip_unreadable", "channels", "tumour_classes", "groups")
     data = {name: options[name] for name in names if name in options}
     precision, threads = resolve_precision(options["precision"], device), options["threads"] or torch.get_num_threads()
     return Config(device=device.type, precision=precision, threads=threads, **data, **further)
@@ -82,7 +82,8 @@ def execute(
         how: dict[str, Any] = {"opened": opened, "on_step": progress, "executor": executor, "not_run": not_run}
         run = Run(experiments, seeded, folder, **how)
         writable_folder(out)  # data that cannot be read leaves no folder behind
-        notes = (*notes, *run.worker.trainer(run.configs[0]).dataset.notes)
+        dataset = run.worker.trainer(run.configs[0]).dataset
+        notes = (*notes, *dataset.notes, *filter(None, [dataset.intervals]))
         if configs[0].scale.norm == "l2":
             left = "adversarial training and the sanity checks attack in L-inf all the same"
             notes = (f"epsilon is {IN_L2}; {left}", *notes)

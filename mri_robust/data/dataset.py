@@ -14,6 +14,8 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.registry import did_you_mean
 from mri_robust.data import SOURCES
 from mri_robust.data.division import Division
+from mri_robust.data.patients import DICOM, Groups, in_both_said, intervals_said, numbered, read_groups
+from mri_robust.data.versions import version_said
 
 Channels = Literal["grey", "rgb"]
 SMALLEST, LARGEST = 8, 1024  # sides in pixels that images can be read at
@@ -37,9 +39,14 @@ class Split:
     images: np.ndarray  # uint8 [N, C, H, W], C = 1 (grey) or 3 (RGB); may be a read-only memory map
     labels: np.ndarray  # int64 [N], indices into `Dataset.classes`
     names: tuple[str, ...]  # N file names, relative to the data set (`Training/glioma/Tr-gl_0010.jpg`)
+    patients: tuple[int, ...] = ()  # N numbers, equal for images, of either split, of one patient; empty where unknown
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def whose(self, places: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Numbers of the patients of the images at `places`; where nobody knows them, each image has its own."""
+        return np.array(self.patients or range(len(self)))[places]
 
 
 @dataclass(frozen=True)
@@ -60,18 +67,32 @@ class Dataset:
     files: Mapping[str, Sequence[float]] = field(default_factory=dict)  # name -> own width, height, kilobytes of 1000
     unreadable: tuple[str, ...] = ()  # names of the image files that were left out
     reading: tuple[str, ...] = ()  # notes on how the images were found and read, one line each
+    others: tuple[str, ...] = ()  # names of the images in neither split: of a validation set, or unreadable
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line for each thing that the data did not say plainly: how it was read, which class has no tumour."""
+        """One line for each thing that the data did not say plainly: how it was read, which class has no tumour, which
+        version it is, and whose images these are."""
+        parts = (self.train.patients, self.test.patients)
+        counts = [np.bincount(each.labels, minlength=len(self.classes)).tolist() for each in (self.train, self.test)]
+        said = (version_said(self.classes, *counts, self.test.names), in_both_said(*parts))
+        return (*self.reading, *self._healthy_said, *filter(None, said))
+
+    @property
+    def intervals(self) -> str:
+        """How the intervals are made where patients are known; else empty."""
+        return intervals_said(self.test.patients)
+
+    @property
+    def _healthy_said(self) -> tuple[str, ...]:
         if self.tumour_classes:
-            return self.reading
+            return ()
         named = ", ".join(shown(self.classes[place]) for place in self.healthy)
         said = f"taken as without a tumour: {named} (--tumour-classes names the others)"
         if not self.healthy:
             said = f"no class of {shown(', '.join(self.classes))} is known to be without a tumour"
             said += ": name those with one by --tumour-classes"
-        return (*self.reading, said)
+        return (said,)
 
     @property
     def healthy(self) -> tuple[int, ...]:
@@ -100,6 +121,7 @@ class Source:
     accepts: Callable[[str], bool]  # whether a `--data` text is meant for this source; reads nothing
     load: Callable[..., Dataset]
     divides: bool = False  # whether `load` takes `division` too, a `mri_robust.data.division.Division` or None
+    dicom: bool = False  # whether `load` takes `by_patient` too: read off DICOM files of whom they are
 
 
 def load_dataset(
@@ -109,6 +131,7 @@ def load_dataset(
     channels: Channels = "grey",
     skip_unreadable: bool = False,
     split: float | None = None,
+    groups: str | Path | None = None,
     seed: int = 0,
     need_training: bool = True,
 ) -> Dataset:
@@ -116,9 +139,11 @@ def load_dataset(
 
     The folder or `.zip` holds `Training/<class>/` and `Testing/<class>/` (or `train` and `test`), or class folders
     alone: of these, `split` (above 0, below 1) draws a share for testing with `seed`, by patient where known. One that
-    is called `phantom` is given as `./phantom`. Where no `need_training`, test images alone will do, and the training
-    split may be empty. Images are resized to `size` pixels, 8 to 1024, of height and width, in one channel (`grey`) or
-    three (`rgb`). With `skip_unreadable`, files that cannot be read are left out and counted in `Dataset.skipped`.
+    is called `phantom` is given as `./phantom`. `groups` says of whom images are, so that intervals are over patients:
+    a table with the columns `file` and `patient`, or `dicom` for the PatientID in DICOM files. Where no
+    `need_training`, test images alone will do, and the training split may be empty. Images are resized to `size`
+    pixels, 8 to 1024, of height and width, in one channel (`grey`) or three (`rgb`). With `skip_unreadable`, files that
+    cannot be read are left out and counted in `Dataset.skipped`.
     Raises `UserError` where the source does not exist or cannot be used, ValueError where `size`, `channels` or `split`
     is out of range.
     """
@@ -135,14 +160,31 @@ def load_dataset(
         known = "a folder, a .zip file, csv:FILE, npz:FILE, 'phantom' or 'kaggle'"
         raise UserError(f"data '{text}' does not exist: give {known}{added}")
     how: dict[str, Any] = {"size": size, "channels": channels, "skip_unreadable": skip_unreadable}
+    table = read_groups(Path(groups)) if groups and groups != DICOM else None
+    if groups == DICOM:
+        if not getattr(found, "dicom", False):
+            raise UserError(f"data '{text}' are no DICOM files: give --groups a table of files and patients")
+        how["by_patient"] = True
     if split is not None:
         if not getattr(found, "divides", False):
             raise UserError(f"data '{text}' is divided already for training and testing: leave out --split")
-        how["division"] = Division(split, seed)
-    dataset = found.load(text, **how)
+        how["division"] = Division(split, seed, table)
+    dataset: Dataset = found.load(text, **how)
+    if table:
+        dataset = with_patients(dataset, table)
+    if groups and len({*dataset.test.patients}) < 2:
+        raise UserError("--groups: all test images are of one patient, intervals over patients need two or more")
     if need_training and not len(dataset.train):
         raise UserError(f"data '{text}' has test images alone: add images to train on, in Training/<class>/")
     return dataset
+
+
+def with_patients(dataset: Dataset, groups: Groups) -> Dataset:
+    """The same data with the patients that a table names; `UserError` where it lacks an image or names another."""
+    parts = (dataset.train.names, dataset.test.names)
+    patients = numbered(groups.complete([*parts[1], *parts[0]], dataset.others), *parts)
+    train, test = (replace(each, patients=next(patients)) for each in (dataset.train, dataset.test))
+    return replace(dataset, train=train, test=test)
 
 
 def with_tumours(dataset: Dataset, tumour_classes: tuple[str, ...]) -> Dataset:

@@ -3,12 +3,13 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
+from mri_robust.data.patients import Groups
 
 _PATIENT = re.compile(r"sub-[0-9a-z]+|(?:subject|sub|patient|pat|case)[-_ ]?[0-9]+", re.IGNORECASE)
 
@@ -19,6 +20,7 @@ class Division:
 
     share: float  # of the images that are for testing, above 0 and below 1
     seed: int = 0  # 0 or more
+    groups: Groups | None = None  # who the images are of, where a table says so
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,13 @@ class Entry:
 def divide(entries: Sequence[Entry], division: Division, where: str) -> tuple[list[str], list[str], str]:
     """Names for training, names for testing, and a note on how they were divided.
 
-    Images of a patient stay together: of one that the entries name, or that file names begin with, as in `sub-01`;
-    else those of a folder below the class. Where this is not known of all, or a class has but one, every file is on its
-    own. Each class is divided by itself. Raises `UserError` where a class cannot lie in both parts.
+    Images of a patient stay together: of one that `groups` or the entries name, or that file names begin with, as in
+    `sub-01`; else those of a folder below the class. Where this is not known of all, or a class has but one, every file
+    is on its own. Each class is divided by itself. Raises `UserError` where a class cannot lie in both parts.
     """
+    if division.groups:
+        found = division.groups.find(entry.name for entry in entries)[0]
+        entries = [replace(entry, patient=found.get(entry.name, "")) for entry in entries]
     together, kind = _together(entries)
     groups, strata = defaultdict[str, list[Entry]](list), defaultdict[str, list[list[Entry]]](list)
     for entry in sorted(entries, key=lambda entry: entry.name):

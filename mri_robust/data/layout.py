@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +33,12 @@ class Layout:
     notes: tuple[str, ...] = ()  # what was taken for what, where names do not say it plainly
     named: bool = True  # whether the names alone say split and class
     tested: str = "Testing"  # what the data call the test set
+    patients: dict[str, str] = field(default_factory=dict)  # name -> patient, empty where the data do not say
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Images in neither split."""
+        return tuple(sorted(self.labels.keys() - {*self.train, *self.test}))
 
     def numbers(self, names: Iterable[str]) -> np.ndarray:
         """The labels of these images, int64 [N], indices into `classes`."""
@@ -63,11 +69,16 @@ def why_left_out(path: str, first_bytes: FirstBytes) -> str:
 
 
 def arrange(
-    listing: Iterable[str], where: str, first_bytes: FirstBytes = lambda name: b"", division: Division | None = None
+    listing: Iterable[str],
+    where: str,
+    first_bytes: FirstBytes = lambda name: b"",
+    division: Division | None = None,
+    patient_of: Callable[[str], str] = lambda name: "",
 ) -> Layout:
     """Find splits, classes and images in a listing: slash-separated relative names, those of folders end in a slash.
 
-    Messages call the folder or archive `where`; `first_bytes` is asked of a file whose name does not say what it is.
+    Messages call the folder or archive `where`; `first_bytes` is asked of a file whose name does not say what it is,
+    `patient_of` of every image, of whom it is.
     Raises `UserError` where it is empty, has fewer than two classes or one without images in a split, is not divided
     and no `division` is given, or is divided already and one is given.
     """
@@ -90,7 +101,7 @@ def arrange(
         reason = why_left_out(path, first_bytes) or ("" if deep and (split or split_at < 0) else "outside the classes")
         if not reason and not folder:
             below = parts[1] if split_at < 0 and len(parts) > 2 else ""
-            entries.append(Entry(name, class_name(parts[class_at]), split, folder=below))
+            entries.append(Entry(name, class_name(parts[class_at]), split, patient_of(path), below))
         elif not folder:
             skipped[reason] += 1
         if split and reason != "hidden":  # a folder of other files alone is a class too, which must be complained of
@@ -147,7 +158,10 @@ def lay_out(
         pairs = {pair for pair in pairs if pair[0] in ("Training", tested)}
     found = tuple(sorted({label for _, label in pairs}))
     train, test = (sorted(names, key=lambda name: (labels[name], name)) for names in (train, test))
-    layout = Layout(root, found, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested)
+    patients = {entry.name: entry.patient for entry in entries}
+    layout = Layout(
+        root, found, tuple(train), tuple(test), dict(skipped), labels, tuple(notes), named, tested, patients
+    )
     check_classes(layout, train if there - {"Testing", "Validation"} else None, test, "images", where)
     if len(found) < 2:
         raise UserError(f"'{where}' has only the class '{shown(found[0])}': a classifier needs two classes or more")

@@ -18,9 +18,10 @@ from mri_robust.core.errors import UserError, shown
 from mri_robust.core.hashing import digest
 from mri_robust.data.cache import Facts, cached
 from mri_robust.data.dataset import Channels, Dataset, Source, Split
-from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders, greatest_grey, white_of
+from mri_robust.data.decode import MAGIC_END, Unreadable, decode, decoders, greatest_grey, patient_id, white_of
 from mri_robust.data.division import Division
 from mri_robust.data.layout import Layout, arrange, check_classes
+from mri_robust.data.patients import counted, listed, numbered
 
 Decoded = tuple[np.ndarray, list[float], str, list[str]]
 """Of a file: pixels uint8 [C, S, S]; its own width, height and kilobytes; its SHA-256; and notes on how it was read."""
@@ -36,6 +37,7 @@ class Files(ABC):
     path: Path
     listing: Sequence[str]  # slash-separated names below `path`; those of folders end in a slash
     skipped: dict[str, int]  # reason -> number of files that are not in the listing
+    by_patient = False  # whether to read off DICOM files of whom they are
 
     @abstractmethod
     def read(self, name: str, most: int = -1) -> bytes:
@@ -54,7 +56,16 @@ class Files(ABC):
 
     def layout(self, where: str, division: Division | None) -> Layout:
         """Which files are the images of which split and class; messages call the folder or archive `where`."""
-        return arrange(self.listing, where, self.first_bytes, division)
+        return arrange(self.listing, where, self.first_bytes, division, self.patient)
+
+    def patient(self, name: str) -> str:
+        """The PatientID in a DICOM file; empty where it has none or nobody asked for it."""
+        if not self.by_patient:
+            return ""
+        try:
+            return patient_id(self.read(name))
+        except Unreadable:
+            return ""
 
     def close(self) -> None:  # noqa: B027
         """Let go of the archive; nothing holds a folder."""
@@ -66,12 +77,17 @@ def file_source(accepts: Callable[[str], bool], files: Callable[[str, bool], Fil
     `files` opens what a text names; it is also told whether all files are wanted, however deep they lie.
     """
 
-    def load(text: str, division: Division | None = None, **options: Any) -> Dataset:
+    def load(text: str, division: Division | None = None, by_patient: bool = False, **options: Any) -> Dataset:
         with closing(files(text, division is not None)) as opened:
-            layout = opened.layout(shown(opened.path), division)
+            opened.by_patient, where = by_patient, shown(opened.path)
+            layout = opened.layout(where, division)
+            unknown = [each for each in (*layout.train, *layout.test) if by_patient and not layout.patients[each]]
+            if unknown:
+                said = f"{counted(unknown, 'image')} of '{where}' without a DICOM header that names a patient"
+                raise UserError(f"--groups dicom: {said}: {listed(unknown)}; give a table of files and patients")
             return _read(opened, layout, name or opened.path.name, **options)
 
-    return Source(accepts, load, divides=True)
+    return Source(accepts, load, divides=True, dicom=True)
 
 
 def decoded(
@@ -128,18 +144,20 @@ def _read(files: Files, layout: Layout, name: str, *, size: int, channels: Chann
     key = digest([_FORMAT, PIL.__version__, files.key(paths), size, channels, *order, *decoders(paths)])
     pixels, facts = cached(key, images)
     train, test = readable(facts)
+    patients = numbered(layout.patients, train, test)
     said = [] if layout.named else [[layout.labels[name] for name in train + test], len(train)]
-    counted = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
+    repeated = (f"{count} image{'s' * (count > 1)}: {note}" for note, count in Counter(facts.notes).items())
     return Dataset(
         name=name,
-        train=Split(pixels[: len(train)], layout.numbers(train), tuple(train)),
-        test=Split(pixels[len(train) :], layout.numbers(test), tuple(test)),
+        train=Split(pixels[: len(train)], layout.numbers(train), tuple(train), next(patients)),
+        test=Split(pixels[len(train) :], layout.numbers(test), tuple(test), next(patients)),
         classes=layout.classes,
         digest=digest([facts.content, size, pixels.shape[1], *said]),
         skipped=dict(Counter(files.skipped) + Counter(layout.skipped) + Counter(unreadable=len(facts.unreadable))),
         files=facts.files,
         unreadable=tuple(facts.unreadable),
-        reading=(*layout.notes, *counted),
+        reading=(*layout.notes, *repeated),
+        others=layout.others,
     )
 
 

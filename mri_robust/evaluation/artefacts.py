@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
+from mri_robust.core.intervals import alone, rate_interval
 from mri_robust.data.artefacts import ARTEFACTS, WORST, severity
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
@@ -38,12 +39,13 @@ class Artefacts(Evaluation):
             for begin in range(0, len(images), BATCH):
                 spoilt = artefact(to_unit_range(images[begin : begin + BATCH]), generator)
                 called[begin : begin + BATCH] = predicted_classes(context.model, spoilt)
-        masks = subsets(dataset, self.leak_free, chosen)
+        masks, who = subsets(dataset, self.leak_free, chosen), dataset.test.whose(chosen)
         for subset, kept in masks.items():
-            yield from _means(dataset, labels[kept], clean[kept], predicted[:, kept], subset)
+            yield from _means(dataset, labels[kept], clean[kept], predicted[:, kept], subset, who[kept])
         for (name, level), called in zip(conditions, predicted, strict=True):
             for subset, kept in masks.items():
-                yield from rates(labels[kept], called[kept], dataset, subset, attack=name, severity=level)
+                factors = {"attack": name, "severity": level, "patients": who[kept]}
+                yield from rates(labels[kept], called[kept], dataset, subset, **factors)
         if self.pictures:
             context.artefacts["sheet"] = self._sheet(dataset)
 
@@ -61,28 +63,37 @@ class Artefacts(Evaluation):
 
 
 def _means(
-    dataset: Dataset, labels: np.ndarray, clean: np.ndarray, predicted: np.ndarray, subset: str
+    dataset: Dataset,
+    labels: np.ndarray,
+    clean: np.ndarray,
+    predicted: np.ndarray,
+    subset: str,
+    patients: np.ndarray,
 ) -> Iterator[Row]:
     """Accuracy and missed tumours, each the mean over all conditions, and accuracy as a share of that on clean images.
 
     As ImageNet-C averages over corruptions and severities (arXiv 1903.12261), without its baseline network. Classes are
-    int64: the true ones and those predicted of the clean images, [N], and those `predicted`, [conditions, N].
+    int64: the true ones and those predicted of the clean images, [N], and those `predicted`, [conditions, N]. For
+    `patients`, int [N], see `share`.
     """
     right, before = predicted == labels, (clean == labels).mean()
-    yield _mean(right, "accuracy", subset)
+    yield _mean(right, "accuracy", subset, patients)
     if before:
         yield figure("relative_accuracy", float(right.mean() / before), subset, attack="artefacts")
     tumours = ~np.isin(labels, dataset.healthy)
     if dataset.healthy and tumours.any():
-        yield _mean(np.isin(predicted[:, tumours], dataset.healthy), "missed_tumour_rate", subset)
+        missed = np.isin(predicted[:, tumours], dataset.healthy)
+        yield _mean(missed, "missed_tumour_rate", subset, patients[tumours])
 
 
-def _mean(hits: np.ndarray, metric: str, subset: str) -> Row:
+def _mean(hits: np.ndarray, metric: str, subset: str, patients: np.ndarray) -> Row:
     """The mean of hits, bool [conditions, N], over conditions and images.
 
-    The conditions saw the same images: the normal interval is that of the images' own means.
+    The conditions saw the same images: the interval is that of the images' own means, normal, or where patients have
+    several images, that of `rate_interval`.
     """
     shares = hits.mean(0)
     value, half = float(shares.mean()), 1.96 * float(shares.std()) / math.sqrt(len(shares))
-    interval = max(value - half, 0.0), min(value + half, 1.0)
+    normal = max(value - half, 0.0), min(value + half, 1.0)
+    interval = normal if alone(patients) else rate_interval(shares, patients)
     return figure(metric, value, subset, interval, len(shares), attack="artefacts")

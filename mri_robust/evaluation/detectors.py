@@ -19,7 +19,17 @@ from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, confusion, roc_points, strip
-from mri_robust.evaluation.rows import Row, auc_row, caught_row, choose_images, draw, figure, precision_rows, share
+from mri_robust.evaluation.rows import (
+    Row,
+    auc_row,
+    caught_row,
+    choose_images,
+    draw,
+    figure,
+    people_of,
+    precision_rows,
+    share,
+)
 from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
@@ -65,13 +75,15 @@ class SnoopingTest(Evaluation):
         self, context: Context, labels: np.ndarray, scores: np.ndarray, least: float, **factors: Any
     ) -> Iterator[Row]:
         classes, predicted = context.model.model.classes, (scores >= least).astype(np.int64)
-        yield share(predicted == labels, "accuracy", **factors)
+        who = context.dataset.test.whose()
+        yield share(predicted == labels, "accuracy", patients=who, **factors)
         for index, name in enumerate(classes):
-            yield share((predicted == labels)[labels == index], "recall", **{**factors, "class": name})
-        yield from precision_rows(labels, predicted, classes, **factors)
-        yield share(predicted[labels == 0] == 1, "fpr", **factors)
-        yield auc_row(labels, scores, **factors)
-        yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", **factors)
+            of_class = {**factors, "class": name, "patients": who[labels == index]}
+            yield share((predicted == labels)[labels == index], "recall", **of_class)
+        yield from precision_rows(labels, predicted, classes, patients=who, **factors)
+        yield share(predicted[labels == 0] == 1, "fpr", patients=who[labels == 0], **factors)
+        yield auc_row(labels, scores, patients=who, **factors)
+        yield caught_row(labels, scores, FALSE_POSITIVES, "tpr_at_fpr", patients=who, **factors)
         yield figure("threshold", least, **factors)
         name = f"{factors['test']}, threshold {least:.2f}"
         context.artefacts["confusion"].append(confusion(name, labels, predicted, classes))
@@ -98,11 +110,13 @@ class SnoopingLimits(Evaluation):
     def __call__(self, context: Context) -> Iterator[Row]:
         """`fpr`, and `recall` for each size and contrast, at the detector's own threshold."""
         snooper, test = context.model, context.dataset.test.images
-        images = to_unit_range(np.array(test[choose_images(len(test), self.images)]))
-        yield share(snooper.predict(images), "fpr", attack="square")
+        chosen = choose_images(len(test), self.images)
+        images, who = to_unit_range(np.array(test[chosen])), context.dataset.test.whose(chosen)
+        yield share(snooper.predict(images), "fpr", attack="square", patients=who)
         for side, contrast in context.steps(list(product(self.sides, self.contrasts))):
             marked = Square(side, contrast, self.canvas)(images, self.generator("squares", side))
-            yield share(snooper.predict(marked), "recall", attack="square", side=side, contrast=contrast)
+            factors: Row = {"attack": "square", "side": side, "contrast": contrast}
+            yield share(snooper.predict(marked), "recall", patients=who, **factors)
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,7 @@ class SnoopPipeline(Evaluation):
     def __call__(self, context: Context) -> Iterator[Row]:
         """For each test `referred` (share of images that go to a doctor), `accuracy` of the rest, and of the triggered
         images `recall` (the share that is flagged) and `asr` (the share that passes and is called the target class)."""
-        labels = context.dataset.test.labels
+        labels, who = context.dataset.test.labels, context.dataset.test.whose()
         snooper = context.get(self.detector) if self.detector else None
         trained_on = dict(self.detector.factors)["trained_on"] if self.detector else "none"
         for test in context.steps(TESTS):
@@ -128,12 +142,13 @@ class SnoopPipeline(Evaluation):
             if snooper is not None:
                 flagged = snooper.score(images) >= threshold_of(snooper, self.threshold)
             predicted = predicted_classes(context.model, images)
-            yield share(flagged, "referred", **factors)
+            yield share(flagged, "referred", patients=who, **factors)
             if not flagged.all():
-                yield share((predicted == labels)[~flagged], "accuracy", **factors)
+                yield share((predicted == labels)[~flagged], "accuracy", patients=who[~flagged], **factors)
             if len(places):
-                yield share(flagged[places], "recall", **factors)
-                yield share((predicted == self.target)[places] & ~flagged[places], "asr", **factors)
+                passed = (predicted == self.target)[places] & ~flagged[places]
+                yield share(flagged[places], "recall", patients=who[places], **factors)
+                yield share(passed, "asr", patients=who[places], **factors)
 
 
 def threshold_of(snooper: Snooper, rule: str) -> float:
@@ -162,11 +177,11 @@ class PoisonDetection(Evaluation):
 
     def __call__(self, context: Context) -> Iterator[Row]:
         """Precision, recall, false-positive rate and AUC of each detector, those that there are images for."""
-        training, (images, stamped) = training_set(context.asked, context.dataset), self._inputs(context)
+        training, (images, stamped, who) = training_set(context.asked, context.dataset), self._inputs(context)
         for number, (names, flagged, scores) in enumerate(self._verdicts(context, training, images), start=1):
             factors = dict(zip(("detector", "rule", "set"), names, strict=True))
-            poisoned = training.poisoned if factors["set"] == "training" else stamped
-            yield from detection_rows(poisoned, flagged, scores, attack=self.attack, **factors)
+            poisoned, people = (training.poisoned, None) if factors["set"] == "training" else (stamped, who)
+            yield from detection_rows(poisoned, flagged, scores, patients=people, attack=self.attack, **factors)
             context.on_step(number, VERDICTS)
 
     def _verdicts(self, context: Context, training: TrainingSet, images: Tensor) -> Iterator[Verdict]:
@@ -186,26 +201,36 @@ class PoisonDetection(Evaluation):
         yield ("strip", "entropy over blends", "test"), found.abstained, -found.over_blends
         yield ("strip", "entropy over classes", "test"), found.flagged, -found.over_classes
 
-    def _inputs(self, context: Context) -> tuple[Tensor, np.ndarray]:
-        """Test images, float32, clean ones and then triggered ones; and which carry the trigger, bool."""
+    def _inputs(self, context: Context) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """Test images, float32, clean ones and then triggered ones; which have the trigger, bool; and whose they are."""
         dataset, labels = context.dataset, context.dataset.test.labels
         clean = draw(len(labels), self.images, self.generator("clean inputs"))
         victims = np.flatnonzero(labels != self.target)
         count = self.images if getattr(context.asked, "poison", None) is not None else 0
         stamped = victims[draw(len(victims), count, self.generator("triggered inputs"))]
         images = torch.cat([to_unit_range(dataset.test.images[clean]), triggered(dataset, stamped)[stamped]])
-        return images, np.arange(len(images)) >= len(clean)
+        who = dataset.test.whose(np.concatenate([clean, stamped]))
+        return images, np.arange(len(images)) >= len(clean), who
 
 
 def detection_rows(
-    poisoned: np.ndarray, flagged: np.ndarray, scores: np.ndarray | None, **factors: Any
+    poisoned: np.ndarray,
+    flagged: np.ndarray,
+    scores: np.ndarray | None,
+    *,
+    patients: np.ndarray | None = None,
+    **factors: Any,
 ) -> Iterator[Row]:
-    """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for."""
+    """Rows of bool [N] truth and verdicts, and float [N] scores; none for a rate that no image counts for.
+
+    For `patients` see `share`.
+    """
+    who = people_of(poisoned, patients)
     if poisoned.any():
         if flagged.any():
-            yield share(poisoned[flagged], "precision", **factors)
-        yield share(flagged[poisoned], "recall", **factors)
+            yield share(poisoned[flagged], "precision", patients=who[flagged], **factors)
+        yield share(flagged[poisoned], "recall", patients=who[poisoned], **factors)
     if not poisoned.all():
-        yield share(flagged[~poisoned], "fpr", **factors)
+        yield share(flagged[~poisoned], "fpr", patients=who[~poisoned], **factors)
     if scores is not None and poisoned.any() and not poisoned.all():
-        yield auc_row(poisoned, scores, **factors)
+        yield auc_row(poisoned, scores, patients=who, **factors)

@@ -64,8 +64,8 @@ class Repair(Evaluation):
             with channels_off(context.model, order[:count]):
                 right = predicted_classes(context.model, dataset.test.images[clean]) == labels[clean]
                 fooled = predicted_classes(context.model, stamped[some]) == self.target
-            yield share(right, "accuracy", "drawn", **factors)
-            yield share(fooled, "asr", "drawn", **factors)
+            yield share(right, "accuracy", "drawn", patients=dataset.test.whose(clean), **factors)
+            yield share(fooled, "asr", "drawn", patients=dataset.test.whose(victims[some]), **factors)
 
     def _repaired(
         self, context: Context, trusted: tuple[np.ndarray, np.ndarray], gone: np.ndarray

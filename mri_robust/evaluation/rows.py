@@ -8,16 +8,16 @@ import pandas as pd
 import torch
 from sklearn.metrics import f1_score, roc_auc_score, roc_curve
 
-from mri_robust.core.intervals import wilson
+from mri_robust.core.intervals import alone, rate_interval
 from mri_robust.core.rng import make_generator
 from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
-from mri_robust.evaluation.statistics import auc_interval
+from mri_robust.evaluation.statistics import auc_interval, auc_over_patients
 
 Row = dict[str, Any]
 """Columns: `metric`, `value`, `ci_low`, `ci_high`, `n`; `subset` and `class` of the images counted; whatever else
 decides the number (`attack`, `epsilon`, `severity`, ...). `right`, on an accuracy, has a `1` for each image that the
-model gets right and a `0` for each other; it stays out of the CSV."""
+model gets right and a `0` for each other of those that `choose_images` takes; it stays out of the CSV."""
 
 LEADING = (
     *("experiment", "protocol", "dataset", "scale", "seed", "model", "weights", "attack", "engine"),
@@ -43,10 +43,15 @@ def tidy(rows: Iterable[Row]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(("seed", "steps", "n"), "Int64"))
 
 
-def share(hits: np.ndarray, metric: str, subset: str = "all", **factors: Any) -> Row:
-    """A share of images with its 95 % Wilson interval; hits bool [N], N at least 1."""
+def share(
+    hits: np.ndarray, metric: str, subset: str = "all", *, patients: np.ndarray | None = None, **factors: Any
+) -> Row:
+    """A share of images with its 95 % interval, see `rate_interval`; hits bool [N], N at least 1.
+
+    `patients`, int [N], are those of the images, `Split.whose`; without them each image counts by itself.
+    """
     count, n = int(hits.sum()), len(hits)
-    return figure(metric, count / n, subset, wilson(count, n), n, **factors)
+    return figure(metric, count / n, subset, rate_interval(hits, patients), n, **factors)
 
 
 def figure(
@@ -66,40 +71,65 @@ def shares(
     hits: np.ndarray, metric: str, dataset: Dataset, leak_free: bool, places: np.ndarray | None = None, **factors: Any
 ) -> list[Row]:
     """`share` over each of the `subsets` of the test images at `places`, or of all; hits are theirs."""
-    masks = subsets(dataset, leak_free, places)
-    return [share(hits[kept], metric, subset, **factors) for subset, kept in masks.items()]
+    masks, patients = subsets(dataset, leak_free, places), dataset.test.whose(slice(None) if places is None else places)
+    return [share(hits[kept], metric, subset, patients=patients[kept], **factors) for subset, kept in masks.items()]
 
 
-def rates(labels: np.ndarray, predicted: np.ndarray, dataset: Dataset, subset: str, **factors: Any) -> list[Row]:
+def rates(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    dataset: Dataset,
+    subset: str,
+    *,
+    patients: np.ndarray | None = None,
+    **factors: Any,
+) -> list[Row]:
     """Accuracy, missed-tumour rate and the recall of each class; labels and predictions int [N], N at least 1.
 
     Where some of the data set's classes have no tumour, the missed-tumour rate is the share of the images of other
-    classes that are called one of these. `subset` says what the images are (`all`, `leak-free`).
+    classes that are called one of these. `subset` says what the images are (`all`, `leak-free`); for `patients` see
+    `share`.
     """
-    right, healthy = labels == predicted, dataset.healthy
-    rows = [share(right, "accuracy", subset, **factors)]
+    right, healthy, who = labels == predicted, dataset.healthy, people_of(labels, patients)
+    rows = [share(right, "accuracy", subset, patients=who, **factors)]
     tumours = ~np.isin(labels, healthy)
     if healthy and tumours.any():
-        rows.append(share(np.isin(predicted[tumours], healthy), "missed_tumour_rate", subset, **factors))
+        missed = np.isin(predicted[tumours], healthy)
+        rows.append(share(missed, "missed_tumour_rate", subset, patients=who[tumours], **factors))
     for index, name in enumerate(dataset.classes):
-        members = labels == index
-        rows += [share(right[members], "recall", subset, **{**factors, "class": name})] if members.any() else []
+        if (members := labels == index).any():
+            of_class = {**factors, "class": name}
+            rows.append(share(right[members], "recall", subset, patients=who[members], **of_class))
     return rows
 
 
+def people_of(images: np.ndarray, patients: np.ndarray | None) -> np.ndarray:
+    """Of whom each of N images is, int [N]: where nobody knows, each of its own."""
+    return np.arange(len(images)) if patients is None else patients
+
+
 def precision_rows(
-    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], subset: str = "all", **factors: Any
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: Sequence[str],
+    subset: str = "all",
+    *,
+    patients: np.ndarray | None = None,
+    **factors: Any,
 ) -> Iterator[Row]:
-    """Precision and F1 of each class.
+    """Precision and F1 of each class; for `patients` see `share`.
 
     A class that is never predicted has precision 0, as scikit-learn prints it, over n = 0 images and without an
     interval. F1 has no interval: it is no share of images.
     """
     f1 = f1_score(labels, predicted, labels=range(len(classes)), average=None, zero_division=0.0)
     for index, name in enumerate(classes):
-        columns, hits = {**factors, "class": name}, (labels == index)[predicted == index]
-        none = figure("precision", 0.0, subset, n=0, **columns)
-        yield share(hits, "precision", subset, **columns) if len(hits) else none
+        columns, called = {**factors, "class": name}, predicted == index
+        if called.any():
+            who = people_of(labels, patients)[called]
+            yield share((labels == index)[called], "precision", subset, patients=who, **columns)
+        else:
+            yield figure("precision", 0.0, subset, n=0, **columns)
         yield figure("f1", float(f1[index]), subset, n=int((labels == index).sum()), **columns)
 
 
@@ -107,26 +137,41 @@ def class_rows(predicted: np.ndarray, dataset: Dataset, leak_free: bool, **facto
     """`rates` and `precision_rows` of the whole test set, over each of its `subsets`."""
     labels = dataset.test.labels
     for subset, kept in subsets(dataset, leak_free).items():
-        yield from rates(labels[kept], predicted[kept], dataset, subset, **factors)
-        yield from precision_rows(labels[kept], predicted[kept], dataset.classes, subset, **factors)
+        how = {**factors, "patients": dataset.test.whose(kept)}
+        yield from rates(labels[kept], predicted[kept], dataset, subset, **how)
+        yield from precision_rows(labels[kept], predicted[kept], dataset.classes, subset, **how)
 
 
-def auc_row(labels: np.ndarray, scores: np.ndarray, **factors: Any) -> Row:
-    """Area under the ROC curve with its 95 % interval.
+def auc_row(labels: np.ndarray, scores: np.ndarray, *, patients: np.ndarray | None = None, **factors: Any) -> Row:
+    """Area under the ROC curve with its 95 % interval; for `patients` see `share`.
 
     `labels` [N] are 1 or true for a positive, 0 or false for a negative, and there are both; `scores`, float [N], are
     greater for likelier positives.
     """
     auc, positives = float(roc_auc_score(labels, scores)), int(labels.sum())
     interval = auc_interval(auc, positives, len(labels) - positives)
+    if patients is not None and not alone(patients):
+        interval = auc_over_patients(labels, scores, patients) or interval
     return figure("auc", auc, interval=interval, n=len(labels), **factors)
 
 
-def caught_row(labels: np.ndarray, scores: np.ndarray, most: float, metric: str, **factors: Any) -> Row:
-    """The greatest share of positives over a threshold that at most a share `most` of the negatives are over."""
-    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
-    caught, n = float(tpr[fpr <= most].max()), int(labels.sum())
-    return figure(metric, caught, interval=wilson(round(caught * n), n), n=n, **factors)
+def caught_row(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    most: float,
+    metric: str,
+    *,
+    patients: np.ndarray | None = None,
+    **factors: Any,
+) -> Row:
+    """The greatest share of positives over a threshold that at most a share `most` of the negatives are over.
+
+    The interval takes the threshold as it is; for `patients` see `share`.
+    """
+    fpr, tpr, thresholds = roc_curve(labels, scores, drop_intermediate=False)
+    positive, threshold = labels.astype(bool), thresholds[fpr <= most][tpr[fpr <= most].argmax()]
+    caught, who = (scores >= threshold)[positive], people_of(labels, patients)[positive]
+    return share(caught, metric, patients=who, **factors)
 
 
 def subsets(dataset: Dataset, leak_free: bool, chosen: np.ndarray | None = None) -> dict[str, np.ndarray]:

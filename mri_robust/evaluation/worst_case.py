@@ -132,7 +132,7 @@ class WorstCase(ImageByImage):
         for name, stage in shown.items():
             for metric in ("gradients", "forward_passes"):
                 yield figure(metric, float(found[metric][stage].mean()), n=len(chosen), **self._factors(name, draws))
-        middle, low, high = median_interval(least, seed=self.seed)
+        middle, low, high = median_interval(least, patients=dataset.test.whose(chosen), seed=self.seed)
         if np.isfinite(middle):
             interval = (low, high if np.isfinite(high) else None)
             yield figure("minimal_epsilon", middle, interval=interval, n=len(chosen), **self._factors(names[-1], draws))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from mri_robust.data.patients import slices_said
 from mri_robust.report.contact_sheet import Picture, Strip
 from mri_robust.report.tables import Table, print_table, table_of
 
@@ -38,6 +39,8 @@ def print_summary(dataset: Dataset, summary: Summary, console: Console) -> None:
         "repeated": f"{summary.repeated['train']} in train, {summary.repeated['test']} in test",
         "leaked": f"{summary.leaked} of {tested} test images ({summary.leaked / tested:.1%}) are also in train",
     }
+    if dataset.test.patients:
+        facts["patients"] = slices_said((*dataset.train.patients, *dataset.test.patients))
     counts = pd.DataFrame({"train": summary.train, "test": summary.test}, dataset.classes)
     counts.loc["all"] = counts.sum()
     told = [{"": name, " ": fact} for name, fact in facts.items() if fact]
@@ -87,6 +90,7 @@ def conclusions(audit: Audit) -> list[tuple[str, str]]:
     auc = float(audit.split_auc["together"])
     by_split = f"from the same, test images are told from training images with AUC {auc:.3f} (.5 is not at all)"
     return [
+        ("patients", audit.patients or "nobody says whose images these are: --groups, a table of files and patients"),
         *(("leaked", leaked), ("conflicts", said), *(("", each) for each in (*named[:CONFLICTS], *more))),
         ("colour", ", ".join(f"{count} {name}" for name, count in coloured.items()) or "none"),
         ("class", _UNKNOWN if math.isnan(accuracy) else by_class),

@@ -21,10 +21,10 @@ class Section:
     """One experiment of a report, by its description and the folder of its results.
 
     `compared` holds (distance to the study, number) of all that can be compared under protocol `paper`, the furthest
-    first; `notes` stand below the tables.
+    first; `notes` stand below the tables; `intervals` says how theirs are made, where patients are known.
     """
 
-    def __init__(self, description: experiment.Description, results: ResultsFolder) -> None:
+    def __init__(self, description: experiment.Description, results: ResultsFolder, intervals: str = "") -> None:
         self.description = description
         self.name, self.title, self.reference = (str(description[key]) for key in ("name", "title", "reference"))
         self.faults: dict[str, str] = description["faults"]
@@ -47,7 +47,7 @@ class Section:
         self.notes += [NOT_COMPARED] if any(not each.comparable for each in self.comparisons) else []
         self.notes += [PRINTED] if any(each.printed for each in self.comparisons) else []
         self.notes += [f"ε is {IN_L2}."] if (self.rows["norm"] == "l2").any() else []
-        self.notes += filter(None, [meanings(self.tables)])
+        self.notes += filter(None, [meanings(self.tables), f"{intervals}." if intervals else ""])
 
 
 def meanings(tables: Iterable[Table]) -> str:
@@ -74,7 +74,7 @@ class Report:
             # No study measured the user's own models.
             met = {} if self.run["own_models"] else each["faults"]
             faults = {name: said for name, said in met.items() if name not in without}
-            self.sections.append(Section({**each, "faults": faults}, self.results))
+            self.sections.append(Section({**each, "faults": faults}, self.results, self.data.get("intervals", "")))
         failed = (f"a measurement failed, its rows are missing: {each}" for each in dict.fromkeys(self.run["failed"]))
         self.warnings = [*self.run["warnings"], *failed]
 

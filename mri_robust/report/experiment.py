@@ -22,7 +22,8 @@ SIZES = ("attack", "norm", "region", "epsilon", "alpha", "steps", "after", "seve
 """Factors that together name an attack with an epsilon."""
 PAIRS = (
     "The first model's accuracy minus the other's, with the 95 % interval of the paired bootstrap; images that only "
-    "one of them gets right; McNemar's exact test, of the first seed. comparisons.csv has every pair and epsilon."
+    "one of them gets right; McNemar's exact test, of the first seed, not where patients have several images. "
+    "comparisons.csv has every pair and epsilon."
 )
 
 Description = Mapping[str, Any]  # what `run.json` says of an experiment
@@ -231,7 +232,8 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     lines = []
     for row, *labels in zip(rows.to_dict("records"), pairs, _attacks(rows), rows["protocol"], strict=True):
         gap, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
-        numbers = (str(row["only_model"]), str(row["only_other"]), f"{row['p_mcnemar']:.1g}")
+        p_value = "–" if pd.isna(row["p_mcnemar"]) else f"{row['p_mcnemar']:.1g}"
+        numbers = (str(row["only_model"]), str(row["only_other"]), p_value)
         lines.append((*map(Cell, labels), Cell(gap, f"[{low}, {high}]", sort=row["difference"]), *map(Cell, numbers)))
     heads = ["models", "attack", "protocol", "difference", "only the first", "only the other", "McNemar p"]
     return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)

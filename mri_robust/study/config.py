@@ -27,6 +27,7 @@ class Config:
     skip_unreadable: bool = False
     channels: Channels | None = None  # None for the protocol's own
     tumour_classes: tuple[str, ...] = ()  # the classes with a tumour; empty to go by the names
+    groups: str | None = None  # a table of files and patients, or `dicom`
     protocol: str = "sound"  # or `paper`
     scale: Scale = QUICK
     seed: int = FIRST_SEED  # of the trained models and the attacks

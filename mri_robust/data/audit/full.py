@@ -10,11 +10,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from mri_robust.core.intervals import wilson
+from mri_robust.core.intervals import rate_interval
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.audit.near import FLIPS, near_pairs, thumbnail
 from mri_robust.data.dataset import Dataset
+from mri_robust.data.patients import in_both_said, slices_said
 
 AUDIT_SIZE = 224  # pixels that the command reads images at: the study's size
 DEGREES = ("pixel for pixel", "near, upright", "near, flips too")
@@ -34,8 +35,8 @@ class Audit:
     """What an audit found.
 
     `images` has one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for
-    images of the same picture), `copy` (of a test image how alike its copy in training is, one of `DEGREES`, or empty),
-    and its features. `images.query("split == 'test' and copy == ''")` are the test images without a copy.
+    images of the same picture), where known `patient` (equal for images of one), `copy` (of a test image how alike its
+    copy in training is, one of `DEGREES`, or empty), and its features. `images.query("split == 'test' and copy == ''")` are the test images without a copy.
     """
 
     name: str  # of the data set, as the next two
@@ -53,6 +54,14 @@ class Audit:
     def majority(self) -> float:
         """Share of the largest class among the training images: the accuracy of always naming it."""
         return float(self.images.query("split == 'train'")["class"].value_counts(normalize=True).iloc[0])
+
+    @property
+    def patients(self) -> str:
+        """How many patients there are, and how many of them in both splits; empty where nobody says."""
+        if "patient" not in self.images:
+            return ""
+        train, test = (self.images.query(f"split == '{split}'")["patient"].tolist() for split in ("train", "test"))
+        return f"{slices_said([*train, *test])}; {in_both_said(train, test) or 'none of them in both splits'}"
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -73,9 +82,11 @@ def audit(dataset: Dataset, *, on_step: OnStep = silent) -> Audit:
         features[["width", "height", "kilobytes"]] = [dataset.files[name] for name in names]
     pairs = near_pairs(thumbnails, lambda done, total: on_step("compare images", done, total))
     duplicates, group, copy = count_duplicates(picture, is_test, pairs)
+    patients = np.array([*dataset.train.patients, *dataset.test.patients])
+    apart = _joined(group, patients) if len(patients) else group
     split = np.where(is_test, "test", "train")
     named = pd.DataFrame({"split": split, "file": names, "class": np.array(dataset.classes)[labels]})
-    images = named.assign(group=group, copy=copy).join(features)
+    images = named.assign(group=group, copy=copy, **({"patient": patients} if len(patients) else {})).join(features)
     giveaways = [name for name in features.columns if name in GIVEAWAYS]
     return Audit(
         name=dataset.name,
@@ -85,8 +96,11 @@ def audit(dataset: Dataset, *, on_step: OnStep = silent) -> Audit:
         duplicates=duplicates,
         by_class=features.groupby(named["class"]).mean().reindex(dataset.classes),
         by_split=features.groupby(named["split"]).mean().reindex(["train", "test"]),
-        class_accuracy=class_accuracies(features[~is_test], giveaways, labels[~is_test], group[~is_test]),
-        split_auc=split_aucs(features, giveaways, is_test, group),
+        class_accuracy=class_accuracies(
+            *(features[~is_test], giveaways, labels[~is_test], apart[~is_test]),
+            patients=patients[~is_test] if len(patients) else None,
+        ),
+        split_auc=split_aucs(features, giveaways, is_test, apart),
         findings=list_findings(images, picture, pairs, sorted(dataset.unreadable)),
     )
 
@@ -175,13 +189,20 @@ def count_duplicates(
     return pd.DataFrame(rows, index=list(DEGREES), columns=names), group, copy
 
 
+def _joined(group: np.ndarray, patients: np.ndarray) -> np.ndarray:
+    """Images of one group or of one patient are of one: int [N]."""
+    people = patients + group.max() + 1
+    edges = coo_matrix((np.ones(len(group)), (group, people)), shape=(people.max() + 1,) * 2)
+    return connected_components(edges, directed=False)[1][group]
+
+
 def list_findings(images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, lost: list[str]) -> pd.DataFrame:
     """Everything found on single images and pairs: columns `COLUMNS`, in which what does not apply is empty.
 
     Kinds, in this order: `label conflict`, two images of the same picture, exact or near, in two classes; `exact`, an
     image and an earlier one that it repeats pixel for pixel; `near`, two images of near pictures, each the first of
-    those that are equal to it, with their `distance` and the `flip` that makes them near, the nearest first; `colour`,
-    `frame`, an image with such a feature (see `measure`); `unreadable`, a file that was left out.
+    those that are equal to it, with their `distance` and the `flip` that makes them near, the nearest first; `patient`,
+    a test image and the first training image of the same patient, where patients are known; `colour`, `frame`, an image with such a feature (see `measure`); `unreadable`, a file that was left out.
     """
     first = np.unique(picture, return_index=True)[1]
     copies = np.setdiff1d(np.arange(len(picture)), first)
@@ -196,26 +217,39 @@ def list_findings(images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame
     near = near.assign(distance=pairs["distance"], flip=np.array(FLIPS)[pairs["flip"]])
     alike = pd.concat([exact, near.sort_values("distance", kind="stable")])
     conflicts = alike[alike["class"] != alike["other_class"]].assign(kind="label conflict")
+    split = images["split"].to_numpy()
+    people = images["patient"].to_numpy() if "patient" in images else np.arange(len(images))
+    earliest = np.unique(people, return_index=True)[1][people]  # patients are numbered from 0
+    parted = np.flatnonzero((split == "test") & (split[earliest] == "train"))
     marked = [ends[images[kind] > 0].assign(kind=kind) for kind in ("colour", "frame")]
     unreadable = pd.DataFrame({"kind": "unreadable", "file": lost}, dtype=object)
-    return pd.concat([conflicts, alike, *marked, unreadable], ignore_index=True).reindex(columns=list(COLUMNS))
+    return pd.concat(
+        [conflicts, alike, rows("patient", parted, earliest[parted]), *marked, unreadable], ignore_index=True
+    ).reindex(columns=list(COLUMNS))
 
 
-def class_accuracies(features: pd.DataFrame, joint: list[str], labels: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+def class_accuracies(
+    features: pd.DataFrame,
+    joint: list[str],
+    labels: np.ndarray,
+    group: np.ndarray,
+    *,
+    patients: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Accuracy of a small decision tree that is shown these features only.
 
     Cross-validated in five folds of near equal shares of the `labels`; images of one `group` stay in one fold, so that
     copies cannot be remembered. One row per column of `features`, and `TOGETHER` for the `joint` ones: `accuracy`, and
-    `low` and `high` of its 95 % Wilson interval; NaN where a class has fewer than two groups. To be compared with the
-    share of the largest class.
+    `low` and `high` of its 95 % interval, see `rate_interval`; NaN where a class has fewer than two groups. To be
+    compared with the share of the largest class.
     """
     folds, rows = _folds(labels, group), {}
     for name, columns in (*((name, [name]) for name in features.columns), (TOGETHER, joint)):
         rows[name] = (np.nan, np.nan, np.nan)
         if folds and columns:
             tree = DecisionTreeClassifier(**_TREE)
-            right = int((cross_val_predict(tree, features[columns].to_numpy(), labels, cv=folds) == labels).sum())
-            rows[name] = (right / len(labels), *wilson(right, len(labels)))
+            right = cross_val_predict(tree, features[columns].to_numpy(), labels, cv=folds) == labels
+            rows[name] = (right.mean(), *rate_interval(right, patients))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high"])
 
 

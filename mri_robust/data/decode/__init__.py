@@ -117,6 +117,14 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
     return image
 
 
+def patient_id(data: bytes) -> str:
+    """The PatientID in a DICOM file; empty for another file, or where it has none; `Unreadable` where it is no slice."""
+    from mri_robust.data.decode.dicom import patient_of
+
+    with _refusing():
+        return patient_of(data) if is_dicom(data) else ""
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Raise `Unreadable` instead of what decoders raise on damaged bytes: nearly anything, with words of the header."""

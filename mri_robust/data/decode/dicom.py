@@ -3,8 +3,8 @@
 The grey pipeline of PS3.3 C.11: Modality LUT or rescale, VOI LUT or the first window, then MONOCHROME1 inverted. Where
 the file names no window that can be used, the slice's own least and greatest value are black and white; pixel padding
 (C.7.5.1.1.2) is no part of that range, and black. Window and rescale of an enhanced object stand in its functional
-groups (C.7.6.16). Of the header nothing is read but what decides the pixels: no name, date or other fact of a patient.
-What is written in the pixels stays there.
+groups (C.7.6.16). Of the header nothing is read but what decides the pixels: no name, date or other fact of a patient,
+but for the PatientID where `patient_of` is asked for it. What is written in the pixels stays there.
 """
 
 import io
@@ -66,8 +66,13 @@ def open_dicom(data: bytes) -> Image.Image:
     return image
 
 
-def _header(pydicom: Any, data: bytes) -> Any:
-    """The elements that decide the pixels; what is no slice, or too large, is refused before anything is unpacked."""
+def patient_of(data: bytes) -> str:
+    """The PatientID in the header of a DICOM file, empty where it has none; `Unreadable` where it is no slice."""
+    return str(_header(import_pydicom(), data, [*_TAGS, "PatientID"]).get("PatientID") or "").strip()
+
+
+def _header(pydicom: Any, data: bytes, tags: list[str] = _TAGS) -> Any:
+    """Some elements of the header; what is no slice, or too large, is refused before anything is unpacked."""
     whole = has_preamble(data)
     if whole or data.startswith(b"\x02\0"):
         # pydicom would unpack a deflated file whole, however much that is.
@@ -76,7 +81,7 @@ def _header(pydicom: Any, data: bytes) -> Any:
         if meta.get("TransferSyntaxUID") == _DEFLATED:
             raise Unreadable("deflated as a whole: save it uncompressed")
     try:
-        header = pydicom.dcmread(io.BytesIO(data), specific_tags=_TAGS, force=True)
+        header = pydicom.dcmread(io.BytesIO(data), specific_tags=tags, force=True)
     except Exception as error:
         raise Unreadable(DAMAGED if whole else "not a DICOM file, or a damaged one without a preamble") from error
     pixels = next((name for name in _PIXELS if name in header), None)

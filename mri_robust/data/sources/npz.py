@@ -18,6 +18,7 @@ from mri_robust.data.dataset import Channels, Dataset, Source, Split, content_di
 from mri_robust.data.decode import resized, white_of
 from mri_robust.data.division import Division, Entry
 from mri_robust.data.layout import class_name, lay_out, split_of
+from mri_robust.data.patients import numbered
 
 _PREFIX, _MOST_UNPACKED, _MOST_RATIO = "npz:", 2**30, 200
 _PARTS = {"train": "Training", "test": "Testing", "val": "Validation"}
@@ -42,11 +43,13 @@ def _load(
         layout = lay_out(entries, where, division, named=False)
         places = {name: place for place, name in enumerate(names)}
 
+        patient = numbered(layout.patients, layout.train, layout.test)
+
         def split_of_names(chosen: tuple[str, ...]) -> Split:
             made = np.empty((len(chosen), 1 if channels == "grey" else 3, size, size), np.uint8)
             for image, name in zip(made, chosen, strict=True):
                 image[:] = resized(Image.fromarray(pictures[places[name]]), size, channels)
-            return Split(made, layout.numbers(chosen), chosen)
+            return Split(made, layout.numbers(chosen), chosen, next(patient))
 
         train, test = split_of_names(layout.train), split_of_names(layout.test)
     except MemoryError as error:
@@ -54,7 +57,7 @@ def _load(
     parts = (train.images, train.labels, test.images, test.labels)
     digest = content_digest(*parts, names=(*layout.classes, *layout.train, *layout.test))
     notes = (*layout.notes, *([note] if note else []))
-    return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes)
+    return Dataset(path.name, train, test, layout.classes, digest, layout.skipped, reading=notes, others=layout.others)
 
 
 def _read(path: Path, where: str) -> _Arrays:
