@@ -84,7 +84,7 @@ HELP = {
     + "".join(f"; or what '{name}' takes" for name in SOURCES.added())
     + ".",
     "--split": "Share of the images for testing, where the data are not divided: by patient where known, else by file.",
-    "--groups": "Whose images these are: a table with the columns file and patient, or dicom for the PatientID in DICOM "
+    "--groups": "Whose the images are: a table with the columns file and patient, or dicom for the PatientID of DICOM "
     "files. Intervals are then over patients.  [default: what a table of --data says in its column patient]",
     "--channels": "Read images as grey or RGB.  [default: grey; rgb under --protocol paper; what an own model states]",
     "--skip-unreadable": "Go on without image files that cannot be read.",

@@ -25,24 +25,27 @@ def rate_interval(hits: np.ndarray, patients: np.ndarray | None = None) -> tuple
     """95 % interval of a rate over images: Wilson's, or where patients have several, that of their cluster bootstrap.
 
     Slices of a patient are right or wrong together, so that they say less than as many patients. Patients are drawn
-    with replacement, and hits divided by images: the percentile interval of that ratio. Where it is a point, because
-    all patients have one rate, it says nothing of what others would have: then Wilson's with patients in place of
-    images, from the whole numbers of them around the rate.
+    with replacement, and hits divided by images: the percentile interval of that ratio. Near 0 and 1 it is too short;
+    it is widened to hold Wilson's over images, since slices of one patient never say more. Where it is a point, because
+    all patients have one rate, it is Wilson's with patients in place of images, from the whole numbers around the rate.
 
     Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8, first strategy.
 
-    `hits`, [N] in [0, 1], N at least 1, are bool, or where patients have several images also floats; `patients`,
-    int [N], are equal for images of one patient.
+    `hits`, [N], N at least 1, are bool, or where patients have several images also floats in [0, 1], whose interval is
+    not widened; `patients`, int [N], are equal for images of one patient.
     """
     if patients is None or alone(patients):
         return wilson(int(hits.sum()), len(hits))
     (sums,), images = draw_patients(hits[None], patients, DRAWS, np.random.default_rng(0))
-    low, high = np.quantile(sums / images, (0.025, 0.975))
-    if high - low > 1e-9:
-        return float(low), float(high)
-    people = len(np.unique(patients))
-    share = float(hits.mean()) * people
-    return wilson(floor(share), people)[0], wilson(ceil(share), people)[1]
+    low, high = map(float, np.quantile(sums / images, (0.025, 0.975)))
+    if high - low < 1e-9:
+        people = len(np.unique(patients))
+        share = float(hits.mean()) * people
+        return wilson(floor(share), people)[0], wilson(ceil(share), people)[1]
+    if hits.dtype == bool:
+        least, most = wilson(int(hits.sum()), len(hits))
+        return min(low, least), max(high, most)
+    return low, high
 
 
 def draw_patients(

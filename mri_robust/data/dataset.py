@@ -75,7 +75,7 @@ class Dataset:
         version it is, and whose images these are."""
         parts = (self.train.patients, self.test.patients)
         counts = [np.bincount(each.labels, minlength=len(self.classes)).tolist() for each in (self.train, self.test)]
-        said = (version_said(self.classes, *counts, self.test.names), in_both_said(*parts))
+        said = (version_said(self.classes, counts, self.test.names), in_both_said(*parts))
         return (*self.reading, *self._healthy_said, *filter(None, said))
 
     @property

@@ -14,9 +14,10 @@ from mri_robust.data.table import read_table
 DICOM = "dicom"  # in place of a table: the PatientID in the header of every file
 _NAMED = 3  # most files that a message names
 _INTERVALS = (
-    "95 % intervals of rates over test images draw patients with replacement ({}), not images: a cluster bootstrap, or "
-    "where all patients have one rate, Wilson's interval with patients in place of images; intervals of what is no "
-    "patient's test image (queries, members of a training set, reconstructions) count images"
+    "95 % intervals over test images draw patients with replacement, not images (cluster bootstrap; the test set has "
+    "{}), and are never shorter than Wilson's over images; where all patients have one rate, they are Wilson's with "
+    "patients in place of images; those of what is no patient's test image (queries, members of a training set, "
+    "reconstructions) count images"
 )
 
 

@@ -29,17 +29,17 @@ VERSIONS = (
 )
 
 
-def version_said(classes: Sequence[str], train: Sequence[int], test: Sequence[int], names: Sequence[str]) -> str:
-    """Which version has these counts of images by class, or these names of test images; empty for none.
+def version_said(classes: Sequence[str], counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
+    """Which version has these counts of training and of test images by class, or these names of test images, or none.
 
     Copies that are known by their names may lack training images.
     """
     for each in VERSIONS:
         named = each.names == digest([*names])
-        counted = (tuple(train), tuple(test)) == (each.train, each.test)
+        counted = [*map(tuple, counts)] == [each.train, each.test]
         if tuple(classes) == CLASSES and (counted or named):
-            known = " and ".join(["counts"] * counted + ["names of test images"] * named)
-            missing = sum(each.train) - sum(train)
+            known = " and ".join(["counts"] * counted + ["names"] * named)
+            missing = sum(each.train) - sum(counts[0])
             lacks = f"; {missing} of its {sum(each.train)} training images are missing" if missing else ""
-            return f"Kaggle's Brain Tumor MRI Dataset, {each.said}, by its {known}{lacks}"
+            return f"Kaggle's Brain Tumor MRI Dataset, {each.said}, by the {known} of its images{lacks}"
     return ""

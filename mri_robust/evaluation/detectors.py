@@ -202,7 +202,7 @@ class PoisonDetection(Evaluation):
         yield ("strip", "entropy over classes", "test"), found.flagged, -found.over_classes
 
     def _inputs(self, context: Context) -> tuple[Tensor, np.ndarray, np.ndarray]:
-        """Test images, float32, clean ones and then triggered ones; which have the trigger, bool; and whose they are."""
+        """Test images, float32, clean ones and then triggered ones; which have the trigger, bool; and of whom."""
         dataset, labels = context.dataset, context.dataset.test.labels
         clean = draw(len(labels), self.images, self.generator("clean inputs"))
         victims = np.flatnonzero(labels != self.target)

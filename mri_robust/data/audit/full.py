@@ -36,7 +36,8 @@ class Audit:
 
     `images` has one row per image, training first: `split` (`train`, `test`), `file`, `class`, `group` (equal for
     images of the same picture), where known `patient` (equal for images of one), `copy` (of a test image how alike its
-    copy in training is, one of `DEGREES`, or empty), and its features. `images.query("split == 'test' and copy == ''")` are the test images without a copy.
+    copy in training is, one of `DEGREES`, or empty), and its features. `images.query("split == 'test' and copy == ''")`
+    are the test images without a copy.
     """
 
     name: str  # of the data set, as the next two
@@ -83,7 +84,7 @@ def audit(dataset: Dataset, *, on_step: OnStep = silent) -> Audit:
     pairs = near_pairs(thumbnails, lambda done, total: on_step("compare images", done, total))
     duplicates, group, copy = count_duplicates(picture, is_test, pairs)
     patients = np.array([*dataset.train.patients, *dataset.test.patients])
-    apart = _joined(group, patients) if len(patients) else group
+    apart = patients if len(patients) else group  # what stays in one fold: a patient is more than a picture
     split = np.where(is_test, "test", "train")
     named = pd.DataFrame({"split": split, "file": names, "class": np.array(dataset.classes)[labels]})
     images = named.assign(group=group, copy=copy, **({"patient": patients} if len(patients) else {})).join(features)
@@ -189,20 +190,14 @@ def count_duplicates(
     return pd.DataFrame(rows, index=list(DEGREES), columns=names), group, copy
 
 
-def _joined(group: np.ndarray, patients: np.ndarray) -> np.ndarray:
-    """Images of one group or of one patient are of one: int [N]."""
-    people = patients + group.max() + 1
-    edges = coo_matrix((np.ones(len(group)), (group, people)), shape=(people.max() + 1,) * 2)
-    return connected_components(edges, directed=False)[1][group]
-
-
 def list_findings(images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame, lost: list[str]) -> pd.DataFrame:
     """Everything found on single images and pairs: columns `COLUMNS`, in which what does not apply is empty.
 
     Kinds, in this order: `label conflict`, two images of the same picture, exact or near, in two classes; `exact`, an
     image and an earlier one that it repeats pixel for pixel; `near`, two images of near pictures, each the first of
     those that are equal to it, with their `distance` and the `flip` that makes them near, the nearest first; `patient`,
-    a test image and the first training image of the same patient, where patients are known; `colour`, `frame`, an image with such a feature (see `measure`); `unreadable`, a file that was left out.
+    a test image and the first training image of the same patient, where patients are known; `colour`, `frame`, an image
+    with such a feature (see `measure`); `unreadable`, a file that was left out.
     """
     first = np.unique(picture, return_index=True)[1]
     copies = np.setdiff1d(np.arange(len(picture)), first)

@@ -118,7 +118,7 @@ def open_image(data: bytes, name: str = "") -> Image.Image:
 
 
 def patient_id(data: bytes) -> str:
-    """The PatientID in a DICOM file; empty for another file, or where it has none; `Unreadable` where it is no slice."""
+    """The PatientID in a DICOM file; empty for another file or where it has none; `Unreadable` where it is no slice."""
     from mri_robust.data.decode.dicom import patient_of
 
     with _refusing():
