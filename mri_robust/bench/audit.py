@@ -197,7 +197,7 @@ def audit(
 
     Returns:
         The rows, one number a line, with the columns of the CSVs. Its `attrs["findings"]` are those of the sanity
-        checks, `attrs["notes"]` how the model's outputs are read.
+        checks, `attrs["notes"]` how the model's outputs are read and, where patients are known, how intervals are made.
 
     Raises:
         UserError, ValueError: a test, budget or norm is unknown, an epsilon is out of its range, or the model and the
@@ -226,6 +226,7 @@ def audit(
     findings: dict[str, Any] = {}  # the worst case says of all its images what a sanity check says of a few
     for finding in (finding for each in results.values() for finding in each["artefacts"].get("findings", ())):
         findings.setdefault(finding["check"], finding)
+    notes += [dataset.intervals] if dataset.intervals else []
     table.attrs |= {"findings": list(findings.values()), "notes": notes}
     return table
 

@@ -174,9 +174,8 @@ class Worker:
 def load_data(config: Config, *, need_training: bool) -> Dataset:
     """A configuration's data; UserError if they cannot be read, or lack a tumour class or training images needed."""
     size, skip = config.scale.image_size, config.skip_unreadable
-    how: dict[str, Any] = {"split": config.split, "groups": config.groups, "skip_unreadable": skip}
-    how["need_training"] = need_training
-    dataset = load_dataset(config.data, size=size, channels=config.reads, **how)
+    how: dict[str, Any] = {"split": config.split, "groups": config.groups, "need_training": need_training}
+    dataset = load_dataset(config.data, size=size, channels=config.reads, skip_unreadable=skip, **how)
     return with_tumours(dataset, config.tumour_classes)
 
 

@@ -75,7 +75,7 @@ class ImageByImage(Evaluation):
         """The rates over each subset; the overall accuracy also holds every image's verdict."""
         dataset, labels = context.dataset, context.dataset.test.labels[chosen]
         for subset, kept in subsets(dataset, self.leak_free, chosen).items():
-            who = dataset.test.whose(chosen)[kept]
+            who = dataset.test.whose(chosen[kept])
             for row in rates(labels[kept], predicted[kept], dataset, subset, patients=who, **factors):
                 if subset == "all" and row["metric"] == "accuracy":
                     row["right"] = "".join("01"[int(hit)] for hit in predicted == labels)

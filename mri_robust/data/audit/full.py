@@ -218,9 +218,8 @@ def list_findings(images: pd.DataFrame, picture: np.ndarray, pairs: pd.DataFrame
     parted = np.flatnonzero((split == "test") & (split[earliest] == "train"))
     marked = [ends[images[kind] > 0].assign(kind=kind) for kind in ("colour", "frame")]
     unreadable = pd.DataFrame({"kind": "unreadable", "file": lost}, dtype=object)
-    return pd.concat(
-        [conflicts, alike, rows("patient", parted, earliest[parted]), *marked, unreadable], ignore_index=True
-    ).reindex(columns=list(COLUMNS))
+    found = [conflicts, alike, rows("patient", parted, earliest[parted]), *marked, unreadable]
+    return pd.concat(found, ignore_index=True).reindex(columns=list(COLUMNS))
 
 
 def class_accuracies(
