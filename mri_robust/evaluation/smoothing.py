@@ -56,7 +56,8 @@ class Bracket(ImageByImage):
                 yield from count(found["certified"] == ABSTAINS, "abstained", **factors)
             yield from count(certain > radius, "certified_accuracy", **factors)
             for subset, kept in subsets(dataset, self.leak_free, chosen).items():
-                yield from rates(labels[kept], predicted[kept], dataset, subset, **factors)
+                how = {**factors, "patients": dataset.test.whose(chosen[kept])}
+                yield from rates(labels[kept], predicted[kept], dataset, subset, **how)
 
     def _attack(self, radius: float) -> PGD:
         return PGD(radius, steps=self.steps, norm="l2")
