@@ -125,7 +125,7 @@ def _limits(report: Report, model: str) -> str:
     lines += [f"Not run: {', '.join(report.not_run)}."] if report.not_run else []
     tripped = [each for each in report.run["findings"] if each["model"] == model and each["tripped"]]
     lines += [f"A sanity check warns ({each['check']}): {plain_markdown(each['message'])}." for each in tripped]
-    lines += [report.data.get("intervals") or "The images of one patient are counted as independent."]
+    lines += [f"{report.data.get('intervals', 'The images of one patient are counted as independent')}."]
     return "\n".join(f"- {line}" for line in lines)
 
 
