@@ -146,7 +146,7 @@ class Run:
         return list(found.values())
 
     def warnings(self) -> list[str]:
-        """What a reader must know of the models: first weights, overfitting to an attack, sanity checks."""
+        """What a reader must know: first weights, overfitting to an attack, sanity checks, what was left out."""
         recipes = {task.model: task.config for task in self.tasks if isinstance(task.model, Recipe)}
         further = (each for task in self.tasks for each in task.evaluation.further_models())
         random = any(each.weights == "none" for each in (*recipes, *further)) and not self.configs[0].models
@@ -158,6 +158,7 @@ class Run:
                     f"{recipe.model} ({config.protocol}, seed {recipe.seed}) overfitted to its attack: "
                     f"{last['fgsm']:.2f} under FGSM, {last['pgd']:.2f} under PGD on 64 training images"
                 )
+        found += dict.fromkeys(note for _, result in self._results() for note in result["artefacts"].get("notes", ()))
         said = "{model} ({protocol}, seed {seed}), {check} check: {message}"
         return [*found, *(said.format(**finding) for finding in self.findings() if finding["tripped"])]
 

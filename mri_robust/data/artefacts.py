@@ -6,13 +6,10 @@ clamped to [0, 1]. A parameter out of range raises TypeError or ValueError. K-sp
 that a scanner records.
 """
 
-import io
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
@@ -130,19 +127,6 @@ def motion(images: Tensor, generator: Generator, *, degrees: float, translation:
         moved = _to_kspace(_moved(images, turns[:, move], shifts[:, move]))
         kspace = torch.where((position == move + 1)[:, None, None, :], moved, kspace)
     return _from_kspace(kspace).clamp(0, 1)
-
-
-def jpeg(images: Tensor, quality: int) -> Tensor:
-    """Images, float32 [N, 1 or 3, H, W] in [0, 1], saved as JPEG of a quality from 1 to 95 and read again."""
-    found = []
-    for image in (images.cpu() * 255).round().to(torch.uint8).numpy():
-        buffer = io.BytesIO()
-        Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)).save(
-            buffer, "JPEG", quality=quality
-        )
-        pixels = np.array(Image.open(buffer))
-        found.append(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
-    return torch.from_numpy(np.stack(found)).to(images) / 255
 
 
 def _moved(images: Tensor, degrees: Tensor, shifts: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mri_robust.adapters.art_detectors import strip as blend
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.attacks.poisoning.backdoor import Trigger
 from mri_robust.attacks.poisoning.marks import Square
-from mri_robust.data.artefacts import jpeg
+from mri_robust.data.storage import jpeg
 from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes

@@ -43,7 +43,7 @@ class Gallery(Evaluation):
         """No rows; see `context.artefacts["gallery"]`."""
         model, dataset = context.model, context.dataset
         test, device = dataset.test, device_of(model)
-        chosen = _choose(model, dataset)
+        chosen = sure_images(model, dataset)
         clean, labels = to_unit_range(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, None)]
         where = None if self.region == "all" else torch.from_numpy(regions(test.images[chosen], self.region)).to(device)
@@ -59,7 +59,7 @@ class Gallery(Evaluation):
         yield from ()
 
 
-def _choose(model: nn.Module, dataset: Dataset) -> list[int]:
+def sure_images(model: nn.Module, dataset: Dataset) -> list[int]:
     """Places of at most `IMAGES` test images: the first sure tumour, then by turns the sure images of each class."""
     classes = range(len(dataset.classes))
     first = _sure(model, dataset, [index for index in classes if index not in dataset.healthy])[:1]

@@ -66,8 +66,10 @@ def terms(told: Iterable[Verdict]) -> list[tuple[str, str]]:
 
 def evasion(sections: list[Section]) -> Iterator[Verdict]:
     """Accuracy at the smallest epsilon and at the usual one, of the first model and the best other; missed tumours."""
-    # Of the first experiment that has the worst case, or else has whole epsilons.
-    sections = sorted(filter(_sizes, sections), key=lambda each: WORST not in set(_rows(each, "accuracy")["attack"]))
+    # Of the first experiment that has the worst case, or else has whole epsilons of the attack that it is named for.
+    attacks = {each.name: set(_rows(each, "accuracy")["attack"]) for each in sections}
+    sections = [each for each in sections if _sizes(each) and {WORST, each.name} & attacks[each.name]]
+    sections.sort(key=lambda each: WORST not in attacks[each.name])
     if not sections:
         return
     section = sections[0]

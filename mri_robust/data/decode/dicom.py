@@ -42,6 +42,14 @@ def open_dicom(data: bytes) -> Image.Image:
 
     What of the header was not used stands in `info["notes"]`, a list of short texts.
     """
+    values, notes = shown_values(data)
+    image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+    image.info["notes"] = notes
+    return image
+
+
+def shown_values(data: bytes) -> tuple[np.ndarray, list[str]]:
+    """What `open_dicom` rounds to 8 bits, float64 [H, W] or [H, W, 3] about 0 to 255, and its notes."""
     pydicom, notes = import_pydicom(), list[str]()
     header = _header(pydicom, data)
     _complete(header, notes)
@@ -61,9 +69,7 @@ def open_dicom(data: bytes) -> Image.Image:
         values = values * (255 / (2**header.BitsStored - 1))
     if values.ndim != (2 if grey else 3):
         raise Unreadable(DAMAGED)
-    image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
-    image.info["notes"] = notes
-    return image
+    return values, notes
 
 
 def patient_of(data: bytes) -> str:

@@ -32,7 +32,7 @@ def draw_accuracy(view: View) -> Figure | None:
     """A panel per attack and norm, with 95 % intervals and the study's numbers."""
     rows = given(view.numbers("accuracy"), "epsilon")
     attacks = _attacks(rows)
-    if not attacks or len(given(view.rows, "severity")) or len(given(view.rows, "sigma")):
+    if not attacks or any(len(given(view.rows, name)) for name in ("severity", "sigma", "stored")):
         return None
     figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
