@@ -49,20 +49,18 @@ def enlarged(images: Tensor, side: int) -> Tensor:
 def dicom(images: Tensor, window: float | None = None) -> Tensor:
     """Saved as DICOM of 12 bits, a slice per channel whose black is 0 and white 4095, and read by our own reader.
 
-    With a `window`, a share in (0, 1], the slice is what a screen shows of it, in 8 bits: what that share of its pixels
-    does not exceed is white, and so is all above. Without, the 12 bits are read in full. UserError where pydicom is not
-    installed.
+    With a `window`, a share in (0, 1], it is what a screen shows of that share of the greys about the middle one, in 8
+    bits: those beyond are black and white. Without, all 12 bits are read. UserError where pydicom is not installed.
     """
-    planes = []
+    width, planes = round(TWELVE_BITS * (window or 1)) + 1, []
     for plane in (images.cpu() * TWELVE_BITS).round().flatten(0, 1).numpy().astype(np.uint16):
-        white = TWELVE_BITS if window is None else max(1, int(np.quantile(plane, window, method="higher")))
-        file = _dicom_file(plane, white)
+        file = _dicom_file(plane, width)
         planes.append(shown_values(file)[0] if window is None else np.asarray(open_dicom(file)))
     return torch.from_numpy(np.stack(planes)).to(images).reshape(images.shape) / 255
 
 
-def _dicom_file(plane: np.ndarray, white: int) -> bytes:
-    """A DICOM file of one grey slice, uint16 [H, W] of 12 bits, with a window from 0 to `white`."""
+def _dicom_file(plane: np.ndarray, width: int) -> bytes:
+    """A DICOM file of one grey slice, uint16 [H, W] of 12 bits, with a window of this width."""
     pydicom = import_pydicom()
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -71,7 +69,7 @@ def _dicom_file(plane: np.ndarray, white: int) -> bytes:
     file.Rows, file.Columns = plane.shape
     file.SamplesPerPixel, file.PhotometricInterpretation, file.PixelRepresentation = 1, "MONOCHROME2", 0
     file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
-    file.WindowCenter, file.WindowWidth = (white + 1) / 2, white + 1  # C.11.2.1.2: the function LINEAR
+    file.WindowCenter, file.WindowWidth = (TWELVE_BITS + 1) // 2, width  # which count as PS3.3 C.11.2.1.2 says
     file.PixelData = plane.tobytes()
     buffer = io.BytesIO()
     file.save_as(buffer, enforce_file_format=True)
@@ -94,7 +92,7 @@ FORMATS: dict[str, Callable[[Tensor], Tensor]] = {
     "jpeg-75": partial(jpeg, quality=75),
     "png-512": partial(enlarged, side=512),
     "dicom-12-bit": dicom,
-    "dicom-window": partial(dicom, window=0.995),
+    "dicom-window": partial(dicom, window=0.9),
 }
 """Format -> what is read back of images that were saved in it."""
 
