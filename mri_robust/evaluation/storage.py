@@ -53,9 +53,10 @@ class Storage(ImageByImage):
         for subset, kept in subsets(dataset, self.leak_free, chosen).items():
             truth, predicted, changes = labels[kept], found["predicted"][..., kept], found["change"][..., kept]
             for attack, called, change in zip((None, *self.attacks), predicted, changes, strict=True):
-                fooled = (predicted[0, 0] == truth) & (called[0] != truth)
-                for name, each, left in zip(stored, called, change.sum(-1), strict=True):
+                for name, clean, each, left in zip(stored, predicted[0], called, change.sum(-1), strict=True):
                     factors = {**factors_of(attack), "stored": name}
+                    # What the format alone gets wrong says nothing of the attack.
+                    fooled = (predicted[0, 0] == truth) & (clean == truth) & (called[0] != truth)
                     yield from (row for row in rates(truth, each, dataset, subset, **factors) if not row["class"])
                     if name != UNSAVED and fooled.any():
                         yield share((each != truth)[fooled], "survived", subset, **factors)

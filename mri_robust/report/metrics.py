@@ -36,7 +36,7 @@ METRICS = {
     "abstained": Metric("abstained", "share of the images for which no class is certain"),
     "relative_accuracy": Metric("relative to clean", "accuracy as a share of the accuracy on clean images"),
     "missed_tumour_rate": Metric("missed tumours", "share of the tumour images that are called healthy"),
-    "survived": Metric("survived", "share of an attack's successes that are still wrong when read back"),
+    "survived": Metric("survived", "share still fooled when read back, of the fooled whose clean image is read right"),
     "change_left": Metric("change left", "mean change of a pixel that is read back, as a share of the attack's own"),
     "asr": Metric("attack success", "share of the triggered tumour images that are called healthy"),
     "precision": Metric("precision", "share of what is called so that is so"),

@@ -64,6 +64,16 @@ def test_under_half_a_grey_an_attack_lives_in_12_bits_alone_and_one_on_the_grid_
     assert (left, values(rows, stored="8-bit", attack="fgsm")["change_left"]) == (1, 0)
 
 
+def test_what_a_format_alone_gets_wrong_is_no_success_of_the_attack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, "8-bit", lambda images: images + (images < 127.5 / 255) / 255)  # 127 comes back as 128
+    rows, _ = asked(FGSM(HALF), FGSM(2.5 / 255), formats=("8-bit",))
+    assert values(rows, stored="8-bit", attack="none")["accuracy"] == 5 / 8
+    assert "survived" not in values(rows, stored="8-bit", epsilon=HALF)  # it fools greys of 127 alone
+    assert values(rows, stored="8-bit", epsilon=2.5 / 255)["survived"] == 1  # 128, which is 125.5 and then 126.5
+    [row] = [row for row in rows if row["metric"] == "survived"]
+    assert row["n"] == 3
+
+
 def test_parts_give_the_rows_of_the_whole() -> None:
     whole = Storage((FGSM(HALF), GridPGD(WHOLE, steps=3)), len(LABELS), ("8-bit", "jpeg-75"), seed=3)
     parts = [measure(part, Context(Brightness(), DATA)) for part in whole.split(3, DATA)]
