@@ -52,14 +52,16 @@ class Storage(ImageByImage):
         stored = (UNSAVED, *self.formats)
         for subset, kept in subsets(dataset, self.leak_free, chosen).items():
             truth, predicted, changes = labels[kept], found["predicted"][..., kept], found["change"][..., kept]
+            who = dataset.test.whose(chosen[kept])
             for attack, called, change in zip((None, *self.attacks), predicted, changes, strict=True):
                 for name, clean, each, left in zip(stored, predicted[0], called, change.sum(-1), strict=True):
                     factors = {**factors_of(attack), "stored": name}
                     # What the format alone gets wrong says nothing of the attack.
                     fooled = (predicted[0, 0] == truth) & (clean == truth) & (called[0] != truth)
-                    yield from (row for row in rates(truth, each, dataset, subset, **factors) if not row["class"])
+                    counted = rates(truth, each, dataset, subset, patients=who, **factors)
+                    yield from (row for row in counted if not row["class"])
                     if name != UNSAVED and fooled.any():
-                        yield share((each != truth)[fooled], "survived", subset, **factors)
+                        yield share((each != truth)[fooled], "survived", subset, patients=who[fooled], **factors)
                     if name != UNSAVED and change[0].any():
                         yield figure("change_left", float(left / change[0].sum()), subset, n=len(truth), **factors)
         if missing := [name for name in FORMATS if name not in self.formats]:

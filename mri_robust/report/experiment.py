@@ -150,11 +150,11 @@ def difference_cell(value: float | None) -> Cell:
 
 def experiment_tables(description: Description, rows: pd.DataFrame) -> list[Table]:
     """The tables of an experiment's prepared rows, the main one first, those of classes last. Several models side by
-    side make a table per metric; else metrics are the columns."""
+    side, or values of another factor, make a table per metric; else metrics are the columns."""
     overall, of_classes = rows[rows["class"] == ""], rows[(rows["class"] != "") & (rows["subset"] == "all")]
-    if description["columns"] == "model" and overall["model"].nunique() > 1:
+    if description["columns"] != "metric" and overall[description["columns"]].nunique() > 1:
         parts: dict[Any, pd.DataFrame] = dict(list(overall.groupby(["metric", "subset"], sort=False)))
-        found = [_by_model(parts[pair], description, pair) for pair in sorted(parts, key=metrics.column_order)]
+        found = [_side_by_side(parts[pair], description, pair) for pair in sorted(parts, key=metrics.column_order)]
     else:
         took = overall["metric"].isin(metrics.SEARCH)
         halves = (("Overall", overall[~took]), ("What the attacks took", overall[took]))
@@ -239,13 +239,18 @@ def pairs_table(description: Description, table: pd.DataFrame) -> Table | None:
     return labelled_table("Pairs of models on the same images", heads, lines, 3, note=PAIRS, folded=True)
 
 
-def _by_model(rows: pd.DataFrame, description: Description, pair: tuple[str, str]) -> Table:
-    """A column per model, a row per row of the study or of the experiment, of one metric and subset."""
-    key = [printed or tuple(key) for printed, *key in _values(rows, "printed", *description["row_key"])]
-    rows = rows.assign(column=rows["model"], line=pd.factorize(pd.Series(key, dtype=object))[0])
-    digits, models = metrics.metric(pair[0]).digits, ordered(rows["model"], description["models"])
-    heads = {model: (model_title(model), digits) for model in models}
-    return _grid(rows, description, heads, caption=metrics.column_heading(*pair), metrics=(pair,))
+def _side_by_side(rows: pd.DataFrame, description: Description, pair: tuple[str, str]) -> Table:
+    """A column per model, or per value of another factor, of one metric and subset; a row per model where the columns
+    are none, and per row of the study or of the experiment."""
+    across: str = description["columns"]
+    digits = metrics.metric(pair[0]).digits
+    first, known = ([], description["models"]) if across == "model" else (["model"], [])
+    names = [*first, *(name for name in description["row_key"] if name != across)]
+    key = [(not first and printed) or tuple(key) for printed, *key in _values(rows, "printed", *names)]
+    rows = rows.assign(column=rows[across], line=pd.factorize(pd.Series(key, dtype=object))[0])
+    heads = {value: (_label(across, value), digits) for value in ordered(map(str, rows[across]), known)}
+    more: dict[str, Any] = {"across": across, "caption": metrics.column_heading(*pair), "metrics": (pair,)}
+    return _grid(rows, description, heads, *first, **more)
 
 
 def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folded: bool = False) -> Table:
@@ -261,10 +266,16 @@ def _by_metric(rows: pd.DataFrame, description: Description, caption: str, folde
 
 
 def _grid(
-    rows: pd.DataFrame, description: Description, columns: Mapping[Any, tuple[str, int]], *first: str, **more: Any
+    rows: pd.DataFrame,
+    description: Description,
+    columns: Mapping[Any, tuple[str, int]],
+    *first: str,
+    across: str = "metric",
+    **more: Any,
 ) -> Table:
-    """A row per `line` and protocol, named by `first` and the row_key; `columns`: `column` -> (heading, digits)."""
-    names = [*first, *_naming(description), "protocol"]
+    """A row per `line` and protocol, named by `first` and the row_key without `across`, what the columns are of;
+    `columns`: `column` -> (heading, digits)."""
+    names = [*first, *(name for name in _naming(description) if name != across), "protocol"]
     by = ["line", "protocol", "column"]
     found = {tuple(each[name] for name in by): each for each in measured(rows, by)}
     rows = rows.assign(block=pd.Categorical(rows["protocol"], rows["protocol"].unique()))

@@ -36,7 +36,7 @@ class Experiment:
     tasks: Callable[[Config], Tasks] = field(repr=False)  # what to measure on which models
     row_key: tuple[str, ...]  # the columns that name a row of its table, beside the model
     reference: str = "beyond the study"  # or where the study has it
-    columns: str = "metric"  # `model` for a table with one column per model, `metric` for one column per metric
+    columns: str = "metric"  # what its columns are: `metric`, `model`, or a column of `row_key`, a table per metric
     models: tuple[str, ...] = ()  # model ids in the study's order
     published: Callable[[Config], pd.DataFrame] = field(default=lambda _: pd.DataFrame({"paper": []}), repr=False)
     faults: tuple[str, ...] = ()  # names of the faults that separate the protocols here
