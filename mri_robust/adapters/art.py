@@ -11,6 +11,7 @@ from art.attacks.evasion import (
     AutoProjectedGradientDescent,
     FastGradientMethod,
     ProjectedGradientDescentPyTorch,
+    UniversalPerturbation,
     auto_projected_gradient_descent,
 )
 from art.attacks.poisoning import PoisoningAttackBackdoor
@@ -19,11 +20,16 @@ from torch import Tensor, nn
 
 from mri_robust.adapters import single_start
 from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.rng import seeded_globals
 from mri_robust.core.validation import class_count
 
 Images = TypeVar("Images", Tensor, np.ndarray)
 Trigger = Callable[..., Any]
 """(array [..., H, W] of uint8, or of floats in [0, 1], generator) -> a stamped copy."""
+
+
+DEEPFOOL_STEPS = 20
+"""Of the DeepFool inside ART's universal perturbation, where most images need fewer than five."""
 
 
 def as_art_classifier(
@@ -111,6 +117,25 @@ def _apgd(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, start: 
             apgd = AutoProjectedGradientDescent(classifier_for(model, images), verbose=False, **options)
             adversarial = apgd.generate(images.cpu().numpy(), y=labels.cpu().numpy())
     return torch.from_numpy(adversarial).to(images.device)
+
+
+def fit_universal(attack: Any, model: nn.Module, images: Tensor, labels: Tensor, *, passes: int, seed: int) -> Tensor:
+    """One perturbation, float32 [1, C, H, W], by ART's `UniversalPerturbation` with the ball of a native `Universal`.
+
+    It goes through the images [N, C, H, W] one by one, for at most so many passes or until 80 % are fooled, and adds
+    what DeepFool needs for the next that still stands. Labels are the true ones, int64 [N]; `seed` decides the order,
+    which ART draws from Python's own generator. ART calls an image fooled where it is not called by its label, which
+    is why labels are given, and one-hot, as it refuses numbers where there are two classes. ValueError for targets.
+    """
+    if attack.targeted:
+        raise ValueError("ART's UniversalPerturbation has no targets")
+    with eval_mode(model), torch.enable_grad(), seeded_globals(seed):
+        classifier = classifier_for(model, images)
+        norm, inner = np.inf if attack.norm == "linf" else 2, {"verbose": False, "max_iter": DEEPFOOL_STEPS}
+        options: dict[str, Any] = {"eps": attack.eps, "norm": norm, "max_iter": passes, "verbose": False}
+        universal = UniversalPerturbation(classifier, attacker="deepfool", attacker_params=inner, **options)
+        universal.generate(images.cpu().numpy(), y=np.eye(classifier.nb_classes)[labels.cpu().numpy()])
+    return torch.from_numpy(np.asarray(universal.noise, dtype=np.float32)).to(images.device)
 
 
 class _Float32Classifier(PyTorchClassifier):

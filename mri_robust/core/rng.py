@@ -26,15 +26,19 @@ def make_generator(seed: int, *names: str | int) -> torch.Generator:
 
 @contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
-    """Seed NumPy's and torch's global CPU generators, with 0 or more, and put both back at the end of the block."""
+    """Seed Python's, NumPy's and torch's global CPU generators, with 0 or more; put all back at the block's end."""
+    import random
+
     import numpy as np
     import torch
 
-    kept = np.random.get_state()
+    kept, own = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
+        random.seed(seed)
         try:
             yield
         finally:
             np.random.set_state(kept)
+            random.setstate(own)

@@ -13,7 +13,7 @@ from mri_robust.data.artefacts import ARTEFACTS, WORST, severity
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.rows import Row, choose_images, figure, rates, subsets
+from mri_robust.evaluation.rows import Row, choose_images, figure, rates_by_subset, subsets
 from mri_robust.training import to_unit_range
 
 LEVELS = tuple(range(1, WORST + 1))
@@ -43,9 +43,7 @@ class Artefacts(Evaluation):
         for subset, kept in masks.items():
             yield from _means(dataset, labels[kept], clean[kept], predicted[:, kept], subset, who[kept])
         for (name, level), called in zip(conditions, predicted, strict=True):
-            for subset, kept in masks.items():
-                factors = {"attack": name, "severity": level, "patients": who[kept]}
-                yield from rates(labels[kept], called[kept], dataset, subset, **factors)
+            yield from rates_by_subset(called, dataset, self.leak_free, chosen, attack=name, severity=level)
         if self.pictures:
             context.artefacts["sheet"] = self._sheet(dataset)
 

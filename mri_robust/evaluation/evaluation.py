@@ -17,7 +17,7 @@ from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row
-from mri_robust.study.recipe import External, Model, Recipe
+from mri_robust.study.recipe import External, Model
 from mri_robust.study.results_folder import Result
 from mri_robust.training import to_unit_range
 
@@ -44,7 +44,7 @@ class Context:
     dataset: Dataset  # at the model's size
     asked: Model = field(default_factory=lambda: External("model"))  # its recipe, or what the user's own was asked by
     history: list[dict[str, Any]] = field(default_factory=list)  # the record of its training, one entry per epoch
-    open_model: Callable[[Recipe], Any] | None = None  # recipe -> a further model, trained
+    open_model: Callable[[Model], Any] | None = None  # gives a further model, trained where it is a recipe's
     precision: str = "fp32"  # number format of trainings that belong to the evaluation, `bf16` or `fp32`
     on_step: OnImages = silent  # called with steps done and steps in all
     artefacts: dict[str, Any] = field(default_factory=dict)  # what the evaluation leaves, name -> plain data
@@ -55,11 +55,11 @@ class Context:
             yield item
             self.on_step(number, len(items))
 
-    def get(self, recipe: Recipe) -> Any:
+    def get(self, model: Model) -> Any:
         """A further model, trained if need be; ValueError where this context can open none."""
         if self.open_model is None:
-            raise ValueError(f"this evaluation also needs the model '{recipe.model}': give open_model")
-        return self.open_model(recipe)
+            raise ValueError(f"this evaluation also needs the model '{model.model}': give open_model")
+        return self.open_model(model)
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,11 @@ class Evaluation(ABC):
         """The rows of the whole, from the results of its parts in order."""
         raise NotImplementedError(f"{type(self).__name__} cannot be divided")
 
-    def further_models(self) -> Iterator[Recipe]:
-        """The recipes among its fields: models that it needs beside the one it is asked about."""
+    def further_models(self) -> Iterator[Model]:
+        """The models among its fields, alone or in a tuple, that it needs beside the one it is asked about."""
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, Recipe):
-                yield value
+            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Model))
 
 
 def measure(evaluation: Evaluation, context: Context, parts: Sequence[Result] = ()) -> Result:

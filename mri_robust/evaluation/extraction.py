@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mri_robust.adapters.art_privacy import steal
 from mri_robust.attacks.privacy.extraction import Extraction
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.rng import derive_seed
+from mri_robust.core.rng import derive_seed, make_generator
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.rows import Row, figure, share, shares
@@ -58,7 +58,7 @@ class ExtractionTest(Evaluation):
         answered = predicted_classes(victim, test.images)
         fidelities: dict[Theft, float] = {}
         for theft in context.steps(self.thefts):
-            copy, right = self._steal(theft, context)
+            copy, right = stolen(theft, context, self.seed)
             said, data = predicted_classes(copy, test.images), (context.dataset, self.leak_free)
             fidelities[theft] = float((said == answered).mean())
             if copy is not victim:
@@ -70,30 +70,33 @@ class ExtractionTest(Evaluation):
                 by_art = fidelities[Theft("ART", theft.attack, theft.answers)]
                 yield figure("fidelity_gap", fidelities[theft] - by_art, **theft.factors)
 
-    def _steal(self, theft: Theft, context: Context) -> tuple[nn.Module, np.ndarray | None]:
-        """The copy, and of each query whether the answer names the victim's class."""
-        victim, attack = context.model, theft.attack
-        if theft.thief == "the model itself":
-            return victim, None
-        thief = _Thief(self._first_weights(context), context.precision)
-        if attack is None:
-            return thief.copy, None
-        queries = attack.draw(_pool(attack, context.dataset), self.generator(attack.queries))
-        if theft.thief == "ART":
-            seed = derive_seed(self.seed, "art")
-            asked, answers = steal(attack, victim, thief, queries, defence=theft.answers, seed=seed)
-        else:
-            generator = self.generator("own code")
-            with eval_mode(victim):
-                asked, answers = attack(lambda images: victim(images).softmax(1), thief, queries, generator=generator)
-        return thief.copy, predicted_classes(victim, asked) == answers.argmax(1).numpy()
 
-    def _first_weights(self, context: Context) -> Classifier:
-        dataset = context.dataset
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.seed, "thief"))
-            model = build_model(THIEF, classes=dataset.classes, image_size=dataset.size, channels=dataset.channels)
-        return model.to(device_of(context.model)).to(memory_format=torch.channels_last)
+def stolen(theft: Theft, context: Context, seed: int) -> tuple[nn.Module, np.ndarray | None]:
+    """The copy of the context's model, on its device, and of each query whether the answer names the model's class,
+    bool [B], None where nothing was asked. `seed` is of all that is drawn."""
+    victim, attack = context.model, theft.attack
+    if theft.thief == "the model itself":
+        return victim, None
+    thief = _Thief(_first_weights(context, seed), context.precision)
+    if attack is None:
+        return thief.copy, None
+    queries = attack.draw(_pool(attack, context.dataset), make_generator(seed, attack.queries))
+    if theft.thief == "ART":
+        seed = derive_seed(seed, "art")
+        asked, answers = steal(attack, victim, thief, queries, defence=theft.answers, seed=seed)
+    else:
+        generator = make_generator(seed, "own code")
+        with eval_mode(victim):
+            asked, answers = attack(lambda images: victim(images).softmax(1), thief, queries, generator=generator)
+    return thief.copy, predicted_classes(victim, asked) == answers.argmax(1).numpy()
+
+
+def _first_weights(context: Context, seed: int) -> Classifier:
+    dataset = context.dataset
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "thief"))
+        model = build_model(THIEF, classes=dataset.classes, image_size=dataset.size, channels=dataset.channels)
+    return model.to(device_of(context.model)).to(memory_format=torch.channels_last)
 
 
 def _pool(attack: Extraction, dataset: Dataset) -> np.ndarray:

@@ -111,8 +111,9 @@ def predict_attacked(
     """`attacked_predictions`, in chunks, whose gradients come from a faster copy: int64 [attacks, N].
 
     `images` and `labels` are arrays or tensors, uint8 or float32 [M, C, H, W] and integers [M]; `where` holds `places`,
-    the N that are asked about, `first`, where the first of them stands among all that are, `region`, `seed`, `craft`
-    and `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own image.
+    the N that are asked about, `first`, where the first of them stands among all that are, `region`, `seed`, `judge`,
+    `craft` and `on_image`. The model is left as it was. With `each_member` every member of an ensemble sees its own
+    image.
     """
     ask = _member_predictions if each_member else attacked_predictions
 

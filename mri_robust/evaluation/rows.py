@@ -108,6 +108,15 @@ def people_of(images: np.ndarray, patients: np.ndarray | None) -> np.ndarray:
     return np.arange(len(images)) if patients is None else patients
 
 
+def rates_by_subset(
+    predicted: np.ndarray, dataset: Dataset, leak_free: bool, places: np.ndarray, **factors: Any
+) -> Iterator[Row]:
+    """`rates` over each of the `subsets` of the test images at `places`, int [N], which are called `predicted` [N]."""
+    labels, who = dataset.test.labels[places], dataset.test.whose(places)
+    for subset, kept in subsets(dataset, leak_free, places).items():
+        yield from rates(labels[kept], predicted[kept], dataset, subset, patients=who[kept], **factors)
+
+
 def precision_rows(
     labels: np.ndarray,
     predicted: np.ndarray,

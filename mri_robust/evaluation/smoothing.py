@@ -17,7 +17,7 @@ from mri_robust.core.rng import derive_seed, make_generator, seeded_globals
 from mri_robust.defences.smoothing import ABSTAINS, Smoothing, check_alone
 from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.robustness import Found, ImageByImage, factors_of, in_chunks
-from mri_robust.evaluation.rows import Row, rates, shares, subsets
+from mri_robust.evaluation.rows import Row, rates_by_subset, shares
 from mri_robust.models.randomised import Averaged, Noisy
 
 
@@ -55,9 +55,7 @@ class Bracket(ImageByImage):
             if not radius:
                 yield from count(found["certified"] == ABSTAINS, "abstained", **factors)
             yield from count(certain > radius, "certified_accuracy", **factors)
-            for subset, kept in subsets(dataset, self.leak_free, chosen).items():
-                how = {**factors, "patients": dataset.test.whose(chosen[kept])}
-                yield from rates(labels[kept], predicted[kept], dataset, subset, **how)
+            yield from rates_by_subset(predicted, dataset, self.leak_free, chosen, **factors)
 
     def _attack(self, radius: float) -> PGD:
         return PGD(radius, steps=self.steps, norm="l2")

@@ -1,6 +1,7 @@
 """Model extraction: Knockoff Nets and Copycat CNN against a plain and a robust model, and what answers give away."""
 
 from functools import partial
+from typing import Any
 
 from mri_robust.attacks.privacy.extraction import QUERIES, Extraction
 from mri_robust.evaluation.extraction import ExtractionTest, Theft
@@ -24,11 +25,16 @@ def tasks(config: Config) -> Tasks:
     return [(victim, each) for victim in victims for each in asked]
 
 
+def extraction(config: Config, queries: str, budget: int, *, labels_only: bool = False) -> Extraction:
+    """A theft with as much training as the scale has for a copy."""
+    scale = config.scale
+    how: dict[str, Any] = {"updates": scale.copy_images // scale.batch_size, "batch_size": scale.batch_size}
+    return Extraction(queries, budget, labels_only, learning_rate=1e-4 * scale.rate, **how)
+
+
 def _thefts(config: Config, queries: str) -> tuple[Theft, ...]:
     """Over the budget; with training images also labels alone, answers changed, our own code, and two controls."""
-    scale = config.scale
-    updates, rate = scale.copy_images // scale.batch_size, 1e-4 * scale.rate
-    attack = partial(Extraction, queries, updates=updates, batch_size=scale.batch_size, learning_rate=rate)
+    attack = partial(extraction, config, queries)
     available = config.train_images if queries == TRAINING else max(BUDGETS)
     budgets = sorted({min(budget, available) for budget in BUDGETS})
     thefts = [Theft("ART", attack(budget)) for budget in budgets]

@@ -84,6 +84,11 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
     return rows.assign(label=_attacks(rows))
 
 
+def by_size_alone(description: Description) -> bool:
+    """Whether attacks and their sizes alone tell the rows of an experiment apart, as a curve over epsilon needs."""
+    return set(description.get("row_key", ())) <= set(SIZES)
+
+
 def with_factors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The table with "" where one of the factors `names` does not apply, also in columns that it lacks."""
     rows = table.reindex(columns=list(dict.fromkeys([*table, *names]))).astype(dict.fromkeys(names, object))

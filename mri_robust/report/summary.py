@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mri_robust.report.content import Report, Section
-from mri_robust.report.experiment import SIZES, measured
+from mri_robust.report.experiment import by_size_alone, measured
 from mri_robust.report.metrics import METRICS, WORST, capitalised, model_title, ordered, percent, plain_text
 from mri_robust.study.epsilon import epsilon_text, parts_of_1, usual
 
@@ -67,7 +67,7 @@ def terms(told: Iterable[Verdict]) -> list[tuple[str, str]]:
 def evasion(sections: list[Section]) -> Iterator[Verdict]:
     """Accuracy at the smallest epsilon and at the usual one, of the first model and the best other; missed tumours."""
     # Of the first experiment that has the worst case, or else has whole epsilons; none where more than these decides.
-    sections = [each for each in sections if set(each.description["row_key"]) <= set(SIZES) and _sizes(each)]
+    sections = [each for each in sections if by_size_alone(each.description) and _sizes(each)]
     sections.sort(key=lambda each: WORST not in set(_rows(each, "accuracy")["attack"]))
     if not sections:
         return

@@ -128,6 +128,15 @@ THREATS = {
         "changes the pixels of a finished image by less than an eye sees",
         figures=(Figure("accuracy", least=True, at_usual=True),),
     ),
+    "universal": _EVASION(
+        "adds one pattern to every image, fitted on images of their own",
+        figures=(Figure("accuracy", least=True, without={"attack": ("none", "random-signs")}, at_usual=True),),
+    ),
+    "transfer": _EVASION(
+        "asks the model about their own images, trains a copy on its answers, and crafts on that",
+        atlas=("AML.T0015", "AML.T0043.002", "AML.T0024.002"),
+        figures=(Figure("accuracy", least=True, where={"source": ("stolen copy",)}, at_usual=True),),
+    ),
     "certified-defence": _EVASION(
         "the commonest answer under noise, which no change under a known size can alter",
         figures=(Figure("certified_accuracy", least=False, at_usual=True),),

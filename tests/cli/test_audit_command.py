@@ -220,5 +220,5 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments: list[str], mess
 
 def test_the_tests_are_listed() -> None:
     assert [line.split()[0] for line in audit("--list", code=0).output.splitlines()] == [
-        *("fgsm", "pgd", "worst-case", "artefacts", "extraction", "inversion", "membership")
+        *("fgsm", "pgd", "worst-case", "artefacts", "extraction", "inversion", "membership", "transfer", "universal")
     ]

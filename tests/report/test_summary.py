@@ -5,7 +5,9 @@ import re
 import pytest
 from a_run import BACKDOOR, PGD, SNOOPING, backdoor_rows, fill, pgd_rows, row, snooping_rows
 
+from mri_robust.experiments.transfer import EXPERIMENT as TRANSFER
 from mri_robust.report.content import Report
+from mri_robust.report.figures import draw_all
 from mri_robust.report.summary import terms, verdicts
 
 
@@ -84,3 +86,17 @@ def test_without_a_worst_case_the_attack_itself_is_told(tmp_path):
     [(_, marks), _] = told(folder)
     assert marks == [("clean", 0.9), ("0.125 (L2)", 0.8), ("0.5 (L2)", 0.7)]
     assert {"0.125 (L2)", "0.5 (L2)"} <= set(dict(terms(verdicts(Report(folder.path)))))
+
+
+def test_numbers_that_epsilon_alone_does_not_tell_apart_are_no_curve_and_no_verdict(tmp_path):
+    own = {"experiment": "transfer", "model": "cnn_clean"}
+    rows = [row("accuracy", 0.9, **own, epsilon=0.0)]
+    for source, value in (("cnn_clean", 0.1), ("stolen copy", 0.5)):
+        rows.append(row("accuracy", value, **own, attack="pgd", norm="linf", epsilon=4 / 255, source=source))
+    folder = fill(tmp_path, {TRANSFER: rows})
+    assert "transfer" not in [anchor for anchor, _ in told(folder)]
+    assert "accuracy" not in draw_all(folder, TRANSFER.description(), "sound")
+    table = Report(folder.path).sections[0].tables[0]
+    assert [cell.text for line in table.rows for cell in line if cell.text in ("0.900", "0.100", "0.500")] == [
+        *("0.900", "0.100", "0.500")
+    ]

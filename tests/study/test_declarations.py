@@ -91,7 +91,7 @@ def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
     own = (External("a.safetensors", "1"), External("pkg:model", "2"))
     finished = [each.name for each in all_experiments(beyond=True) if each.finished]
     privacy = ["extraction", "inversion", "membership"]
-    beyond = ["artefacts", "regions", "smoothing", "storage", "worst-case"]
+    beyond = ["artefacts", "regions", "smoothing", "storage", "transfer", "universal", "worst-case"]
     assert sorted(finished) == sorted(["fgsm", "pgd", *privacy, *beyond])
     for name in finished:
         tasks = load_experiment(name).tasks(config(models=own, scale="quick"))

@@ -49,6 +49,7 @@ def attacked_predictions(
     attacks: Sequence[Any],
     *,
     proposer: nn.Module | None = None,
+    judge: nn.Module | None = None,
     craft: Craft | None = None,
     seed: int = 0,
     on_image: OnImages | None = None,
@@ -59,7 +60,8 @@ def attacked_predictions(
     for the clean images. Those that take their first gradient at the image, such as FGSM at every epsilon, share it.
     Native ones follow the gradients of `proposer`, a faster copy of the model, or are run by the code of `craft`, where
     these are given. What the copy is sure to call by its label counts as such, the model is asked about the others. It
-    is in eval mode, `seed` is of random starts, and `on_image` is called with images done and images in all.
+    is in eval mode, `seed` is of random starts, and `on_image` is called with images done and images in all. With a
+    `judge`, also in eval mode, the images are crafted on `model`, and it is this other model that is asked about all.
     """
     found = [torch.empty(len(attacks), 0, dtype=torch.int64)]
     for rows in _batches(torch.arange(len(part.labels)), BATCH):
@@ -67,7 +69,8 @@ def attacked_predictions(
         gradient = _shared_gradient(proposer or model, batch)
         run = partial(run_attack, model, batch, gradient=gradient, seed=seed, craft=craft)
         asked = [batch.images if attack is None else run(attack) for attack in attacks]
-        found.append(torch.stack([judged(model, proposer or model, each, batch.labels)[0] for each in asked]).cpu())
+        first = judge or proposer or model
+        found.append(torch.stack([judged(judge or model, first, each, batch.labels)[0] for each in asked]).cpu())
         if on_image:
             on_image(int(rows[-1]) + 1, len(part.labels))
     return torch.cat(found, dim=1)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from mri_robust.report.experiment import by_size_alone
 from mri_robust.report.figures import style
 from mri_robust.report.figures.style import Look, View, factors, given, named, over_seeds, words
 from mri_robust.report.metrics import WORST
@@ -32,7 +33,7 @@ def draw_accuracy(view: View) -> Figure | None:
     """A panel per attack and norm, with 95 % intervals and the study's numbers."""
     rows = given(view.numbers("accuracy"), "epsilon")
     attacks = _attacks(rows)
-    if not attacks or any(len(given(view.rows, name)) for name in ("severity", "sigma", "stored")):
+    if not attacks or len(given(view.rows, "severity")) or not by_size_alone(view.experiment):
         return None
     figure = Figure((3.9 * len(attacks) + 1.9, 3.5))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
