@@ -15,7 +15,7 @@ from torchvision.models import resnet
 from mri_robust.bench.runner import Run, certify_run
 from mri_robust.bench.worker import ExecutorOptions
 from mri_robust.evaluation import sanity
-from mri_robust.experiments import extraction, inversion, smoothing, universal
+from mri_robust.experiments import extraction, inversion, smoothing, storage, universal
 from mri_robust.models import weights
 from mri_robust.study.config import Config
 from mri_robust.study.experiment import all_experiments, load_experiment
@@ -66,7 +66,9 @@ def cut() -> Iterator[None]:
         patch.setattr(extraction, "MIDDLE", 16)
         patch.setattr(inversion, "STEPS", 2)
         patch.setattr(smoothing, "Smoothing", partial(smoothing.Smoothing, selection=8, draws=64))
+        patch.setattr(storage, "readable", lambda: ("8-bit", "jpeg-75"))
         patch.setattr(universal, "ART_COUNT", 4)
+        patch.setattr(universal, "SIZES", 1)
         patch.setattr(sanity, "IMAGES", 8)
         patch.setattr(sanity, "RandomSearch", partial(sanity.RandomSearch, queries=8))
         yield

@@ -107,7 +107,7 @@ class Run:
         for task, result in self._results():
             if found := result["artefacts"].get("minimal_epsilon"):
                 columns = {"file": found["files"], "class": found["labels"], "minimal_epsilon": found["epsilon"]}
-                columns |= {"norm": task.config.scale.norm}
+                columns |= {"norm": task.config.scale.norm, "region": found["region"]}
                 columns |= {name: task.labels[name] for name in ("protocol", "seed", "model")}
                 images[self.worker.name(task)] = pd.DataFrame(columns)
         if images:

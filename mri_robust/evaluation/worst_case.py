@@ -137,6 +137,7 @@ class WorstCase(ImageByImage):
             interval = (low, high if np.isfinite(high) else None)
             yield figure("minimal_epsilon", middle, interval=interval, n=len(chosen), **self._factors(names[-1], draws))
         context.artefacts["minimal_epsilon"] = {
+            "region": self.region,
             "files": [dataset.test.names[place] for place in chosen],
             "labels": [dataset.classes[label] for label in labels],
             "epsilon": [None if np.isinf(eps) else eps for eps in least.tolist()],

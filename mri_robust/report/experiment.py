@@ -86,7 +86,7 @@ def prepare(table: pd.DataFrame, description: Description) -> pd.DataFrame:
 
 def by_size_alone(description: Description) -> bool:
     """Whether attacks and their sizes alone tell the rows of an experiment apart, as a curve over epsilon needs."""
-    return set(description.get("row_key", ())) <= set(SIZES)
+    return set(description["row_key"]) <= set(SIZES)
 
 
 def with_factors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

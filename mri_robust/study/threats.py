@@ -130,7 +130,7 @@ THREATS = {
     ),
     "universal": _EVASION(
         "adds one pattern to every image, fitted on images of their own",
-        figures=(Figure("accuracy", least=True, without={"attack": ("none", "random-signs")}, at_usual=True),),
+        figures=(Figure("accuracy", least=True, without={"attack": ("none", "random signs")}, at_usual=True),),
     ),
     "transfer": _EVASION(
         "asks the model about their own images, trains a copy on its answers, and crafts on that",

@@ -18,7 +18,7 @@ from mri_robust.evaluation.sanity import CHECKS
 from mri_robust.evaluation.worst_case import SIGNS
 from mri_robust.models.classifier import build_model
 from mri_robust.models.opening import open_model
-from mri_robust.study.experiment import load_experiment
+from mri_robust.study.experiment import all_experiments, load_experiment
 from mri_robust.study.recipe import External
 from mri_robust.study.scale import QUICK
 
@@ -219,6 +219,6 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments: list[str], mess
 
 
 def test_the_tests_are_listed() -> None:
-    assert [line.split()[0] for line in audit("--list", code=0).output.splitlines()] == [
-        *("fgsm", "pgd", "worst-case", "artefacts", "extraction", "inversion", "membership", "transfer", "universal")
-    ]
+    listed = [line.split()[0] for line in audit("--list", code=0).output.splitlines()]
+    assert listed[:3] == ["fgsm", "pgd", "worst-case"]
+    assert listed == [each.name for each in all_experiments(beyond=True) if each.finished]

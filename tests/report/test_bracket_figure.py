@@ -22,7 +22,7 @@ def test_a_panel_holds_both_ends_and_the_model_without_smoothing(tmp_path: Path)
     rows += over_radii(PLAIN)
     other = [{**row, "model": "cnn_noise", "noise": 0.12, "value": row["value"] / 2} for row in rows]
     longer = number(0.1, epsilon=0.5, attack="pgd", norm="l2")  # of a larger sigma's panel, if there were one
-    figures = drawn(tmp_path, [*rows, longer, *other])
+    figures = drawn(tmp_path, [*rows, longer, *other], row_key=("noise", "sigma", "attack", "epsilon"))
     assert list(figures) == ["bracket"]
     clean, noise = figures["bracket"].axes
     assert [axes.get_title().split(",")[0] for axes in (clean, noise)] == ["CNN_clean", "CNN_noise"]

@@ -35,7 +35,9 @@ def number(value: float, **columns: Any) -> dict[str, Any]:
     return {**about, "value": value, **bounds, **dict.fromkeys(SIZES), **columns}
 
 
-def drawn(path: Path, rows: Rows, *artefacts: tuple[Any, Any], models: tuple[str, ...] = ()) -> Any:
+def drawn(
+    path: Path, rows: Rows, *artefacts: tuple[Any, Any], models: tuple[str, ...] = (), row_key: tuple[str, ...] = ()
+) -> Any:
     """The figures of an experiment with these rows, and artefacts of evaluations labelled so."""
     results, evaluations = ResultsFolder(path), []
     for place, (labels, kinds) in enumerate(artefacts):
@@ -44,7 +46,8 @@ def drawn(path: Path, rows: Rows, *artefacts: tuple[Any, Any], models: tuple[str
     other = number(0.5, protocol="paper", epsilon=0.5, attack="fgsm", epoch=1)
     results.write_table("made", pd.DataFrame([*rows, other]))
     results.write_json("run", {"seeds": [42], "evaluations": evaluations})
-    return draw_all(results, {"name": "made", "title": "Made, 1$ and $2", "models": list(models)}, "sound")
+    description = {"name": "made", "title": "Made, 1$ and $2", "models": list(models), "row_key": list(row_key)}
+    return draw_all(results, description, "sound")
 
 
 def lines(axes: Axes, *, marked: bool = True) -> dict[str, list[tuple[float, float]]]:
