@@ -16,7 +16,7 @@ model = build_model("cnn", classes=data.classes, image_size=32, channels="rgb")
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 fit(model, data.train.images, data.train.labels, optimizer=optimizer, settings=FitSettings(epochs=8, batch_size=32))
 network, mean, std = model.network, model.mean, model.std
-chosen = torch.randperm(len(data.test.labels), generator=torch.Generator().manual_seed(0))[:50]
+chosen = torch.randperm(len(data.test.labels), generator=torch.Generator().manual_seed(0))[:30]
 pixels, labels = torch.tensor(data.test.images)[chosen] / 255, torch.tensor(data.test.labels)[chosen]
 normalised = (pixels - mean) / std  # what their loader gives
 
@@ -30,7 +30,7 @@ def accuracy(images):
 def autoattack(attacked: nn.Module, eps: float):
     """Normalised adversarial images, and the share of images that were changed at all."""
     attack = as_torchattack("AutoAttack", attacked, eps=eps, n_classes=len(data.classes), seed=0)
-    attack._autoattack.attacks[-1].n_queries = 100  # Square's, 5000 by default: to be done in seconds
+    attack._autoattack.attacks[-1].n_queries = 50  # Square's, 5000 by default: to be done in seconds
     images = (normalised * std + mean).clamp(0, 1)
     adversarial = attack(images, labels)
     moved = (adversarial - images).abs().amax((1, 2, 3)) > 0

@@ -17,6 +17,7 @@ from mri_robust.cli import main
 from mri_robust.evaluation.comparison import engine
 from mri_robust.evaluation.crosscheck import crosscheck
 from mri_robust.evaluation.worst_case import SURVIVOR_ATTACKS
+from mri_robust.experiments import smoothing
 
 SICK, WELL = "Tumor Grad III", "Kontrolle"
 SIDE = 16
@@ -177,7 +178,8 @@ def test_wrong_tumour_classes_are_one_line(command: list[str], names: str, says:
     assert not Path("made/run.json").exists()
 
 
-def test_a_test_set_alone_is_enough_where_nothing_is_trained(tmp_path: Path) -> None:
+def test_a_test_set_alone_is_enough_where_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoothing, "IMAGES", 2)
     folder = folder_of(two_classes(), tmp_path / "own")
     whole = run("audit", "fgsm", "--model", "own_models:Bright", "--data", folder, "--size", SIDE, "--checks", "none")
     assert whole.exit_code == 0, whole.output

@@ -6,8 +6,8 @@ import pytest
 from a_run import BACKDOOR, BREAKING, FINDINGS, MODELS, NASTY, PGD, experiment, fill, pgd_rows, row, within
 
 from mri_robust.report.content import Report
-from mri_robust.report.model_card import card_names
-from mri_robust.report.page import report_markdown, write_report
+from mri_robust.report.model_card import card_names, write_cards
+from mri_robust.report.page import report_markdown
 from mri_robust.report.threat_map import NOT_TESTED, figures, threat_map, untested
 from mri_robust.study.threats import FDA, SOURCES, THREATS
 
@@ -117,7 +117,7 @@ def card(path, name="model-card.md"):
 
 def test_the_metadata_of_a_card_hold_the_numbers_of_the_csv(tmp_path):
     folder = audited(tmp_path, ["some/where/own.pth"])
-    write_report(folder.path)
+    write_cards(Report(folder.path))
     front, body = card(folder.path)
     [index] = front["model-index"]
     [result] = index["results"]
@@ -142,7 +142,7 @@ def test_the_metadata_of_a_card_hold_the_numbers_of_the_csv(tmp_path):
 def test_the_hub_reads_a_card(tmp_path):
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     folder = audited(tmp_path, ["own.pth"])
-    write_report(folder.path)
+    write_cards(Report(folder.path))
     read = hub.ModelCard.load(tmp_path / "model-card.md").data
     assert read.model_name == "own.pth"
     assert {each.task_type for each in read.eval_results} == {"image-classification"}
@@ -151,17 +151,17 @@ def test_the_hub_reads_a_card(tmp_path):
 
 
 def test_several_models_have_a_card_each_of_their_own_numbers_and_old_ones_go(tmp_path):
-    write_report(audited(tmp_path, ["own.pth"]).path)
+    write_cards(Report(audited(tmp_path, ["own.pth"]).path))
     models = [f"f:{NASTY}", "other"]
     findings = [{**each, "model": models[0], "tripped": True} for each in FINDINGS[:1]]
-    write_report(audited(tmp_path, models, findings=findings).path)
+    write_cards(Report(audited(tmp_path, models, findings=findings).path))
     names = sorted(each.name for each in tmp_path.glob("model-card*"))
     assert names == sorted(f"model-card-{each}.md" for each in card_names(models).values())
     first, other = (card(tmp_path, f"model-card-{each}.md") for each in card_names(models).values())
     assert ["0.100 [0.050, 0.150]" in body for _, body in (first, other)] == [True, False]
     assert [FINDINGS[0]["check"] in body for _, body in (first, other)] == [True, False]
     assert NASTY not in first[1]
-    write_report(fill(tmp_path).path)  # a bench has none
+    write_cards(Report(fill(tmp_path).path))  # a bench has none
     assert not list(tmp_path.glob("model-card*"))
 
 
@@ -174,7 +174,7 @@ def test_models_of_one_name_have_cards_of_their_own():
 def test_hostile_names_stay_text_in_the_metadata(tmp_path):
     data = {**DATA, "name": f'x"\n---\nlicense: mit # {BREAKING}', "classes": [NASTY, BREAKING]}
     folder = audited(tmp_path, ["own.pth"], data={"grey": data})
-    write_report(folder.path)
+    write_cards(Report(folder.path))
     front, body = card(folder.path)
     assert "license" not in front
     assert front["model-index"][0]["results"][0]["dataset"]["name"].startswith('x" --- license')
