@@ -65,7 +65,7 @@ def cut() -> Iterator[None]:
         patch.setattr(extraction, "BUDGETS", (8, 16))
         patch.setattr(extraction, "MIDDLE", 16)
         patch.setattr(inversion, "STEPS", 2)
-        patch.setattr(smoothing, "Smoothing", partial(smoothing.Smoothing, selection=4, draws=16))
+        patch.setattr(smoothing, "Smoothing", partial(smoothing.Smoothing, selection=4, draws=32))
         patch.setattr(storage, "readable", lambda: ("8-bit", "jpeg-75"))
         patch.setattr(universal, "ART_COUNT", 4)
         patch.setattr(universal, "SIZES", 1)
