@@ -16,7 +16,7 @@ import pandas as pd
 from mri_robust.core.errors import one_line
 from mri_robust.core.files import write_text
 from mri_robust.report.content import Report, Section, meanings
-from mri_robust.report.experiment import Record, experiment_tables, numbers_of
+from mri_robust.report.experiment import Record, by_size_alone, experiment_tables, numbers_of
 from mri_robust.report.metrics import SEARCH, column_heading
 from mri_robust.report.tables import plain_markdown, table_markdown
 from mri_robust.report.threat_map import NOT_TESTED, sources, threat_map, threats_of, untested
@@ -81,12 +81,13 @@ def model_card(report: Report, model: str) -> str:
 def metadata(report: Report, model: str) -> dict[str, Any]:
     """The card's metadata, with `model-index`: the model's own rates under attack, and the figures of its threat map.
 
-    Other rates, such as the accuracy of a stolen copy, would be taken for the model's.
+    Other rates, such as the accuracy of a stolen copy, would be taken for the model's, and those that an attack and its
+    size do not name, such as of each format of a file, would be hundreds.
     """
     data, numbers = report.data, list[Record]()
     for section, rows in _told(report, model):
-        if "evasion" in section.tests:
-            rates = rows[(rows["class"] == "") & rows["ci_low"].notna()]
+        if "evasion" in section.tests and by_size_alone(section.description):
+            rates = rows[(rows["class"] == "") & rows["ci_low"].notna() & rows["region"].isin(["", "all"])]
             numbers += numbers_of(section.description, rates) if len(rates) else []
     numbers += [each for _, found in threats_of(report.sections, model) for each in found]
     metrics: dict[str, dict[str, Any]] = {}  # by name: some figures stand there already
