@@ -11,13 +11,13 @@ from mri_robust.bench.trainer import Trainer
 from mri_robust.core.eval_mode import eval_mode
 from mri_robust.core.files import cache_folder
 from mri_robust.core.machine import resolve_precision
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset, load_dataset
 from mri_robust.models.checkpoint import load_model
 from mri_robust.study.config import Config
 from mri_robust.study.results_folder import ResultsFolder
 from mri_robust.study.scale import QUICK
 from mri_robust.study.zoo import cnn_clean, resnet_clean
-from mri_robust.training import to_unit_range
 
 BATCH = 32
 """Images that the libraries are given at once."""

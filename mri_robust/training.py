@@ -18,7 +18,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
 from mri_robust.core.machine import keep_freed_memory, resolve_precision
 from mri_robust.core.rng import make_generator
-from mri_robust.core.validation import check_choice, check_count, check_number
+from mri_robust.core.validation import check_choice, check_count, check_number, to_unit_range
 from mri_robust.models.weights import read_notes, read_state_dict, write_tensors
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -167,12 +167,6 @@ def resume_training(path: Path, parts: Mapping[str, Any]) -> list[Record]:
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter).copy_(value)
     return history
-
-
-def to_unit_range(images: np.ndarray | Tensor) -> Tensor:
-    """Images, uint8 or floats in [0, 1], as float32 in [0, 1]: an array is copied, a float32 tensor is not."""
-    pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 @dataclass

@@ -16,7 +16,7 @@ from mri_robust.bench.trainer import Trainer
 from mri_robust.bench.worker import Task, load_data
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of
-from mri_robust.core.validation import check_choice
+from mri_robust.core.validation import check_choice, to_unit_range
 from mri_robust.data.dataset import Dataset, Split, content_digest, load_dataset
 from mri_robust.evaluation.epsilon_curve import labelled_images, radii_in
 from mri_robust.evaluation.evaluation import Context, measure
@@ -34,7 +34,6 @@ from mri_robust.study.experiment import Experiment, Tasks, all_experiments, load
 from mri_robust.study.recipe import External
 from mri_robust.study.results_folder import Result, ResultsFolder
 from mri_robust.study.scale import AUDITS
-from mri_robust.training import to_unit_range
 
 TESTS = ("worst-case", "artefacts")  # what is asked when no test is named: a first answer
 IMAGES = 256

@@ -17,6 +17,7 @@ from mri_robust.core.errors import UserError
 from mri_robust.core.machine import describe_machine
 from mri_robust.core.packages import installed_version
 from mri_robust.core.progress import OnStep, silent
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.audit import leaked_test_images
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.crosscheck import Certificate, crosscheck
@@ -28,7 +29,6 @@ from mri_robust.study.experiment import Experiment
 from mri_robust.study.recipe import Model, Recipe
 from mri_robust.study.results_folder import Result, ResultsFolder
 from mri_robust.study.zoo import cnn_clean
-from mri_robust.training import to_unit_range
 
 PACKAGES = (
     *("mri-robust", "torch", "torchvision", "adversarial-robustness-toolbox", "torchattacks"),

@@ -20,6 +20,7 @@ from mri_robust.core.hashing import digest, plain
 from mri_robust.core.progress import OnStep, silent
 from mri_robust.core.registry import Spec
 from mri_robust.core.rng import derive_seed
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset
 from mri_robust.data.subset import training_images
 from mri_robust.defences.snooping import Snooper
@@ -35,7 +36,7 @@ from mri_robust.models.weights import find_imagenet, read_notes, read_state_dict
 from mri_robust.study.config import Config
 from mri_robust.study.recipe import External, Model, Recipe
 from mri_robust.study.results_folder import ResultsFolder
-from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
+from mri_robust.training import Changes, FitSettings, Record, fit
 
 WATCHED_IMAGES = 64  # training images on which adversarial training is watched for overfitting to its attack
 

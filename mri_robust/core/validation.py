@@ -1,8 +1,9 @@
-"""Checks of parameters, images and labels, made once at the public functions."""
+"""Checks of parameters, images and labels, made once at the public functions; and images as models take them."""
 
 import math
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -117,3 +118,9 @@ def class_count(model: nn.Module, images: Tensor) -> int:
         )
     check_finite(logits)
     return logits.shape[1]
+
+
+def to_unit_range(images: np.ndarray | Tensor) -> Tensor:
+    """Images, uint8 or floats in [0, 1], as float32 in [0, 1]: an array is copied, a float32 tensor is not."""
+    pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()

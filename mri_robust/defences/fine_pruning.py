@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from mri_robust.attacks.evasion.attack import predict
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.validation import check_count, check_number
-from mri_robust.training import FitSettings, fit, to_unit_range
+from mri_robust.core.validation import check_count, check_number, to_unit_range
+from mri_robust.training import FitSettings, fit
 
 BATCH = 64
 Images = np.ndarray | Tensor  # clean images, uint8 [N, C, H, W], or float32 in [0, 1]

@@ -14,12 +14,12 @@ from mri_robust.attacks.poisoning.backdoor import Trigger, draw_half, stamp
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed, make_generator
-from mri_robust.core.validation import check_choice, check_images, check_number
+from mri_robust.core.validation import check_choice, check_images, check_number, to_unit_range
 from mri_robust.data.storage import jpeg
 from mri_robust.models.architectures.patch_detector import FIELD, STRIDE, PatchDetector
 from mri_robust.models.checkpoint import load_detector, save_model
 from mri_robust.models.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, build_model
-from mri_robust.training import Changes, FitSettings, Record, fit, to_unit_range
+from mri_robust.training import Changes, FitSettings, Record, fit
 
 CLASSES = ("no_pattern", "pattern")
 RESAVED, QUALITIES = 0.5, (75, 95)

@@ -9,12 +9,12 @@ import numpy as np
 
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.intervals import alone, rate_interval
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.artefacts import ARTEFACTS, WORST, severity
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.rows import Row, choose_images, figure, rates_by_subset, subsets
-from mri_robust.training import to_unit_range
 
 LEVELS = tuple(range(1, WORST + 1))
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from mri_robust.adapters.art import stamp
 from mri_robust.attacks.poisoning.backdoor import triggered_mix
 from mri_robust.attacks.poisoning.creeper import Creeper
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
 from mri_robust.evaluation.pictures import cell, confusion, strip
 from mri_robust.evaluation.rows import Row, class_rows, figure, shares
-from mri_robust.training import to_unit_range
 
 LEARNT = 0.9
 """Accuracy on the test images that a training reaches to count as having learnt."""

@@ -14,6 +14,7 @@ from mri_robust.adapters.art_detectors import strip as blend
 from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.attacks.poisoning.backdoor import Trigger
 from mri_robust.attacks.poisoning.marks import Square
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.storage import jpeg
 from mri_robust.defences.snooping import Snooper, stamped_half
 from mri_robust.evaluation.attacked_training import TESTS, triggered, triggered_places
@@ -33,7 +34,6 @@ from mri_robust.evaluation.rows import (
 from mri_robust.evaluation.training_set import TrainingSet, training_set, trusted_images
 from mri_robust.models.classifier import penultimate_features
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 FALSE_POSITIVES = 0.05  # the false-positive rate at which `tpr_at_fpr` is read off the ROC curve
 SAMPLES = 12

@@ -16,12 +16,11 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.attacks.evasion.norms import check_ball
 from mri_robust.core.intervals import wilson
 from mri_robust.core.progress import OnImages
-from mri_robust.core.validation import check_choice, check_images, check_labels
+from mri_robust.core.validation import check_choice, check_images, check_labels, to_unit_range
 from mri_robust.evaluation.robustness import CHUNK, predict_attacked
 from mri_robust.evaluation.worst_case import WORST_CASE, WorstCase, find_worst
 from mri_robust.models.external import as_classifier
 from mri_robust.study.epsilon import EPSILONS, Norm
-from mri_robust.training import to_unit_range
 
 IMAGE_KEYS = ("image", "images", "img", "pixel_values", "x")
 LABEL_KEYS = ("label", "labels", "target", "targets", "y")

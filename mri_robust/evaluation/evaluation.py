@@ -15,11 +15,11 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.rows import Row
 from mri_robust.study.recipe import External, Model
 from mri_robust.study.results_folder import Result
-from mri_robust.training import to_unit_range
 
 Item = TypeVar("Item")
 CODE_VERSION = 4

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from mri_robust.attacks.evasion.epsilon_sweep import run_attack
 from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.eval_mode import device_of, eval_mode
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset
-from mri_robust.data.regions import regions
 from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
-from mri_robust.evaluation.robustness import load_engine
+from mri_robust.evaluation.robustness import load_engine, region_of
 from mri_robust.evaluation.rows import Row
-from mri_robust.training import to_unit_range
 
 CANDIDATES = 128
 """Test images of a kind among which its pictures are looked for."""
@@ -46,8 +45,8 @@ class Gallery(Evaluation):
         chosen = sure_images(model, dataset)
         clean, labels = to_unit_range(test.images[chosen]).to(device), torch.from_numpy(test.labels[chosen]).to(device)
         columns = [_cells(model, clean, clean, dataset.classes, None)]
-        where = None if self.region == "all" else torch.from_numpy(regions(test.images[chosen], self.region)).to(device)
-        part, craft = Part.of(clean, labels, region=where), load_engine(self.engine)
+        region = region_of(test.images[chosen], self.region, device)
+        part, craft = Part.of(clean, labels, region=region), load_engine(self.engine)
         with eval_mode(model):
             for attack in context.steps(self.attacks):
                 crafted = run_attack(model, part, attack, seed=self.seed, craft=craft)

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from mri_robust.adapters.art_privacy import invert
 from mri_robust.attacks.privacy.inversion import Inversion
 from mri_robust.core.eval_mode import device_of
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.audit import leaked_test_images
 from mri_robust.evaluation.evaluation import Context, Evaluation, probabilities
 from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.rows import Row, figure, share
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 TEST_IMAGES = 4  # of each class, drawn for the control
 CONTROLS = ("average", "class means", "test images", "noise")

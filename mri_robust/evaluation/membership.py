@@ -10,6 +10,7 @@ from torch import nn
 from mri_robust.adapters.art_privacy import Labelled, art_losses, learned_scores, rule_says_member
 from mri_robust.attacks.privacy.membership import membership_scores
 from mri_robust.core.rng import derive_seed
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.audit import fingerprint, leaked_test_images
 from mri_robust.data.dataset import Split
 from mri_robust.data.subset import training_places
@@ -18,7 +19,6 @@ from mri_robust.evaluation.pictures import roc_points
 from mri_robust.evaluation.rows import Row, auc_row, caught_row, figure, share
 from mri_robust.evaluation.training_set import training_set
 from mri_robust.study.recipe import Recipe
-from mri_robust.training import to_unit_range
 
 SEEN, HELD_OUT, TEST = "seen", "held out", "test"
 LOSS_THRESHOLD, BLACK_BOX, RIGHT = "loss threshold", "black box", "right prediction"

@@ -16,15 +16,14 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH, Craft, attacked_pred
 from mri_robust.attacks.evasion.search import Part
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
-from mri_robust.core.validation import check_choice
+from mri_robust.core.validation import check_choice, to_unit_range
 from mri_robust.data.dataset import Dataset
 from mri_robust.data.regions import regions
 from mri_robust.evaluation.evaluation import Context, Evaluation
-from mri_robust.evaluation.rows import Row, choose_images, rates, subsets
+from mri_robust.evaluation.rows import Row, choose_images, rates_by_subset
 from mri_robust.models.folded import attack_copy
 from mri_robust.study.config import ENGINES
 from mri_robust.study.results_folder import Result
-from mri_robust.training import to_unit_range
 
 CHUNK = 512
 """Images that are float32 in memory at a time: whole batches, so that chunks do not change a number."""
@@ -73,13 +72,11 @@ class ImageByImage(Evaluation):
 
     def count(self, context: Context, predicted: np.ndarray, chosen: np.ndarray, **factors: Any) -> Iterator[Row]:
         """The rates over each subset; the overall accuracy also holds every image's verdict."""
-        dataset, labels = context.dataset, context.dataset.test.labels[chosen]
-        for subset, kept in subsets(dataset, self.leak_free, chosen).items():
-            who = dataset.test.whose(chosen[kept])
-            for row in rates(labels[kept], predicted[kept], dataset, subset, patients=who, **factors):
-                if subset == "all" and row["metric"] == "accuracy":
-                    row["right"] = "".join("01"[int(hit)] for hit in predicted == labels)
-                yield row
+        labels = context.dataset.test.labels[chosen]
+        for row in rates_by_subset(predicted, context.dataset, self.leak_free, chosen, **factors):
+            if row["subset"] == "all" and row["metric"] == "accuracy":
+                row["right"] = "".join("01"[int(hit)] for hit in predicted == labels)
+            yield row
 
 
 @dataclass(frozen=True)
@@ -162,13 +159,17 @@ def in_chunks(
         for begin in range(0, len(places), CHUNK):
             some = np.asarray(places[begin : begin + CHUNK])
             pixels, truth = (torch.as_tensor(np.asarray(values[some])) for values in (images, labels))
-            part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin)
-            if region != "all":
-                part = part._replace(region=torch.from_numpy(regions(pixels.numpy(), region)).to(device))
+            where_to = region_of(pixels.numpy(), region, device)
+            part = Part.of(to_unit_range(pixels).to(device), truth.long().to(device), first + begin, where_to)
             proposer = proposer or attack_copy(model, part.images[:PROBE])
             where = {"proposer": proposer, "on_image": lambda done, _, before=begin: told(before + done, len(places))}
             found.append(ask(model, part, **where, **how))
     return {name: torch.cat([each[name] for each in found], dim=-1).numpy() for name in found[0]}
+
+
+def region_of(images: np.ndarray, name: str, device: torch.device) -> Tensor | None:
+    """`regions` of images as `Part` takes them; None for everything, so that no attack does more for it."""
+    return None if name == "all" else torch.from_numpy(regions(images, name)).to(device)
 
 
 def load_engine(name: str) -> Craft | None:

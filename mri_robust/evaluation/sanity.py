@@ -22,13 +22,12 @@ from mri_robust.attacks.evasion.random_search import RandomSearch
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages, silent
 from mri_robust.core.rng import make_generator
-from mri_robust.core.validation import check_images, check_labels
+from mri_robust.core.validation import check_images, check_labels, to_unit_range
 from mri_robust.evaluation.evaluation import Context, Evaluation, Finding
 from mri_robust.evaluation.robustness import name_of
 from mri_robust.evaluation.rows import Row, choose_images
 from mri_robust.models.external import as_classifier
 from mri_robust.models.randomised import DRAWS, differ
-from mri_robust.training import to_unit_range
 
 IMAGES = 32
 """Most images that the checks' own attacks see."""

@@ -14,6 +14,7 @@ from mri_robust.attacks.evasion.epsilon_sweep import BATCH, run_attack
 from mri_robust.attacks.evasion.search import Part, judged
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.progress import OnImages
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.storage import FORMATS, UNSAVED
 from mri_robust.evaluation.evaluation import Context, predicted_classes
 from mri_robust.evaluation.gallery import sure_images
@@ -21,7 +22,6 @@ from mri_robust.evaluation.pictures import cell, strip
 from mri_robust.evaluation.robustness import Found, ImageByImage, factors_of, in_chunks, name_of
 from mri_robust.evaluation.rows import Row, figure, rates, share, subsets
 from mri_robust.study.epsilon import epsilon_text
-from mri_robust.training import to_unit_range
 
 
 @dataclass(frozen=True)

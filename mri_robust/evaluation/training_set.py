@@ -12,11 +12,12 @@ from torch import Tensor
 
 from mri_robust.attacks.poisoning.backdoor import PlacedStamp
 from mri_robust.core.rng import make_generator
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.data.subset import training_images
 from mri_robust.evaluation.rows import draw
 from mri_robust.study.recipe import Model, Recipe
-from mri_robust.training import Augment, to_unit_range
+from mri_robust.training import Augment
 
 
 @dataclass(frozen=True)

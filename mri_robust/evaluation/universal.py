@@ -15,6 +15,7 @@ from mri_robust.attacks.evasion.universal import Universal
 from mri_robust.core.errors import UserError
 from mri_robust.core.eval_mode import device_of, eval_mode
 from mri_robust.core.rng import derive_seed
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.audit import fingerprint
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context, Evaluation, predicted_classes
@@ -23,7 +24,6 @@ from mri_robust.evaluation.robustness import PROBE, factors_of
 from mri_robust.evaluation.rows import Row, choose_images, rates_by_subset, share
 from mri_robust.models.folded import attack_copy
 from mri_robust.study.epsilon import epsilon_text
-from mri_robust.training import to_unit_range
 
 PASSES = 1
 """Of ART's attack over its images: each takes a DeepFool of its own, and all ten times as long as our code."""

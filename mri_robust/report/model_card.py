@@ -19,7 +19,7 @@ from mri_robust.report.content import Report, Section, meanings
 from mri_robust.report.experiment import Record, by_size_alone, experiment_tables, numbers_of
 from mri_robust.report.metrics import SEARCH, column_heading
 from mri_robust.report.tables import plain_markdown, table_markdown
-from mri_robust.report.threat_map import NOT_TESTED, sources, threat_map, threats_of, untested
+from mri_robust.report.threat_map import sources, threat_map, threats_of, untested, untested_risks
 
 TAGS = ("image-classification", "medical", "mri", "adversarial-robustness", "mri-robust")
 INTERVALS = (
@@ -120,8 +120,8 @@ def _told(report: Report, model: str) -> list[tuple[Section, pd.DataFrame]]:
 
 def _limits(report: Report, model: str) -> str:
     """What the numbers do not say: what was not tested, not run, or not to be believed."""
-    risks = [row[2].text for row in threat_map(report.sections, model).rows if row[1].text == NOT_TESTED]
-    lines = [f"Not tested, of the FDA's risks: {', '.join(dict.fromkeys(risks))}."] if risks else []
+    risks = untested_risks(report.sections, model)
+    lines = [f"Not tested, of the FDA's risks: {', '.join(risks)}."] if risks else []
     lines += [f"Not tested, of {source}: {left}." for source, left in untested(report.sections, model)]
     lines += [f"Not run: {', '.join(report.not_run)}."] if report.not_run else []
     tripped = [each for each in report.run["findings"] if each["model"] == model and each["tripped"]]

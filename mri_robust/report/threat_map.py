@@ -22,10 +22,8 @@ HOW = (
 def threat_map(sections: Sequence[Section], model: str | None = None) -> Table:
     """One line per threat that an experiment tests, of one model or of all, and one per risk of the FDA's that none
     does. A threat whose figures were not measured is not tested either."""
-    asked = threats_of(sections, model)
-    met = {risk for threat, found in asked if found for risk in threat["fda"]}
-    lines = [_line(threat, found, sections) for threat, found in asked]
-    lines += [_untested(risk) for risk in FDA if risk not in met]
+    lines = [_line(threat, found, sections) for threat, found in threats_of(sections, model)]
+    lines += [_untested(risk) for risk in untested_risks(sections, model)]
     return table_of("Threats, and what was measured", lines, 5, HOW)
 
 
@@ -105,6 +103,12 @@ def _line(threat: dict[str, Any], found: list[Record], sections: Sequence[Sectio
 
 def _untested(risk: str) -> dict[str, Cell]:
     return {"what is done": Cell(FDA[risk]), "measured": Cell(NOT_TESTED), "FDA": Cell(risk)}
+
+
+def untested_risks(sections: Sequence[Section], model: str | None = None) -> list[str]:
+    """The FDA's risks that no experiment measured."""
+    met = {risk for threat, found in threats_of(sections, model) if found for risk in threat["fda"]}
+    return [risk for risk in FDA if risk not in met]
 
 
 def untested(sections: Sequence[Section], model: str | None = None) -> list[tuple[str, str]]:

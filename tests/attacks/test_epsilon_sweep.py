@@ -220,7 +220,7 @@ class TestLower:
     ) -> None:
         generator = torch.Generator().manual_seed(0)
 
-        def liar(copy: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        def liar(copy: nn.Module, images: Tensor, labels: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
             gradient, _ = loss_gradient(MODEL, images, labels)
             wrong = {"everybody": (labels + 1) % 4, "nobody": labels}.get(lie)
             wrong = torch.randint(4, labels.shape, generator=generator) if wrong is None else wrong

@@ -17,6 +17,7 @@ from mri_robust.attacks.poisoning.creeper import Creeper
 from mri_robust.attacks.poisoning.patterns import Patterns
 from mri_robust.bench import trainer as trainers
 from mri_robust.bench.trainer import Trainer
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset, Split
 from mri_robust.evaluation.attacked_training import BackdoorTest, triggered_places
 from mri_robust.evaluation.detectors import PoisonDetection, SnoopingLimits, SnoopingTest, SnoopPipeline, detection_rows
@@ -27,7 +28,6 @@ from mri_robust.experiments import repair
 from mri_robust.study import zoo
 from mri_robust.study.recipe import Recipe
 from mri_robust.study.results_folder import ResultsFolder
-from mri_robust.training import to_unit_range
 
 COUNT = 80
 

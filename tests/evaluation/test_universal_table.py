@@ -11,12 +11,12 @@ from toy_models import Linear, seeded
 
 from mri_robust.attacks.evasion.universal import Universal
 from mri_robust.core.errors import UserError
+from mri_robust.core.validation import to_unit_range
 from mri_robust.data.dataset import Dataset
 from mri_robust.evaluation.evaluation import Context
 from mri_robust.evaluation.universal import Fitting, UniversalTest
 from mri_robust.experiments.universal import EXPERIMENT
 from mri_robust.report.contact_sheet import opened
-from mri_robust.training import to_unit_range
 
 SIDE, CLASSES = 8, ("glioma", "notumor")
 EPS = 0.02

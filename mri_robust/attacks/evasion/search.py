@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mri_robust.attacks.evasion.attack import logits_of, loss_gradient, margin, predict
+from mri_robust.attacks.evasion.attack import inside, logits_of, loss_gradient, margin, predict
 from mri_robust.attacks.evasion.effort import Effort
 from mri_robust.core.rng import make_generator
 from mri_robust.models.folded import TOLERANCE
@@ -120,6 +120,7 @@ class Search:
         effort: Effort | None = None,
     ) -> None:
         self.model, self.part, self.attacks, self.copy, self.judge = model, part, attacks, copy, judge
+        self.gradient = inside(partial(loss_gradient, copy), part.region)
         self.truth, self.device = part.labels.cpu(), part.images.device
         self.limit, self.predicted = (values.clone() for values in before)
         count, number = len(part.labels), {"device": self.device, "dtype": torch.float32}
@@ -166,9 +167,7 @@ class Search:
         filled = _filled_up(some)
         rows = filled.to(self.device)
         iterates, levels = self.iterates[rows], self.level[filled].to(self.device)
-        slope, logits = loss_gradient(self.copy, iterates, self.part.labels[rows])
-        if self.part.region is not None:
-            slope = slope * self.part.region[rows]
+        slope, logits = self.gradient(iterates, self.part.labels[rows], rows=rows)
         self._note(some, margin(logits, self.part.labels[rows])[: len(some)].cpu())
         predicted = logits.argmax(1).cpu()[: len(some)]
         suspects = predicted != self.truth[some]

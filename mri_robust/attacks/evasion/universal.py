@@ -18,7 +18,7 @@ from mri_robust.attacks.evasion import norms
 from mri_robust.attacks.evasion.attack import loss_gradient
 from mri_robust.attacks.evasion.norms import Norm
 from mri_robust.core.eval_mode import device_of, eval_mode
-from mri_robust.core.validation import check_count, check_images, check_labels, check_number, class_count
+from mri_robust.core.validation import check_count, check_images, check_labels, check_number, class_count, to_unit_range
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,16 @@ class Universal:
         What it gives is to be added to images and clipped to [0, 1]. TypeError or ValueError where the arguments are
         not as said, UserError where logits are not finite.
         """
-        check_images(images if images.dtype != torch.uint8 else _unit(images[:1]))
+        first = to_unit_range(images[:1].detach())
+        check_images(images if images.dtype != torch.uint8 else first)
         device = device_of(model)
         with eval_mode(model):
-            check_labels(labels, images, class_count(model, _unit(images[:1])))
-            found = torch.zeros_like(_unit(images[:1]), device=device)
+            check_labels(labels, images, class_count(model, first))
+            found = torch.zeros_like(first, device=device)
             batches = self._batches(len(images), generator or torch.Generator().manual_seed(0))
             for step, places in zip(range(self.steps), batches, strict=False):
                 there = places.to(images.device)
-                seen = (_unit(images[there]).to(device) + found).clamp(0, 1)
+                seen = (to_unit_range(images[there].detach()).to(device) + found).clamp(0, 1)
                 slope, _ = loss_gradient(model, seen, labels[places.to(labels.device)].to(device), self._loss)
                 way = norms.ascent_direction(slope.sum(0, keepdim=True), self.norm)
                 alpha = self.step_size * (1 - step / self.steps)
@@ -92,7 +93,3 @@ class Universal:
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         loss = functional.cross_entropy(logits, labels, reduction="none")
         return loss if self.targeted else loss.clamp(max=self.most)
-
-
-def _unit(images: Tensor) -> Tensor:
-    return images.float() / 255 if images.dtype == torch.uint8 else images.detach()
