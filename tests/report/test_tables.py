@@ -97,6 +97,33 @@ def test_epsilons_of_two_norms_stand_apart_each_in_its_unit():
     assert texts(pairs, "attack") == [(each,) for each in ("pgd 2/255, 10 × 0.5/255", "pgd 0.5 (L2), 10 × 0.125")]
 
 
+def test_the_values_of_a_factor_stand_side_by_side_one_table_per_metric():
+    described = experiment("made", ("attack", "epsilon", "stored"), "stored")
+    asked = [(model, eps, stored) for model in "ab" for eps in (0.0, 1 / 255) for stored in ("none", "jpeg")]
+    number = {each: place / 10 for place, each in enumerate(asked, start=1)}
+    rows = [
+        row(metric, value / factor, model=model, attack="pgd" if eps else "none", epsilon=eps, stored=stored)
+        for (model, eps, stored), value in number.items()
+        for metric, factor in (("accuracy", 1), ("survived", 10))
+    ]
+    accuracy, survived = tables(described, rows)
+    assert accuracy.heads == ("model", "attack", "none", "jpeg")
+    assert texts(accuracy) == [
+        (model, "pgd 1/255" if eps else "clean", *(f"{number[model, eps, stored]:.3f}" for stored in ("none", "jpeg")))
+        for model in "ab"
+        for eps in (0.0, 1 / 255)
+    ]
+    assert texts(survived, "none")[0] == ("0.010",)
+    assert [table.metrics for table in (accuracy, survived)] == [(("accuracy", "all"),), (("survived", "all"),)]
+
+
+def test_a_region_stands_beside_the_attack_and_tells_rows_apart():
+    regions = {"all": "pgd 1/255", "head": "pgd 1/255, head only"}
+    rows = [row("accuracy", 0.5, attack="pgd", norm="linf", region=name, epsilon=1 / 255) for name in regions]
+    [table] = tables(experiment("made", ("attack", "norm", "region", "epsilon")), rows)
+    assert texts(table, "attack") == [(said,) for said in regions.values()]
+
+
 def test_columns_without_a_number_are_left_out():
     assert table_of("", [{"a": "x", "b": "–"}, {"a": "y", "b": ""}]).heads == ("a",)
     rows = [(Cell("x"), Cell("–"), Cell("1")), (Cell("y"), Cell("–"), Cell("–"))]

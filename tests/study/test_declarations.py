@@ -98,6 +98,16 @@ def test_experiments_that_ask_a_finished_model_take_the_users_own() -> None:
         assert {model for model, _ in tasks} == set(own), name
 
 
+def test_the_region_of_the_scale_reaches_every_attack_of_the_tests_over_epsilon() -> None:
+    own = (External("a.safetensors", "1"),)
+    asked = config(models=own, scale=replace(SCALES["quick"], region="head"))
+    for name in ("fgsm", "pgd", "worst-case", "artefacts"):
+        regions = [each.region for _, each in load_experiment(name).tasks(asked) if hasattr(each, "region")]
+        assert set(regions) == {"head"}, name
+    [found] = {tuple(each.region for _, each in load_experiment("regions").tasks(asked))}
+    assert found == ("all", "head", "background", "frame")
+
+
 def test_clean_recipes_at_full_scale_are_the_studys() -> None:
     cnn, resnet = zoo.cnn_clean(config("paper", "full")), zoo.resnet_clean(config("paper", "full"))
     assert (cnn.epochs, cnn.batch_size, cnn.learning_rate, cnn.augmentation, cnn.seed) == (10, 8, 1e-4, None, 42)
